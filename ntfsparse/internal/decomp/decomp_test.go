@@ -1,0 +1,261 @@
+package decomp
+
+import (
+	"bytes"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func checkError(t testing.TB, err error) {
+	t.Helper()
+	if err != nil && !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("error without a class: %v", err)
+	}
+}
+
+// TestXpressVectors runs vectors of another implementation, the examples of
+// [MS-XCA 3.2] among them.
+func TestXpressVectors(t *testing.T) {
+	src := string(sample(t, "go-ntfs/xpressgen/huffman_vectors.txt"))
+	list, err := parser.ParseExpr("[]T{\n" + src + "\n}")
+	must(t, err)
+	for _, e := range list.(*ast.CompositeLit).Elts {
+		row := literals(e)
+		if row[0] == "Huff0" {
+			// Its writer put a long match's length bytes one unit before the place
+			// that [MS-XCA 2.2.4] gives them; wimlib and the other vectors agree
+			// with the specification.
+			checkError(t, Xpress(make([]byte, len(row[2])), []byte(row[1])))
+			continue
+		}
+		t.Run(row[0], func(t *testing.T) { xpressVector(t, []byte(row[1]), []byte(row[2])) })
+	}
+}
+
+// xpressVector decodes as many plain bytes as one table covers.
+func xpressVector(t *testing.T, stored, plain []byte) {
+	got := make([]byte, min(len(plain), xpressMax))
+	must(t, Xpress(got, stored))
+	if !bytes.Equal(got, plain[:len(got)]) {
+		t.Fatal("differs")
+	}
+}
+
+// literals returns the strings in an expression.
+func literals(e ast.Expr) (out []string) {
+	ast.Inspect(e, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok {
+			s, _ := strconv.Unquote(l.Value)
+			out = append(out, s)
+		}
+		return true
+	})
+	return out
+}
+
+func TestRealLZNT1(t *testing.T) {
+	src := sample(t, "lznt1_real.bin")
+	dst := make([]byte, 65536)
+	n, err := LZNT1(dst, src)
+	must(t, err)
+	text := strings.ReplaceAll(string(dst[:n]), "\x00", "")
+	if !strings.HasPrefix(text, "Version=1\r\n") && !strings.Contains(text, "Version") {
+		t.Fatalf("%d bytes: %.80q", n, text)
+	}
+	t.Logf("%d bytes from %d, ends %.60q", n, len(src), text[max(0, len(text)-60):])
+}
+
+// lznt1Cases are units written by hand.
+var lznt1Cases = []struct {
+	name  string
+	src   string
+	room  int
+	plain string
+	n     int
+	bad   bool
+}{
+	{name: "empty", room: 8, plain: "\x00\x00\x00\x00\x00\x00\x00\x00"},
+	{name: "zero header", src: "\x00\x00abc", room: 4, plain: "\x00\x00\x00\x00"},
+	{name: "specification", src: "\x38\xb0\x88F# \x00aw\x10 \x04o\x08\x00u\x94n\x08\x01", room: 1, bad: true},
+	{name: "plain chunk", src: "\x02\x30xyz", room: 8, plain: "xyz\x00\x00\x00\x00\x00", n: 8},
+	{name: "run", src: "\x03\xb0\x02a\x00\x00", room: 4, plain: "aaaa", n: 4},
+	{name: "run clipped by the room", src: "\x03\xb0\x02a\xff\x00", room: 6, plain: "aaaaaa", n: 6},
+	{name: "before the start", src: "\x03\xb0\x02a\x00\x10", room: 6, bad: true},
+	{name: "pair first", src: "\x02\xb0\x01\x00\x00", room: 6, bad: true},
+	{name: "half a pair", src: "\x02\xb0\x02a\x00", room: 6, bad: true},
+	{name: "flags only", src: "\x00\xb0\x01", room: 2, plain: "\x00\x00", n: 2},
+	{name: "chunk longer than the unit", src: "\x09\xb0\x00a", room: 6, bad: true},
+}
+
+func TestLZNT1Cases(t *testing.T) {
+	for _, c := range lznt1Cases {
+		t.Run(c.name, func(t *testing.T) {
+			dst := bytes.Repeat([]byte{0xaa}, c.room)
+			n, err := LZNT1(dst, []byte(c.src))
+			checkError(t, err)
+			if (err != nil) != c.bad {
+				t.Fatalf("error %v", err)
+			}
+			if !c.bad && (string(dst) != c.plain || n != c.n) {
+				t.Fatalf("%d bytes: %q", n, dst)
+			}
+		})
+	}
+}
+
+func TestShortChunkIsPadded(t *testing.T) {
+	dst := bytes.Repeat([]byte{0xaa}, 3*4096)
+	n, err := LZNT1(dst, []byte("\x00\x30A\x00\x30B\x00\x00"))
+	must(t, err)
+	want := make([]byte, 3*4096)
+	want[0], want[4096] = 'A', 'B'
+	if n != 2*4096 || !bytes.Equal(dst, want) {
+		t.Fatalf("n = %d", n)
+	}
+}
+
+func TestChunkOver4096IsAnError(t *testing.T) {
+	_, err := LZNT1(make([]byte, 65536), []byte("\x05\xb0\x06a\xff\x0f\xff\x0f"))
+	if !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// squeeze is a plain LZNT1 compressor for the tests: greedy, first match found.
+func squeeze(plain []byte) (out []byte) {
+	for len(plain) > 0 {
+		chunk := plain[:min(len(plain), lznt1Chunk)]
+		plain = plain[len(chunk):]
+		body := squeezeChunk(chunk)
+		if len(body) >= len(chunk) {
+			out = append(le.AppendUint16(out, 0x3000|uint16(len(chunk)-1)), chunk...)
+			continue
+		}
+		out = append(le.AppendUint16(out, 0xb000|uint16(len(body)-1)), body...)
+	}
+	return append(out, 0, 0)
+}
+
+func squeezeChunk(c []byte) (out []byte) {
+	last := map[string]int{}
+	for i := 0; i < len(c); {
+		flagAt := len(out)
+		out = append(out, 0)
+		for bit := 0; bit < 8 && i < len(c); bit++ {
+			n, dist, lenBits := 0, 0, 12
+			for 1<<(16-lenBits) < i {
+				lenBits--
+			}
+			if i+3 <= len(c) {
+				if at, ok := last[string(c[i:i+3])]; ok {
+					dist = i - at
+					for n < 1<<lenBits+2 && i+n < len(c) && c[at+n] == c[i+n] {
+						n++
+					}
+				}
+			}
+			step := 1
+			if n >= 3 {
+				out[flagAt] |= 1 << bit
+				out = le.AppendUint16(out, uint16((dist-1)<<lenBits|(n-3)))
+				step = n
+			} else {
+				out = append(out, c[i])
+			}
+			for ; step > 0; step-- {
+				if i+3 <= len(c) {
+					last[string(c[i:i+3])] = i
+				}
+				i++
+			}
+		}
+	}
+	return out
+}
+
+func TestLZNT1RoundTrip(t *testing.T) {
+	for name, data := range plainFiles(t) {
+		dst := make([]byte, (len(data)+4095)/4096*4096)
+		n, err := LZNT1(dst, squeeze(data))
+		if err != nil || n != len(dst) || !bytes.Equal(dst[:len(data)], data) {
+			t.Errorf("%s: n = %d, error %v", name, n, err)
+		}
+	}
+}
+
+func BenchmarkLZNT1(b *testing.B) {
+	files := plainFiles(b)
+	for _, name := range []string{"text", "exe", "noise"} {
+		b.Run(name, func(b *testing.B) { benchLZNT1(b, files[name]) })
+	}
+}
+
+// benchLZNT1 expands units of 64 KiB, as NTFS has them.
+func benchLZNT1(b *testing.B, data []byte) {
+	var units [][]byte
+	for len(data) >= 65536 {
+		units = append(units, squeeze(data[:65536]))
+		data = data[65536:]
+	}
+	dst := make([]byte, 65536)
+	b.SetBytes(int64(len(units) * len(dst)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	reportCPU(b, len(units)*len(dst)*b.N, func() {
+		for range b.N {
+			for _, u := range units {
+				_, err := LZNT1(dst, u)
+				must(b, err)
+			}
+		}
+	})
+}
+
+func TestImpossibleSizes(t *testing.T) {
+	for _, err := range []error{
+		Xpress(make([]byte, xpressMax+1), make([]byte, 4096)),
+		Xpress(make([]byte, 10), make([]byte, 255)),
+		Xpress(make([]byte, 10), make([]byte, 256)),
+		Xpress(make([]byte, 10), bytes.Repeat([]byte{0x11}, 256)),
+		LZX(make([]byte, lzxWindow+1), make([]byte, 4096)),
+		LZX(make([]byte, 10), nil),
+		LZX(make([]byte, 10), []byte{0xff, 0xff}),
+	} {
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("error %v", err)
+		}
+	}
+	must(t, Xpress(nil, make([]byte, 256)))
+	must(t, LZX(nil, nil))
+}
+
+func FuzzLZNT1(f *testing.F) {
+	f.Add([]byte("\x03\xb0\x02a\x00\x00"), uint16(100))
+	f.Add(squeeze([]byte(strings.Repeat("some text, some more text; ", 300))), uint16(9000))
+	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
+		dst := make([]byte, room)
+		n, err := LZNT1(dst, src)
+		checkError(t, err)
+		if n < 0 || n > len(dst) {
+			t.Fatalf("n = %d", n)
+		}
+	})
+}
+
+func FuzzXpress(f *testing.F) { fuzzChunk(f, methods[0]) }
+func FuzzLZX(f *testing.F)    { fuzzChunk(f, methods[3]) }
+
+func fuzzChunk(f *testing.F, m method) {
+	for i, p := range compressed(f, m, plainFiles(f)["text"]) {
+		if i < 3 {
+			f.Add(p.stored, uint16(p.plain))
+		}
+	}
+	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
+		checkError(t, m.run(make([]byte, room), src))
+	})
+}

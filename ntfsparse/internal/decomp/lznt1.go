@@ -1,0 +1,112 @@
+package decomp
+
+import "math/bits"
+
+// lznt1Chunk is the plain size of every LZNT1 chunk but the last.
+const lznt1Chunk = 4096
+
+// LZNT1 expands one compression unit [MS-XCA 2.5]: chunks, each with a 16-bit
+// header, up to a zero header, the end of src, or a full dst. A chunk that
+// yields less than 4096 bytes counts as if zeros followed, as NTFS has it.
+//
+//	header bits 0-11   length of the chunk, header included, less 3
+//	            12-14  3 (not checked, as other readers do not either)
+//	            15     compressed; else plain bytes
+//
+// n counts the plain bytes up to the last chunk's end; the rest of dst is
+// zeroed.
+func LZNT1(dst, src []byte) (n int, err error) {
+	for n < len(dst) && len(src) >= 2 && le.Uint16(src) != 0 {
+		room := dst[n:min(len(dst), n+lznt1Chunk)]
+		body, rest, ok := lznt1Cut(src)
+		if !ok {
+			clear(dst[n:])
+			return n, &Error{"LZNT1", n, "a chunk is longer than the unit"}
+		}
+		got, msg := lznt1Expand(room, body, src[1]&0x80 != 0)
+		clear(room[got:])
+		if msg != "" {
+			clear(dst[n+got:])
+			return n + got, &Error{"LZNT1", n + got, msg}
+		}
+		n, src = n+len(room), rest
+	}
+	clear(dst[n:])
+	return n, nil
+}
+
+// lznt1Cut splits the first chunk's body off src, which has its header.
+func lznt1Cut(src []byte) (body, rest []byte, ok bool) {
+	n := int(le.Uint16(src)&0xfff) + 1
+	if n > len(src)-2 {
+		return nil, nil, false
+	}
+	return src[2 : 2+n], src[2+n:], true
+}
+
+func lznt1Expand(dst, src []byte, compressed bool) (int, string) {
+	if compressed {
+		return lznt1Tokens(dst, src)
+	}
+	return copy(dst, src), ""
+}
+
+// lznt1Tokens expands a compressed chunk: a byte of eight flags, lowest first,
+// then a plain byte for each 0 and for each 1 a pair of 16 bits, length below
+// distance; the further into the chunk, the more of them tell the distance.
+func lznt1Tokens(dst, src []byte) (pos int, msg string) {
+	i := 0
+	for i < len(src) {
+		flags := uint(src[i]) | 1<<8 // a stop bit above the flags
+		i++
+		for flags > 1 {
+			// Plain bytes up to the next pair, at once.
+			if lit := bits.TrailingZeros(flags); lit > 0 {
+				if len(src)-i >= 8 && len(dst)-pos >= 8 {
+					le.PutUint64(dst[pos:], le.Uint64(src[i:]))
+					pos, i = pos+lit, i+lit
+				} else {
+					k := min(lit, len(src)-i)
+					if k > len(dst)-pos {
+						return pos, overlong(dst)
+					}
+					pos, i = pos+copy(dst[pos:], src[i:i+k]), i+k
+				}
+				flags >>= lit
+				continue
+			}
+			if len(src)-i < 2 {
+				if i == len(src) {
+					return pos, ""
+				}
+				return pos, "half a pair at the end of a chunk"
+			}
+			t := uint(src[i]) | uint(src[i+1])<<8
+			i += 2
+			lenBits := 16 - max(4, uint(bits.Len(uint(pos-1))))
+			dist, n := int(t>>(lenBits&15))+1, int(t&(1<<(lenBits&15)-1))+3
+			if dist > pos {
+				return pos, "a pair points before the chunk"
+			}
+			if n > len(dst)-pos {
+				if len(dst) == lznt1Chunk {
+					return pos, overlong(dst)
+				}
+				n = len(dst) - pos // dst ends inside the chunk
+			}
+			copyMatch(dst, pos, dist, n)
+			pos += n
+			flags >>= 1
+		}
+	}
+	return pos, ""
+}
+
+// overlong judges a chunk that has more to say than dst holds: an error, unless
+// dst ends before the chunk could.
+func overlong(dst []byte) string {
+	if len(dst) < lznt1Chunk {
+		return ""
+	}
+	return "a chunk yields more than 4096 bytes"
+}

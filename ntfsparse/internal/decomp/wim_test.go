@@ -1,0 +1,241 @@
+package decomp
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// plainFiles are contents of every kind that the round trips need.
+func plainFiles(t testing.TB) map[string][]byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 150_000)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	var text bytes.Buffer
+	for i := 0; text.Len() < 700_000; i++ {
+		fmt.Fprintf(&text, "2026-11-%02d %02d:%02d host-%d service[%d]: request %d done in %d ms\r\n",
+			1+i/9000, i/60%24, i%60, rng.IntN(9), 100+rng.IntN(50), i, rng.IntN(3000))
+	}
+	exe := executable(t)
+	mixed := append(append(append([]byte{}, text.Bytes()[:100_000]...), noise[:90_000]...), exe[:90_000]...)
+	all := map[string][]byte{
+		"noise": noise, "text": text.Bytes(), "exe": exe, "mixed": mixed,
+		"zeros": make([]byte, 100_000), "pairs": bytes.Repeat([]byte("ab"), 40_000),
+		"long":  append(bytes.Repeat([]byte{7}, 32768), bytes.Repeat([]byte("0123456"), 9000)...),
+		"calls": calls(rng), "short": text.Bytes()[:1500],
+	}
+	for _, n := range []int{4095, 4096, 4097, 8192, 16384, 32767, 32768, 32769, 65536} {
+		all[fmt.Sprint("text", n)] = text.Bytes()[:n]
+	}
+	return all
+}
+
+// executable is x86 code: the test's own program on amd64, the Go tool else.
+func executable(t testing.TB) []byte {
+	p, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:min(len(b), 2<<20)]
+}
+
+// calls is dense with E8 bytes and targets around every border of the
+// translation.
+func calls(rng *rand.Rand) []byte {
+	var b []byte
+	for len(b) < 120_000 {
+		b = append(b, "mov eax"[:rng.IntN(8)]...)
+		v := []int32{0, 1, -1, int32(rng.IntN(40000)), -int32(rng.IntN(40000)), e8FileSize - 1, e8FileSize, int32(rng.Uint32()), e8FileSize - int32(rng.IntN(40000))}[rng.IntN(9)]
+		b = le.AppendUint32(append(b, 0xe8), uint32(v))
+	}
+	return b
+}
+
+// wim compresses data with wimlib and returns the stored resource: n-1 offsets
+// of four bytes, then the chunks. That is also what CompactOS stores.
+func wim(t testing.TB, data []byte, method string, chunk int) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	src := filepath.Join(dir, "src")
+	must(t, os.Mkdir(src, 0o755))
+	must(t, os.WriteFile(filepath.Join(src, "f"), data, 0o644))
+	out := filepath.Join(dir, "f.wim")
+	cmd := exec.Command("wimcapture", src, out, "--compress="+method, fmt.Sprint("--chunk-size=", chunk), "--threads=1")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("wimcapture (package wimtools) is needed: %v\n%s", err, msg)
+	}
+	b, err := os.ReadFile(out)
+	must(t, err)
+	return resource(t, b, sha1.Sum(data))
+}
+
+// resource finds a stream in a WIM by its SHA-1: the look-up table's header
+// entry stands at byte 48 of the file, its entries have 50 bytes.
+func resource(t testing.TB, b []byte, sum [20]byte) []byte {
+	size := int(le.Uint64(b[48:]) & (1<<56 - 1))
+	at := int(le.Uint64(b[56:]))
+	for table := b[at : at+size]; len(table) >= 50; table = table[50:] {
+		if bytes.Equal(table[30:50], sum[:]) {
+			n, off := le.Uint64(table)&(1<<56-1), le.Uint64(table[8:])
+			return b[off : off+n]
+		}
+	}
+	t.Fatal("the stream is not in the WIM")
+	return nil
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// piece is one stored chunk and its plain length.
+type piece struct {
+	stored []byte
+	plain  int
+}
+
+func pieces(res []byte, size, chunk int) []piece {
+	n := (size + chunk - 1) / chunk
+	body := res[4*(n-1):]
+	var out []piece
+	for i := range n {
+		from, to := 0, len(body)
+		if i > 0 {
+			from = int(le.Uint32(res[4*(i-1):]))
+		}
+		if i < n-1 {
+			to = int(le.Uint32(res[4*i:]))
+		}
+		out = append(out, piece{body[from:to], min(chunk, size-i*chunk)})
+	}
+	return out
+}
+
+type method struct {
+	name  string
+	chunk int
+	run   func(dst, src []byte) error
+}
+
+var methods = []method{{"XPRESS", 4096, Xpress}, {"XPRESS", 8192, Xpress}, {"XPRESS", 16384, Xpress}, {"LZX", 32768, LZX}}
+
+func TestAgainstWimlib(t *testing.T) {
+	files := plainFiles(t)
+	for _, m := range methods {
+		for name, data := range files {
+			t.Run(fmt.Sprintf("%s%d/%s", m.name, m.chunk, name), func(t *testing.T) {
+				res := wim(t, data, m.name, m.chunk)
+				if len(res) == len(data) {
+					t.Skip("wimlib stores this file plain; the mixed file has such chunks")
+				}
+				compare(t, m, data, pieces(res, len(data), m.chunk))
+			})
+		}
+	}
+}
+
+func compare(t *testing.T, m method, data []byte, ps []piece) {
+	pos := 0
+	for i, p := range ps {
+		got := make([]byte, p.plain)
+		if len(p.stored) == p.plain {
+			copy(got, p.stored)
+		} else if err := m.run(got, p.stored); err != nil {
+			t.Fatalf("chunk %d of %d: %v", i, len(ps), err)
+		}
+		if !bytes.Equal(got, data[pos:pos+p.plain]) {
+			t.Fatalf("chunk %d of %d differs", i, len(ps))
+		}
+		pos += p.plain
+	}
+}
+
+// compressed returns chunks that are really compressed.
+func compressed(t testing.TB, m method, data []byte) (out []piece) {
+	for _, p := range pieces(wim(t, data, m.name, m.chunk), len(data), m.chunk) {
+		if len(p.stored) < p.plain {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func TestDamagedChunksEndInErrorsOrData(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, m := range methods {
+		for _, p := range compressed(t, m, executable(t)[:200_000]) {
+			b, dst := bytes.Clone(p.stored), make([]byte, p.plain)
+			for range 40 {
+				b[rng.IntN(len(b))] = byte(rng.Uint32())
+				checkError(t, m.run(dst, b))
+				checkError(t, m.run(dst, p.stored[:rng.IntN(len(b))]))
+			}
+		}
+	}
+}
+
+func BenchmarkWim(b *testing.B) {
+	files := plainFiles(b)
+	for _, m := range methods {
+		for _, name := range []string{"text", "exe"} {
+			b.Run(fmt.Sprintf("%s%d/%s", m.name, m.chunk, name), func(b *testing.B) {
+				ps := compressed(b, m, files[name])
+				dst := make([]byte, m.chunk)
+				plain := 0
+				for _, p := range ps {
+					plain += p.plain
+				}
+				b.SetBytes(int64(plain))
+				b.ReportAllocs()
+				b.ResetTimer()
+				reportCPU(b, plain*b.N, func() {
+					for range b.N {
+						for _, p := range ps {
+							must(b, m.run(dst[:p.plain], p.stored))
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// samples is the folder of volumes and structures that other people made, or "".
+func samples() string {
+	if p := os.Getenv("VITRINE_SAMPLES"); p != "" {
+		return p
+	}
+	dir, _ := os.Getwd()
+	for ; len(dir) > 1; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			p := filepath.Join(dir, "..", "shared", "samples")
+			if _, err := os.Stat(p); err == nil {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
+func sample(t testing.TB, name string) []byte {
+	if samples() == "" {
+		t.Skip("no samples: set VITRINE_SAMPLES")
+	}
+	b, err := os.ReadFile(filepath.Join(samples(), "structures", name))
+	must(t, err)
+	return b
+}
