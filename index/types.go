@@ -25,7 +25,7 @@ const (
 	// MaxPage bounds every map and directory page.
 	MaxPage = 64 << 10
 	// MaxMeta bounds the plan and the metadata, stored and decoded.
-	MaxMeta = 64 << 20
+	MaxMeta = 4 << 20
 	// MaxMembers bounds a member table.
 	MaxMembers = 1 << 20
 	// MaxStreams bounds the streams of one member.
@@ -171,7 +171,6 @@ type MemberEntry struct {
 	Length  int64   // of the address space; of an unfinished member: what is used of it
 	Created int64   // Unix nanoseconds
 	Parent  uint32  // number of the parent; NoParent for a full
-	Parts   uint16  // files
 	Dir     PagePtr // root of the segment directory
 }
 
