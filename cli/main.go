@@ -1,24 +1,32 @@
-// Package cli is the command line: it wires the other packages together and is
-// the only one that knows terminals, flags, hints and exit codes.
 package cli
 
 import (
-	"fmt"
-	"io"
+	"context"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
-// Streams are what a command talks to.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
+// Main runs the command that args names and returns the process's exit code.
+// The first interrupt cancels the command; it cleans up and returns 130. A
+// second interrupt ends the process at once.
+func Main(args []string, s *Streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return int(run(ctx, args, s))
 }
 
-// OSStreams are the process's own.
-func OSStreams() Streams { return Streams{os.Stdin, os.Stdout, os.Stderr} }
-
-// Main runs the command named by args and returns the exit code.
-func Main(args []string, s Streams) int {
-	fmt.Fprintln(s.Err, "vitrine: no commands yet")
-	return 1
+func run(ctx context.Context, args []string, s *Streams) exitCode {
+	e := &env{Streams: s}
+	root := newRoot(e)
+	root.SetArgs(findWords(args))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil {
+		err = interrupted(err)
+	}
+	return e.report(err)
 }

@@ -1,0 +1,11 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// commands are all of the program's, in the order of the help.
+func commands(e *env) []*cobra.Command {
+	return []*cobra.Command{
+		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e),
+		newVersion(e),
+	}
+}

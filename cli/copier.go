@@ -1,0 +1,547 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"vitrine/volume"
+)
+
+// Bounds of what a copy holds in memory and open at one time.
+const (
+	copyQueue   = 256  // files waiting for a worker
+	folderBatch = 1024 // entries of a folder read at once
+	maxDepth    = 4096 // folders in folders
+)
+
+// copier copies objects below one destination. One goroutine walks and makes
+// folders, workers copy files. Everything is written through [os.Root] handles,
+// so that no name and no link can lead outside.
+type copier struct {
+	e     *env
+	o     *cpOptions
+	dest  *os.Root
+	hurt  *tally
+	meter *meter
+	start time.Time
+	jobs  chan job
+	links linkTable
+	temp  atomic.Int64 // numbers of temporary names
+
+	files, folders, symlinks, bytes, skipped atomic.Int64
+}
+
+// folder is a folder of the destination that something is still written in.
+type folder struct {
+	up      *folder
+	root    *os.Root
+	rel     string // from the destination, "" for itself
+	name    string
+	attr    volume.Attr
+	made    bool // by us: its times are set when all is in it
+	pending atomic.Int64
+}
+
+// job is a file to copy.
+type job struct {
+	place place
+	from  found
+	dir   *folder
+	name  string // in dir
+	same  *job   // complete name of the same file, to link to
+}
+
+// destError is an error of the destination that the next file would meet too.
+type destError struct{ err error }
+
+func (d *destError) Error() string { return d.err.Error() }
+func (d *destError) Unwrap() error { return d.err }
+
+func newCopier(e *env, o *cpOptions, dest *os.Root) *copier {
+	return &copier{e: e, o: o, dest: dest, hurt: &tally{}, meter: e.progress(), start: time.Now(), jobs: make(chan job, copyQueue)}
+}
+
+func (c *copier) run(ctx context.Context, items []item) error {
+	c.meter.begin("copying", 0)
+	g, ctx := errgroup.WithContext(ctx)
+	counting, stop := context.WithCancel(ctx)
+	if c.meter != nil {
+		g.Go(func() error { c.count(counting, items); return nil })
+	}
+	var workers sync.WaitGroup
+	for range c.o.workers {
+		workers.Add(1)
+		g.Go(func() error { defer workers.Done(); return c.work(ctx) })
+	}
+	g.Go(func() error {
+		defer stop()
+		defer workers.Wait()
+		defer close(c.jobs)
+		return c.walk(ctx, items)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	c.meter.begin("syncing", 0)
+	if err := syncDest(c.dest); err != nil {
+		return err
+	}
+	c.meter.finish()
+	return nil
+}
+
+// walk makes the folders and hands out the files.
+func (c *copier) walk(ctx context.Context, items []item) error {
+	top := &folder{root: c.dest}
+	top.pending.Add(1) // the destination itself is never closed here
+	for _, it := range items {
+		err := error(nil)
+		if it.isRoot() {
+			err = c.fill(ctx, it.place, it.found, top, 0)
+		} else {
+			err = c.entry(ctx, it.place, it.found, top, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill copies what is in dir into f, a batch at a time: folders may be huge.
+func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth int) error {
+	for after := uint64(0); ; {
+		batch, err := readBatch(ctx, p, dir, after)
+		for _, en := range batch {
+			full := join(dir.path, en.Name)
+			if en.Err != nil {
+				c.hurt.add(c.e, full, en.Err)
+				continue
+			}
+			if err := c.entry(ctx, p, found{full, en.Name, *en.Attr}, f, depth); err != nil {
+				return err
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			c.hurt.add(c.e, dir.path, err)
+		}
+		if err != nil || len(batch) < folderBatch {
+			return ctx.Err()
+		}
+		after = batch[len(batch)-1].Cookie
+	}
+}
+
+func readBatch(ctx context.Context, p place, dir found, after uint64) (batch []volume.Entry, err error) {
+	err = p.fs.ReadDir(ctx, dir.attr.ID, after, true, func(e *volume.Entry) bool {
+		own := *e
+		p.fillAttr(ctx, &own)
+		batch = append(batch, own)
+		return len(batch) < folderBatch
+	})
+	return batch, err
+}
+
+// entry copies one object of any kind into f. The error is one that ends the
+// copy; others are listed.
+func (c *copier) entry(ctx context.Context, p place, from found, f *folder, depth int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	name, whole := targetName(from.name, onWindows)
+	if name != from.name {
+		c.renamed(from.path, name, whole)
+	}
+	switch from.attr.Kind {
+	case volume.Dir:
+		return c.folder(ctx, p, from, f, name, depth)
+	case volume.Symlink:
+		return c.listed(from, c.symlink(ctx, p, from, f, name))
+	case volume.File:
+		f.pending.Add(1)
+		return c.hand(ctx, job{place: p, from: from, dir: f, name: name})
+	}
+	return c.listed(from, fmt.Errorf("a %s cannot be copied", kindWord(from.attr.Kind)))
+}
+
+func (c *copier) renamed(full, name string, whole bool) {
+	if whole {
+		c.hurt.add(c.e, full, fmt.Errorf("copied under the name %s", name))
+		return
+	}
+	c.hurt.add(c.e, full, fmt.Errorf("its name is too long here; copied under the name %s", name))
+}
+
+// listed puts an error on the list, unless it ends the copy.
+func (c *copier) listed(from found, err error) error {
+	var dest *destError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &dest), errors.Is(err, context.Canceled):
+		return err
+	}
+	c.hurt.add(c.e, from.path, err)
+	return nil
+}
+
+func (c *copier) folder(ctx context.Context, p place, from found, up *folder, name string, depth int) error {
+	if depth >= maxDepth {
+		return c.listed(from, fmt.Errorf("more than %d folders in each other", maxDepth))
+	}
+	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr}
+	if err := c.makeFolder(f); err != nil {
+		return c.listed(from, err)
+	}
+	c.folders.Add(1)
+	f.pending.Add(1)
+	up.pending.Add(1)
+	defer c.leave(f)
+	if c.o.streams != "" {
+		if err := c.listed(from, c.folderStreams(ctx, p, from, f)); err != nil {
+			return err
+		}
+	}
+	return c.fill(ctx, p, from, f, depth+1)
+}
+
+func (c *copier) makeFolder(f *folder) (err error) {
+	err = f.up.root.Mkdir(f.name, 0o777)
+	f.made = err == nil
+	if errors.Is(err, fs.ErrExist) {
+		info, lerr := f.up.root.Lstat(f.name)
+		if lerr == nil && !info.IsDir() {
+			return fmt.Errorf("%s is in the way: %w", f.rel, fs.ErrExist)
+		}
+		err = lerr
+	}
+	if err != nil {
+		return grave(err)
+	}
+	f.root, err = f.up.root.OpenRoot(f.name)
+	return grave(err)
+}
+
+// leave counts one thing less to do in f; after the last, f gets its times.
+func (c *copier) leave(f *folder) {
+	for ; f.up != nil && f.pending.Add(-1) == 0; f = f.up {
+		f.root.Close()
+		if f.made {
+			c.folderMeta(f)
+		}
+	}
+}
+
+func (c *copier) folderMeta(f *folder) {
+	setAttributes(f.up.root, f.name, f.attr, c.o.attributes)
+	if f.attr.HasPOSIX {
+		f.up.root.Chmod(f.name, fs.FileMode(f.attr.Perm)&0o777)
+	}
+	setTimes(f.up.root, f.name, f.attr)
+}
+
+func (c *copier) symlink(ctx context.Context, p place, from found, f *folder, name string) error {
+	target, err := p.fs.ReadLink(ctx, from.attr.ID)
+	if err != nil {
+		return err
+	}
+	if free, err := c.makeWay(f, name); !free {
+		return err
+	}
+	if err := f.root.Symlink(filepath.FromSlash(relativeTarget(from.path, target)), name); err != nil {
+		return grave(err)
+	}
+	setLinkTimes(f.root, name, from.attr)
+	c.symlinks.Add(1)
+	return nil
+}
+
+// relativeTarget keeps a link that names its target from the volume's root
+// pointing to the same place of the copy.
+func relativeTarget(link, target string) string {
+	if !strings.HasPrefix(target, "/") {
+		return target
+	}
+	rel, err := filepath.Rel(path.Dir(link), path.Clean(target))
+	if err != nil {
+		return target
+	}
+	return rel
+}
+
+// makeWay reports whether name can be written in f; when it cannot, err says
+// why, or is nil when the existing file shall stay.
+func (c *copier) makeWay(f *folder, name string) (free bool, err error) {
+	info, err := f.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, grave(err)
+	case c.o.skipExisting:
+		c.skipped.Add(1)
+		return false, nil
+	case !c.o.overwrite || info.IsDir():
+		return false, fmt.Errorf("%s is in the way: %w", path.Join(f.rel, name), fs.ErrExist)
+	case info.Mode().IsRegular():
+		return true, nil // the rename replaces it
+	}
+	return true, grave(f.root.Remove(name))
+}
+
+// grave marks errors of the destination after which going on is no use.
+func grave(err error) error {
+	for _, e := range []error{syscall.ENOSPC, syscall.EROFS, syscall.EIO, syscall.EMFILE, syscall.ENFILE, errQuota} {
+		if errors.Is(err, e) {
+			return &destError{err}
+		}
+	}
+	return err
+}
+
+func (c *copier) hand(ctx context.Context, j job) error {
+	if !c.links.enter(&j) {
+		return nil // served when the first name is complete
+	}
+	select {
+	case c.jobs <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *copier) work(ctx context.Context) error {
+	w := worker{c: c, buf: make([]byte, copyBuffer)}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case j, open := <-c.jobs:
+			if !open {
+				return nil
+			}
+			if err := w.serve(ctx, j); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// worker copies one file at a time.
+type worker struct {
+	c     *copier
+	buf   []byte
+	moved int64 // bytes of the file at hand
+}
+
+// serve copies or links one file, and then the names that waited for it.
+func (w *worker) serve(ctx context.Context, j job) error {
+	w.c.meter.name(j.from.path)
+	ok, err := w.one(ctx, j)
+	w.c.leave(j.dir)
+	if err := w.c.listed(j.from, err); err != nil {
+		return err
+	}
+	for _, next := range w.c.links.finished(j, ok) {
+		if err := w.serve(ctx, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) one(ctx context.Context, j job) (ok bool, err error) {
+	if j.same != nil {
+		return w.link(ctx, j)
+	}
+	w.moved = 0
+	ok, err = w.file(ctx, j)
+	w.c.meter.add(max(0, j.from.attr.Size-w.moved)) // dealt with, if not copied
+	return ok, err
+}
+
+func (w *worker) link(ctx context.Context, j job) (ok bool, err error) {
+	if free, err := w.c.makeWay(j.dir, j.name); !free {
+		return false, err
+	}
+	old, name := path.Join(j.same.dir.rel, j.same.name), path.Join(j.dir.rel, j.name)
+	err = w.c.dest.Link(old, name)
+	if errors.Is(err, fs.ErrExist) && w.c.o.overwrite {
+		if err = w.c.dest.Remove(name); err == nil {
+			err = w.c.dest.Link(old, name)
+		}
+	}
+	if err != nil { // no hard links here, or no more for this file
+		return w.file(ctx, j)
+	}
+	w.c.files.Add(1)
+	return true, nil
+}
+
+// file writes one file under a temporary name and renames it when complete.
+func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
+	if free, err := w.c.makeWay(j.dir, j.name); !free {
+		return false, err
+	}
+	if reason, out := j.place.leftOut(j.from.path); out {
+		return false, leftOutError(reason)
+	}
+	src, err := j.place.fs.Open(ctx, j.from.attr.ID)
+	if err != nil {
+		return false, err
+	}
+	defer src.Close()
+	temp := fmt.Sprintf(".vitrine-%d-%d.part", os.Getpid(), w.c.temp.Add(1))
+	err = w.write(ctx, j, src, temp)
+	if err == nil {
+		err = grave(j.dir.root.Rename(temp, j.name))
+	}
+	if err != nil {
+		j.dir.root.Remove(temp)
+		return false, err
+	}
+	w.c.files.Add(1)
+	return true, nil
+}
+
+func (w *worker) write(ctx context.Context, j job, src volume.OpenFile, temp string) error {
+	dst, err := j.dir.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return grave(err)
+	}
+	err = w.contents(ctx, src, dst)
+	if err == nil && w.c.o.streams != "" {
+		err = w.c.fileStreams(ctx, j, dst)
+	}
+	if err == nil && j.from.attr.HasPOSIX {
+		err = dst.Chmod(fs.FileMode(j.from.attr.Perm) & 0o777)
+	}
+	if cerr := dst.Close(); err == nil {
+		err = grave(cerr)
+	}
+	if err != nil {
+		return err
+	}
+	setAttributes(j.dir.root, temp, j.from.attr, w.c.o.attributes)
+	return setTimes(j.dir.root, temp, j.from.attr)
+}
+
+// contents copies the data of src and leaves its holes as holes.
+func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File) error {
+	sparse, _ := src.(volume.Sparse)
+	size := src.Size()
+	for off := int64(0); off < size; {
+		end, hole := size, false
+		if sparse != nil {
+			var err error
+			if end, hole, err = sparse.NextExtent(ctx, off); err != nil {
+				return err
+			}
+			end = min(end, size)
+			if end <= off {
+				return fmt.Errorf("extent ends at %d before byte %d: %w", end, off, volume.ErrCorrupt)
+			}
+		}
+		if hole {
+			w.count(end - off)
+		} else if err := w.stretch(ctx, src, dst, off, end); err != nil {
+			return err
+		}
+		off = end
+	}
+	if sparse == nil {
+		return nil
+	}
+	return grave(dst.Truncate(size))
+}
+
+func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *os.File, off, end int64) error {
+	for off < end {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := src.ReadAt(ctx, w.buf[:min(int64(len(w.buf)), end-off)], off)
+		if n == 0 && err == nil || err == io.EOF && n == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("at byte %d: %w", off+int64(n), err)
+		}
+		if _, err := dst.WriteAt(w.buf[:n], off); err != nil {
+			return grave(err)
+		}
+		off += int64(n)
+		w.count(int64(n))
+	}
+	return nil
+}
+
+func (w *worker) count(n int64) {
+	w.moved += n
+	w.c.bytes.Add(n)
+	w.c.meter.add(n)
+}
+
+// count finds the total while the first files are copied already, so that
+// progress has an end. Short copies are over before it starts.
+func (c *copier) count(ctx context.Context, items []item) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(time.Second):
+	}
+	n := counter{seen: map[uint64]bool{}}
+	for i, it := range items {
+		n.shelf = uint64(i) << 56
+		n.add(ctx, it.place, it.found, 0)
+	}
+	if ctx.Err() == nil {
+		c.meter.setTotal(n.total)
+	}
+}
+
+type counter struct {
+	total int64
+	shelf uint64
+	seen  map[uint64]bool // files with several names, folders
+}
+
+func (n *counter) add(ctx context.Context, p place, f found, depth int) {
+	switch {
+	case f.attr.Kind == volume.File && f.attr.Links > 1, f.attr.Kind == volume.Dir:
+		key := n.shelf ^ uint64(f.attr.ID)
+		if n.seen[key] {
+			return
+		}
+		n.seen[key] = true
+	}
+	if f.attr.Kind == volume.File {
+		n.total += f.attr.Size
+	}
+	if f.attr.Kind != volume.Dir || depth >= maxDepth {
+		return
+	}
+	for after, more := uint64(0), true; more && ctx.Err() == nil; {
+		batch, err := readBatch(ctx, p, f, after)
+		for _, en := range batch {
+			if en.Err == nil {
+				n.add(ctx, p, found{join(f.path, en.Name), en.Name, *en.Attr}, depth+1)
+			}
+			after = en.Cookie
+		}
+		more = err == nil && len(batch) == folderBatch
+	}
+}

@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"vitrine/volume"
+)
+
+type cpOptions struct {
+	source       sourceFlags
+	overwrite    bool
+	skipExisting bool
+	streams      string // "", "auto", "xattr", "file"
+	attributes   bool
+	workers      int
+	sources      []string
+	dir          string
+}
+
+func newCp(e *env) *cobra.Command {
+	o := cpOptions{}
+	c := &cobra.Command{
+		Use: "cp IMAGE[:N]:PATH... DIR", Short: "Copy files and folders out of an image", GroupID: groupRead,
+		Long: `Copy files, folders or what a pattern matches into the folder DIR, which is made
+if it is not there. A folder comes with its name; of the root (IMAGE:/) what is in
+it. Times, sparse files, links and hard links among the files copied are kept.
+
+Nothing is ever written outside DIR. Names that this system cannot hold are
+written with %(HEX) in place of the character. What could not be copied, or only
+under another name, is listed, and the exit code is 3.`,
+		Example: `  vitrine cp backups@3:/Users/ann/Documents out/        makes out/Documents
+  vitrine cp backups:2:/ everything/                    all of partition 2
+  vitrine cp 'backups:/Users/ann/*.docx' . --skip-existing
+  vitrine cp --device /dev/sdb1 /Users/ann out/`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usage("like this: vitrine cp backups:/Users/ann out/", "what to copy and where to are needed")
+			}
+			o.sources, o.dir = args[:len(args)-1], args[len(args)-1]
+			return runCp(c.Context(), e, &o)
+		},
+	}
+	o.source.add(c)
+	f := c.Flags()
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace files that exist in DIR")
+	f.BoolVar(&o.skipExisting, "skip-existing", false, "leave files that exist in DIR as they are")
+	f.StringVar(&o.streams, "streams", "", "copy named streams too, as user xattrs or else beside the file as `file:stream`; =xattr or =file: only so")
+	f.Lookup("streams").NoOptDefVal = "auto"
+	f.BoolVar(&o.attributes, "attributes", false, "keep Windows attributes (elsewhere in the xattr user.DOSATTRIB), and owners where the image has them")
+	f.IntVar(&o.workers, "workers", min(max(runtime.NumCPU(), 2), 8), "copy `N` files at the same time")
+	return c
+}
+
+func (o *cpOptions) check() error {
+	if o.overwrite && o.skipExisting {
+		return usage("choose one of them", "--overwrite and --skip-existing contradict each other")
+	}
+	switch o.streams {
+	case "", "auto", "xattr", "file":
+	default:
+		return usage("leave the value away for both", "--streams=%s: it is xattr or file", o.streams)
+	}
+	if o.workers < 1 || o.workers > 64 {
+		return usage("2 to 8 is useful", "--workers %d: from 1 to 64", o.workers)
+	}
+	return nil
+}
+
+func runCp(ctx context.Context, e *env, o *cpOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	places, err := e.open(ctx, &o.source, o.sources)
+	if err != nil {
+		return err
+	}
+	defer places.close()
+	items, err := cpItems(ctx, places)
+	if err != nil {
+		return err
+	}
+	if err := o.refuse(ctx, items); err != nil {
+		return err
+	}
+	dest, err := openDest(o.dir)
+	if err != nil {
+		return err
+	}
+	defer dest.Close()
+	c := newCopier(e, o, dest)
+	defer c.meter.abandon()
+	err = c.run(ctx, items)
+	if err == nil || errors.Is(err, context.Canceled) {
+		c.summary(err == nil)
+	}
+	if err != nil {
+		return c.stopped(err)
+	}
+	return c.hurt.err("not copied, or not under the same name")
+}
+
+// item is one thing to copy into the destination itself.
+type item struct {
+	place place
+	found found
+}
+
+// cpItems resolves the arguments. Of a root its entries are meant.
+func cpItems(ctx context.Context, p *places) (items []item, err error) {
+	for _, pl := range p.list {
+		all, err := pl.matches(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range all {
+			items = append(items, item{pl, f})
+		}
+	}
+	return items, nil
+}
+
+func (it item) isRoot() bool { return it.found.path == "/" }
+
+// refuse looks for everything that would be overwritten before anything is
+// written.
+func (o *cpOptions) refuse(ctx context.Context, items []item) error {
+	info, err := os.Stat(o.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return failed(exitFailed, "nothing was copied; name a folder, or write one file with 'vitrine cat IMAGE:PATH > FILE'", "%s is a file, not a folder", o.dir)
+	}
+	if o.overwrite || o.skipExisting {
+		return nil
+	}
+	for _, it := range items {
+		if err := it.refuse(ctx, o.dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (it item) refuse(ctx context.Context, dir string) error {
+	if !it.isRoot() {
+		return it.clash(ctx, it.found, filepath.Join(dir, targetOf(it.found.name)))
+	}
+	return it.place.each(ctx, it.found, func(en volume.Entry) error {
+		if en.Err != nil {
+			return nil
+		}
+		return it.clash(ctx, found{join("/", en.Name), en.Name, *en.Attr}, filepath.Join(dir, targetOf(en.Name)))
+	})
+}
+
+// clash refuses when at target something other than a folder for a folder
+// exists, and looks into folders that do.
+func (it item) clash(ctx context.Context, f found, target string) error {
+	info, err := os.Lstat(target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir() || f.attr.Kind != volume.Dir:
+		return failed(exitFailed, "nothing was copied; use --overwrite or --skip-existing, or copy into another folder", "%s exists already", printable(target))
+	}
+	return it.place.each(ctx, f, func(en volume.Entry) error {
+		if en.Err != nil {
+			return nil
+		}
+		return it.clash(ctx, found{join(f.path, en.Name), en.Name, *en.Attr}, filepath.Join(target, targetOf(en.Name)))
+	})
+}
+
+func targetOf(name string) string {
+	t, _ := targetName(name, onWindows)
+	return t
+}
+
+func openDest(dir string) (*os.Root, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(dir)
+}
+
+// stopped words what the person has when copying ended early.
+func (c *copier) stopped(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return &problem{exitInterrupted, "interrupted", "files copied so far are complete; go on with --skip-existing", err}
+	}
+	p := explain(err)
+	return &problem{p.code, p.msg, "files copied so far are complete, go on with --skip-existing; " + p.hint, err}
+}
+
+// copied is the summary of a copy. Sizes are bytes.
+type copied struct {
+	To       string  `json:"to"`
+	Files    int64   `json:"files"`
+	Folders  int64   `json:"folders"`
+	Links    int64   `json:"links"`
+	Bytes    int64   `json:"bytes"`
+	Skipped  int64   `json:"skipped"`
+	Problems int     `json:"problems"`
+	Seconds  float64 `json:"seconds"`
+	Complete bool    `json:"complete"`
+}
+
+func (c *copier) summary(complete bool) {
+	s := copied{To: c.o.dir, Files: c.files.Load(), Folders: c.folders.Load(), Links: c.symlinks.Load(), Bytes: c.bytes.Load(),
+		Skipped: c.skipped.Load(), Problems: c.hurt.count(), Seconds: time.Since(c.start).Seconds(), Complete: complete}
+	if c.e.json {
+		c.e.emit("copied", s)
+		return
+	}
+	text := fmt.Sprintf("copied %s, %s", plural(s.Files, "file"), plural(s.Folders, "folder"))
+	if s.Links > 0 {
+		text += ", " + plural(s.Links, "link")
+	}
+	text += fmt.Sprintf(" (%s) to %s in %s", size(s.Bytes), s.To, span(time.Since(c.start)))
+	if s.Skipped > 0 {
+		text += fmt.Sprintf("; left %s as they were", plural(s.Skipped, "existing file"))
+	}
+	c.e.say("%s", text)
+}

@@ -1,0 +1,327 @@
+//go:build linux
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"vitrine/volume"
+)
+
+// copyFake copies path of f into dir.
+func copyFake(t *testing.T, f *fakeFS, from, dir string, o cpOptions) (errOut string, err error) {
+	t.Helper()
+	e, _, errs := testEnv()
+	o.dir = dir
+	if o.workers == 0 {
+		o.workers = 2
+	}
+	p := &places{list: []place{fakePlace(f, from)}}
+	items, err := cpItems(context.Background(), p)
+	if err != nil {
+		return "", err
+	}
+	if err := o.refuse(context.Background(), items); err != nil {
+		return "", err
+	}
+	dest, err := openDest(dir)
+	if err != nil {
+		return "", err
+	}
+	defer dest.Close()
+	c := newCopier(e, &o, dest)
+	defer c.meter.abandon()
+	if err := c.run(context.Background(), items); err != nil {
+		return errs.String(), c.stopped(err)
+	}
+	return errs.String(), c.hurt.err("not copied, or not under the same name")
+}
+
+func code(err error) exitCode {
+	if err == nil {
+		return exitDone
+	}
+	return explain(err).code
+}
+
+func wantFile(t *testing.T, name, data string) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Error(err)
+	} else if string(b) != data {
+		t.Errorf("%s holds %.40q, want %.40q", name, b, data)
+	}
+}
+
+// listing gives all paths below dir, sorted.
+func listing(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(p string, _ fs.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(dir, p); rel != "." {
+			all = append(all, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestCopyTree(t *testing.T) {
+	f := newFakeFS()
+	users := f.dir(f.root(), "Users")
+	ann := f.dir(users, "Ann")
+	notes := f.file(ann, "notes.txt", "hello")
+	f.put(users, "other name.txt", notes)
+	notes.attr.Links = 2
+	f.link(ann, "abs", "/Users/other name.txt")
+	f.link(ann, "rel", "../other name.txt")
+	f.dir(ann, "empty")
+	big := f.file(ann, "sparse", string(make([]byte, 1<<20))+"end")
+	big.holes = [][2]int64{{0, 1 << 20}}
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	if _, err := copyFake(t, f, "/users/ANN", out, cpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"Ann", "Ann/abs", "Ann/empty", "Ann/notes.txt", "Ann/rel", "Ann/sparse"}
+	if got := listing(t, out); !slices.Equal(got, want) {
+		t.Errorf("copied %q, want %q", got, want)
+	}
+	wantFile(t, filepath.Join(out, "Ann/notes.txt"), "hello")
+	for _, n := range []string{"abs", "rel"} {
+		if got, _ := os.Readlink(filepath.Join(out, "Ann", n)); got != "../other name.txt" {
+			t.Errorf("%s leads to %q", n, got)
+		}
+	}
+	for name, id := range map[string]*fakeNode{"Ann": ann, "Ann/notes.txt": notes, "Ann/empty": f.nodes[ann.names[3].ID], "Ann/abs": f.nodes[ann.names[1].ID]} {
+		info, err := os.Lstat(filepath.Join(out, name))
+		if err != nil || info.ModTime().UnixNano() != id.attr.ModTime {
+			t.Errorf("%s: modified %v, want %v (%v)", name, info.ModTime(), time.Unix(0, id.attr.ModTime), err)
+		}
+	}
+	var st unix.Stat_t
+	unix.Stat(filepath.Join(out, "Ann/sparse"), &st)
+	if st.Size != 1<<20+3 || st.Blocks*512 > 64<<10 {
+		t.Errorf("sparse file: %d bytes, %d allocated", st.Size, st.Blocks*512)
+	}
+}
+
+func TestCopyRoot(t *testing.T) {
+	f := newFakeFS()
+	a := f.file(f.root(), "a", "one file")
+	b := f.dir(f.root(), "b")
+	f.put(b, "a2", a)
+	f.put(b, "a3", a)
+	a.attr.Links = 3
+	out := t.TempDir()
+	if _, err := copyFake(t, f, "/", out, cpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(t, out); !slices.Equal(got, []string{"a", "b", "b/a2", "b/a3"}) {
+		t.Errorf("copied %q", got)
+	}
+	i1, _ := os.Stat(filepath.Join(out, "a"))
+	for _, n := range []string{"b/a2", "b/a3"} {
+		if i2, _ := os.Stat(filepath.Join(out, n)); !os.SameFile(i1, i2) {
+			t.Errorf("%s is no hard link of a", n)
+		}
+	}
+}
+
+// TestCopyHostileNames copies names that try to get out, and looks whether
+// anything appeared outside the destination.
+func TestCopyHostileNames(t *testing.T) {
+	names := []string{"..", ".", "../up", "/abs", "a/b", "nul\x00l", "%(2F)", "..\\win", strings.Repeat("long", 100) + ".txt", "", "\xff\xfe", "line\nbreak"}
+	f := newFakeFS()
+	for _, n := range names {
+		f.file(f.root(), n, "file "+n)
+		f.file(f.dir(f.root(), n+"d"), n, "inner")
+	}
+	f.file(f.dir(f.dir(f.root(), "sub"), ".."), "climbed", "out")
+	f.link(f.root(), "way", "..")
+	w := f.dir(f.root(), "way") // the same name twice: a link and a folder
+	f.file(w, "escaped", "out")
+	base := t.TempDir()
+	out := filepath.Join(base, "out")
+	errs, err := copyFake(t, f, "/", out, cpOptions{})
+	if code(err) != exitIncomplete {
+		t.Errorf("exit code %d (%v)\n%s", code(err), err, errs)
+	}
+	if got, _ := filepath.Glob(filepath.Join(base, "*")); len(got) != 1 {
+		t.Errorf("outside the destination: %q", got)
+	}
+	for name, data := range map[string]string{"%(2E)%(2E)": "file ..", "..%(2F)up": "file ../up", "%(2F)abs": "file /abs", "a%(2F)b": "file a/b",
+		"%(25)(2F)": "file %(2F)", "%()": "file ", "\xff\xfe": "file \xff\xfe", "sub/%(2E)%(2E)/climbed": "out"} {
+		wantFile(t, filepath.Join(out, name), data)
+	}
+}
+
+func TestTargetName(t *testing.T) {
+	long := strings.Repeat("ü", 200) + ".docx"
+	for _, tt := range []struct {
+		name, linux, windows string
+	}{
+		{"plain.txt", "plain.txt", "plain.txt"},
+		{".", "%(2E)", "%(2E)"},
+		{"..", "%(2E)%(2E)", "%(2E)%(2E)"},
+		{"...", "...", "..%(2E)"},
+		{"", "%()", "%()"},
+		{"a/b", "a%(2F)b", "a%(2F)b"},
+		{"a\x00", "a%(00)", "a%(00)"},
+		{"100%", "100%", "100%"},
+		{"50%(2F)", "50%(25)(2F)", "50%(25)(2F)"},
+		{"a:b", "a:b", "a%(3A)b"},
+		{`a\b`, `a\b`, "a%(5C)b"},
+		{"dot.", "dot.", "dot%(2E)"},
+		{"space ", "space ", "space%(20)"},
+		{"aux.txt", "aux.txt", "%(61)ux.txt"},
+		{"COM1", "COM1", "%(43)OM1"},
+		{"COM", "COM", "COM"},
+		{"com10", "com10", "com10"},
+		{"wtf\xed\xa0\x80", "wtf\xed\xa0\x80", "wtf\xed\xa0\x80"},
+	} {
+		if got, whole := targetName(tt.name, false); got != tt.linux || !whole {
+			t.Errorf("on Linux %q becomes %q, want %q", tt.name, got, tt.linux)
+		}
+		if got, whole := targetName(tt.name, true); got != tt.windows || !whole {
+			t.Errorf("on Windows %q becomes %q, want %q", tt.name, got, tt.windows)
+		}
+	}
+	got, whole := targetName(long, false)
+	other, _ := targetName("ü"+long, false)
+	if whole || len(got) > maxTargetName || !strings.HasSuffix(got, ".docx") || got == other {
+		t.Errorf("long name becomes %q (%d bytes), another %q", got, len(got), other)
+	}
+}
+
+func TestCopyRefusesExisting(t *testing.T) {
+	f := newFakeFS()
+	d := f.dir(f.root(), "d")
+	f.file(d, "old", "new")
+	f.file(d, "fresh", "fresh")
+	out := t.TempDir()
+	os.Mkdir(filepath.Join(out, "d"), 0o777)
+	os.WriteFile(filepath.Join(out, "d/old"), []byte("mine"), 0o666)
+
+	_, err := copyFake(t, f, "/d", out, cpOptions{})
+	if code(err) != exitFailed || !strings.Contains(err.Error(), "d/old exists already") {
+		t.Errorf("existing file: %v", err)
+	}
+	if got := listing(t, out); !slices.Equal(got, []string{"d", "d/old"}) {
+		t.Errorf("refused, but now there is %q", got)
+	}
+	if _, err := copyFake(t, f, "/d", out, cpOptions{skipExisting: true}); err != nil {
+		t.Error(err)
+	}
+	wantFile(t, filepath.Join(out, "d/old"), "mine")
+	wantFile(t, filepath.Join(out, "d/fresh"), "fresh")
+	if _, err := copyFake(t, f, "/d", out, cpOptions{overwrite: true}); err != nil {
+		t.Error(err)
+	}
+	wantFile(t, filepath.Join(out, "d/old"), "new")
+}
+
+func TestCopyThroughPlantedLink(t *testing.T) {
+	f := newFakeFS()
+	f.file(f.dir(f.root(), "d"), "x", "data")
+	base := t.TempDir()
+	out, outside := filepath.Join(base, "out"), filepath.Join(base, "outside")
+	os.Mkdir(out, 0o777)
+	os.Mkdir(outside, 0o777)
+	os.Symlink(outside, filepath.Join(out, "d"))
+	for _, o := range []cpOptions{{}, {overwrite: true}, {skipExisting: true}} {
+		if _, err := copyFake(t, f, "/", out, o); err == nil {
+			t.Errorf("%+v: copied through a link", o)
+		}
+	}
+	if got := listing(t, outside); len(got) > 0 {
+		t.Errorf("outside: %q", got)
+	}
+}
+
+func TestCopyGoesOn(t *testing.T) {
+	f := newFakeFS()
+	f.file(f.root(), "locked", "x").fail = volume.ErrEncrypted
+	f.file(f.root(), "cloud", "x").fail = volume.ErrNotCaptured
+	bad := f.file(f.root(), "bad", strings.Repeat("x", 3<<20))
+	bad.failAt = 2 << 20
+	bad.attr.Links = 2
+	f.put(f.root(), "bad2", bad)
+	f.file(f.root(), "good", "good")
+	out := t.TempDir()
+	errs, err := copyFake(t, f, "/", out, cpOptions{})
+	if code(err) != exitIncomplete || !strings.Contains(err.Error(), "4 items") {
+		t.Errorf("got %v", err)
+	}
+	for _, name := range []string{"/locked: contents are encrypted", "/cloud: contents are not in the image", "/bad: at byte 2097152: sector gone", "/bad2: "} {
+		if !strings.Contains(errs, "problem: "+name) {
+			t.Errorf("not listed: %s\n%s", name, errs)
+		}
+	}
+	if got := listing(t, out); !slices.Equal(got, []string{"good"}) {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
+func TestCopyStreams(t *testing.T) {
+	f := newFakeFS()
+	n := f.file(f.root(), "doc", "main")
+	n.streams = map[string][]byte{"Zone.Identifier": []byte("[ZoneTransfer]"), "big": bytes.Repeat([]byte("b"), 70000)}
+	out := t.TempDir()
+	if errs, err := copyFake(t, f, "/", out, cpOptions{streams: "auto"}); err != nil {
+		t.Fatal(err, errs)
+	}
+	b := make([]byte, 100)
+	size, err := unix.Getxattr(filepath.Join(out, "doc"), "user.Zone.Identifier", b)
+	if errors.Is(err, unix.ENOTSUP) {
+		wantFile(t, filepath.Join(out, "doc:Zone.Identifier"), "[ZoneTransfer]")
+	} else if err != nil || string(b[:size]) != "[ZoneTransfer]" {
+		t.Errorf("xattr %q, %v", b[:max(size, 0)], err)
+	}
+	wantFile(t, filepath.Join(out, "doc:big"), strings.Repeat("b", 70000))
+	out = t.TempDir()
+	if errs, err := copyFake(t, f, "/", out, cpOptions{streams: "file"}); err != nil {
+		t.Fatal(err, errs)
+	}
+	wantFile(t, filepath.Join(out, "doc:Zone.Identifier"), "[ZoneTransfer]")
+}
+
+// TestCopyManyLinks has workers race over names of the same files.
+func TestCopyManyLinks(t *testing.T) {
+	f := newFakeFS()
+	const files, names = 50, 20
+	dirs := make([]*fakeNode, names)
+	for d := range dirs {
+		dirs[d] = f.dir(f.root(), string(rune('a'+d)))
+	}
+	for i := range files {
+		n := f.file(dirs[0], "f"+string(rune('0'+i)), strings.Repeat("z", i*1000))
+		n.attr.Links = names
+		for _, d := range dirs[1:] {
+			f.put(d, "f"+string(rune('0'+i)), n)
+		}
+	}
+	out := t.TempDir()
+	if errs, err := copyFake(t, f, "/", out, cpOptions{workers: 8}); err != nil {
+		t.Fatal(err, errs)
+	}
+	var st unix.Stat_t
+	for i := range files {
+		if err := unix.Stat(filepath.Join(out, "q", "f"+string(rune('0'+i))), &st); err != nil || st.Nlink != names || st.Size != int64(i)*1000 {
+			t.Fatalf("file %d: %v, %d names, %d bytes", i, err, st.Nlink, st.Size)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+	"vitrine/volume"
+)
+
+// errQuota is the target's "disk quota exceeded".
+const errQuota = unix.EDQUOT
+
+// streamsByName says whether this system itself takes "file:stream" for a
+// stream of the file.
+const streamsByName = false
+
+func createStream(dir *os.Root, name string) (*os.File, error) {
+	return dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+func setXattr(f *os.File, name string, value []byte) error {
+	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
+}
+
+// setBirth does nothing: Linux keeps its own birth times.
+func setBirth(*os.Root, string, volume.Attr) error { return nil }
+
+// setLinkTimes sets the times of a link itself.
+func setLinkTimes(dir *os.Root, name string, a volume.Attr) error {
+	d, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ts := []unix.Timespec{timespec(a.AccessTime), timespec(a.ModTime)}
+	return unix.UtimesNanoAt(int(d.Fd()), name, ts, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func timespec(ns int64) unix.Timespec {
+	if ns == volume.NoTime {
+		return unix.Timespec{Nsec: unix.UTIME_OMIT}
+	}
+	return unix.NsecToTimespec(ns)
+}
+
+// setAttributes keeps the Windows attributes where Samba looks for them, and
+// the owner if we may.
+func setAttributes(dir *os.Root, name string, a volume.Attr, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	f, err := dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if a.HasPOSIX && os.Geteuid() == 0 {
+		f.Chown(int(a.UID), int(a.GID))
+	}
+	if a.Win == 0 {
+		return nil
+	}
+	return setXattr(f, "user.DOSATTRIB", []byte(fmt.Sprintf("0x%x", a.Win)))
+}
+
+// syncDest waits until all that was written is on the disk.
+func syncDest(dir *os.Root) error {
+	d, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return unix.Syncfs(int(d.Fd()))
+}

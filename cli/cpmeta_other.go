@@ -1,0 +1,28 @@
+//go:build !linux && !windows
+
+package cli
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"vitrine/volume"
+)
+
+// errQuota is the target's "disk quota exceeded".
+const errQuota = syscall.EDQUOT
+
+// streamsByName says whether this system itself takes "file:stream" for a
+// stream of the file.
+const streamsByName = false
+
+func createStream(dir *os.Root, name string) (*os.File, error) {
+	return dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+func setXattr(*os.File, string, []byte) error                 { return errors.ErrUnsupported }
+func setBirth(*os.Root, string, volume.Attr) error            { return nil }
+func setLinkTimes(*os.Root, string, volume.Attr) error        { return nil }
+func setAttributes(*os.Root, string, volume.Attr, bool) error { return nil }
+func syncDest(*os.Root) error                                 { syscall.Sync(); return nil }

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync"
+)
+
+// jsonSchema is the version of all objects that --json prints. It grows when a
+// key changes its meaning or goes away; new keys may come at any time.
+const jsonSchema = 1
+
+// env is what all commands share: the streams and the global flags.
+type env struct {
+	*Streams
+	json   bool
+	quiet  bool
+	search []string
+
+	meter *meter
+	outMu sync.Mutex
+}
+
+// emit prints one object of --json: v's keys after "type" and "schema".
+func (e *env) emit(kind string, v any) {
+	e.outMu.Lock()
+	defer e.outMu.Unlock()
+	e.Out.Write(object(kind, v))
+}
+
+func object(kind string, v any) []byte {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // only our own structs come here
+	}
+	head := fmt.Sprintf(`{"type":%q,"schema":%d`, kind, jsonSchema)
+	if body.Len() > len("{}\n") {
+		head += ","
+	}
+	return append([]byte(head), body.Bytes()[1:]...)
+}
+
+// say prints a line about what is going on. It goes to standard error, and
+// nowhere with --quiet or --json.
+func (e *env) say(format string, a ...any) {
+	if e.quiet || e.json {
+		return
+	}
+	e.meter.above(func() { fmt.Fprintf(e.Err, format+"\n", a...) })
+}
+
+// note tells of something that the person must know though the work goes on.
+type note struct {
+	Path string `json:"path,omitempty"`
+	Text string `json:"text"`
+}
+
+func (e *env) note(n note) {
+	if e.json {
+		e.emit("note", n)
+		return
+	}
+	line := "note: "
+	if n.Path != "" {
+		line += printable(n.Path) + ": "
+	}
+	e.meter.above(func() { fmt.Fprintln(e.Err, line+oneLine(n.Text)) })
+}
+
+// errorReport is the last object of a failed command.
+type errorReport struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint"`
+	Code  int    `json:"exit_code"`
+}
+
+// report prints what went wrong and gives the exit code.
+func (e *env) report(err error) exitCode {
+	p := explain(err)
+	if e.json {
+		e.Err.Write(object("error", errorReport{p.msg, p.hint, int(p.code)}))
+		return p.code
+	}
+	fmt.Fprintf(e.Err, "%s %s\n", e.paintErr(colourError, "error:"), p.msg)
+	fmt.Fprintf(e.Err, "%s  %s\n", e.paintErr(colourHint, "hint:"), p.hint)
+	return p.code
+}

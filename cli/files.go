@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"vitrine/volume"
+)
+
+// copyBuffer is what cat and cp read at once, in bytes.
+const copyBuffer = 1 << 20
+
+func newCat(e *env) *cobra.Command {
+	o := sourceFlags{}
+	c := &cobra.Command{
+		Use: "cat IMAGE[:N]:PATH...", Short: "Write a file's contents to standard output", GroupID: groupRead,
+		Example: `  vitrine cat backups@3:/Users/ann/notes.txt
+  vitrine cat backups:/Users/ann/notes.txt:Zone.Identifier     a named stream
+  vitrine cat --device disk.img:2 /Windows/win.ini > win.ini`,
+		RunE: func(c *cobra.Command, args []string) error { return runCat(c.Context(), e, &o, args) },
+	}
+	o.add(c)
+	return c
+}
+
+func runCat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
+	if len(args) == 0 {
+		return usage("like this: vitrine cat backups:/Users/ann/notes.txt", "no file is named")
+	}
+	places, err := e.open(ctx, o, args)
+	if err != nil {
+		return err
+	}
+	defer places.close()
+	for _, p := range places.list {
+		all, err := p.matches(ctx, true)
+		if err != nil {
+			return err
+		}
+		for _, f := range all {
+			if err := p.cat(ctx, e.Out, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p place) cat(ctx context.Context, w io.Writer, f found) error {
+	if f.attr.Kind == volume.Dir {
+		return at_(f.path, volume.ErrIsDir)
+	}
+	if reason, ok := p.leftOut(f.path); ok {
+		return at_(f.path, leftOutError(reason))
+	}
+	file, err := p.fs.Open(ctx, f.attr.ID)
+	if err != nil {
+		return at_(f.path, err)
+	}
+	defer file.Close()
+	_, err = io.CopyBuffer(onlyWriter{w}, &fileReader{ctx: ctx, f: file}, make([]byte, min(copyBuffer, max(file.Size(), 1))))
+	return at_(f.path, err)
+}
+
+// onlyWriter hides ReadFrom, so that our buffer is used.
+type onlyWriter struct{ io.Writer }
+
+// fileReader reads an open file from front to back.
+type fileReader struct {
+	ctx context.Context
+	f   volume.OpenFile
+	off int64
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	left := r.f.Size() - r.off
+	if left <= 0 {
+		return 0, io.EOF
+	}
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := r.f.ReadAt(r.ctx, p[:min(int64(len(p)), left)], r.off)
+	r.off += int64(n)
+	if errors.Is(err, io.EOF) && n > 0 {
+		err = nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// leftOut tells whether the contents of a file were left out of the image.
+func (p place) leftOut(full string) (reason string, yes bool) {
+	if p.part == nil {
+		return "", false
+	}
+	reason, yes = p.part.leftOut[strings.ToLower(full)]
+	return reason, yes
+}
+
+func leftOutError(reason string) error {
+	if reason == "default" {
+		return fmt.Errorf("page and hibernation files are left out: %w", volume.ErrNotCaptured)
+	}
+	return fmt.Errorf("left out by --exclude %s: %w", reason, volume.ErrNotCaptured)
+}
+
+func newStat(e *env) *cobra.Command {
+	o := sourceFlags{}
+	c := &cobra.Command{
+		Use: "stat IMAGE[:N]:PATH...", Short: "Show all that is known of a file or folder", GroupID: groupRead,
+		Example: `  vitrine stat backups:/Users/ann/notes.txt
+  vitrine stat --device /dev/sdb1 /pagefile.sys --json`,
+		RunE: func(c *cobra.Command, args []string) error { return runStat(c.Context(), e, &o, args) },
+	}
+	o.add(c)
+	return c
+}
+
+func runStat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
+	places, err := e.open(ctx, o, args)
+	if err != nil {
+		return err
+	}
+	defer places.close()
+	for _, p := range places.list {
+		all, err := p.matches(ctx, false)
+		if err != nil {
+			return err
+		}
+		for _, f := range all {
+			p.stat(ctx, e, f)
+		}
+	}
+	return nil
+}
+
+// statObject is an entry with what only stat tells.
+type statObject struct {
+	entryObject
+	Mode       string   `json:"mode,omitempty"`
+	Generation uint32   `json:"generation,omitempty"`
+	Reparse    uint32   `json:"reparse_tag,omitempty"`
+	LeftOut    string   `json:"left_out,omitempty"`
+	Xattrs     []string `json:"xattrs,omitempty"`
+}
+
+func (p place) stat(ctx context.Context, e *env, f found) {
+	l := lister{e: e, f: p.finder, o: &lsOptions{}}
+	o := statObject{entryObject: l.object(ctx, path.Base(f.path), f.path, f.attr), Generation: f.attr.Gen, Reparse: f.attr.Reparse}
+	if f.attr.HasPOSIX {
+		o.Mode = fmt.Sprintf("%04o %d:%d", f.attr.Perm, f.attr.UID, f.attr.GID)
+	}
+	o.LeftOut, _ = p.leftOut(f.path)
+	if able, ok := p.fs.(volume.Xattrs); ok {
+		o.Xattrs, _ = able.ListXattr(ctx, f.attr.ID)
+	}
+	if e.json {
+		e.emit("stat", o)
+		return
+	}
+	printStat(e, f, o)
+}
+
+func printStat(e *env, f found, o statObject) {
+	row := func(k, v string) {
+		if v != "" {
+			fmt.Fprintf(e.Out, "%12s: %s\n", k, v)
+		}
+	}
+	row("path", printable(o.Path))
+	row("kind", o.Kind)
+	if f.attr.Kind != volume.Dir {
+		row("size", exactSize(o.Size))
+		row("allocated", exactSize(o.Alloc))
+	}
+	row("target", printable(o.Target))
+	row("id", fmt.Sprintf("%d, generation %d, %s", o.ID, o.Generation, plural(int64(o.Links), "name")))
+	row("modified", exactNano(f.attr.ModTime))
+	row("accessed", exactNano(f.attr.AccessTime))
+	row("changed", exactNano(f.attr.ChangeTime))
+	row("created", exactNano(f.attr.BirthTime))
+	row("attributes", strings.Join(o.Attributes, ", "))
+	row("mode", o.Mode)
+	if o.Reparse != 0 {
+		row("reparse tag", fmt.Sprintf("0x%08X", o.Reparse))
+	}
+	for _, s := range o.Streams {
+		row("stream", fmt.Sprintf("%s, %s", printable(s.Name), exactSize(s.Size)))
+	}
+	row("xattrs", strings.Join(o.Xattrs, ", "))
+	if o.LeftOut != "" {
+		row("contents", "left out of the image ("+o.LeftOut+")")
+	}
+}
+
+func exactNano(ns int64) string {
+	if ns == volume.NoTime {
+		return ""
+	}
+	return exactStamp(time.Unix(0, ns))
+}

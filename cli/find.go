@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"vitrine/volume"
+)
+
+type findOptions struct {
+	source       sourceFlags
+	names, paths []string
+	kind         string
+	sizes        []string
+	newer, older string
+	depth        int
+	long         bool
+	args         []string
+}
+
+func newFind(e *env) *cobra.Command {
+	o := findOptions{}
+	c := &cobra.Command{
+		Use: "find IMAGE[:N][:PATH]...", Short: "Search files by name, size and time", GroupID: groupRead,
+		Long: `Print the path of everything below a folder that passes all tests.
+Names are compared without regard to case. The tests may be written with one dash.`,
+		Example: `  vitrine find backups:/Users --name '*.docx' --newer 2026-10-01
+  vitrine find backups@latest -size +1G -type f -l
+  vitrine find --device disk.img:2 / --name '*.pst'`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.args = args
+			return runFind(c.Context(), e, &o)
+		},
+	}
+	o.source.add(c)
+	f := c.Flags()
+	f.StringArrayVar(&o.names, "name", nil, "name matches `GLOB` (repeatable: any of them)")
+	f.StringArrayVar(&o.names, "iname", nil, "the same as --name")
+	f.StringArrayVar(&o.paths, "path", nil, "whole path matches `GLOB`, in which * also matches / (repeatable)")
+	f.StringVar(&o.kind, "type", "", "`KIND` of object: f file, d folder, l link")
+	f.StringArrayVar(&o.sizes, "size", nil, "`SIZE`: +10M larger, -64k smaller, 0 exactly (repeatable: all of them)")
+	f.StringVar(&o.newer, "newer", "", "modified at or after `DATE`: 2026-11-02, 2026-11-02T14:00, 3d, 12h")
+	f.StringVar(&o.older, "older", "", "modified before `DATE`")
+	f.IntVar(&o.depth, "depth", 0, "go at most `N` levels down (0: all)")
+	f.BoolVarP(&o.long, "long", "l", false, "attributes, size and time as in ls -l")
+	return c
+}
+
+func runFind(ctx context.Context, e *env, o *findOptions) error {
+	tests, err := o.tests(time.Now())
+	if err != nil {
+		return err
+	}
+	places, err := e.open(ctx, &o.source, o.args)
+	if err != nil {
+		return err
+	}
+	defer places.close()
+	hurt := &tally{}
+	for _, p := range places.list {
+		all, err := p.matches(ctx, true)
+		if err != nil {
+			return err
+		}
+		s := searcher{e: e, o: o, f: p.finder, tests: tests, hurt: hurt}
+		for _, f := range all {
+			if err := s.run(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+	return hurt.err("could not be read")
+}
+
+// test passes or fails one object.
+type test func(full string, a *volume.Attr) bool
+
+func (o *findOptions) tests(now time.Time) (all []test, err error) {
+	add := func(t test, e error) {
+		if err == nil {
+			err = e
+		}
+		if t != nil {
+			all = append(all, t)
+		}
+	}
+	add(nameTest(o.names))
+	add(pathTest(o.paths))
+	add(kindTest(o.kind))
+	for _, s := range o.sizes {
+		add(sizeTest(s))
+	}
+	add(timeTest("--newer", o.newer, now, func(mod, t int64) bool { return mod >= t }))
+	add(timeTest("--older", o.older, now, func(mod, t int64) bool { return mod < t }))
+	return all, err
+}
+
+func nameTest(globs []string) (test, error) {
+	for _, g := range globs {
+		if _, err := path.Match(g, ""); err != nil {
+			return nil, usage("patterns are like '*.docx', 'IMG_????.jpg', '[a-c]*'", "%q is not a pattern", g)
+		}
+	}
+	if len(globs) == 0 {
+		return nil, nil
+	}
+	return func(full string, _ *volume.Attr) bool { return anyMatch(globs, path.Base(full)) }, nil
+}
+
+func anyMatch(globs []string, name string) bool {
+	for _, g := range globs {
+		if match(g, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// pathTest lets * match slashes, by taking them out of the pattern's sight.
+func pathTest(globs []string) (test, error) {
+	hide := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+	hidden := make([]string, len(globs))
+	for i, g := range globs {
+		hidden[i] = hide(g)
+	}
+	inner, err := nameTest(hidden)
+	if inner == nil {
+		return nil, err
+	}
+	return func(full string, a *volume.Attr) bool { return anyMatch(hidden, hide(full)) }, nil
+}
+
+func kindTest(kind string) (test, error) {
+	kinds := map[string]volume.Kind{"f": volume.File, "file": volume.File, "d": volume.Dir, "folder": volume.Dir, "l": volume.Symlink, "link": volume.Symlink}
+	k, ok := kinds[kind]
+	switch {
+	case kind == "":
+		return nil, nil
+	case !ok:
+		return nil, usage("kinds are f (file), d (folder) and l (link)", "there is no kind %q", kind)
+	}
+	return func(_ string, a *volume.Attr) bool { return a.Kind == k }, nil
+}
+
+func sizeTest(s string) (test, error) {
+	sign, digits := byte(0), s
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		sign, digits = s[0], s[1:]
+	}
+	n, err := parseSize(digits)
+	if err != nil {
+		return nil, usage("like this: --size +10M, --size -64k, --size 0", "%v", err)
+	}
+	return func(_ string, a *volume.Attr) bool {
+		switch {
+		case a.Kind == volume.Dir:
+			return false
+		case sign == '+':
+			return a.Size > n
+		case sign == '-':
+			return a.Size < n
+		}
+		return a.Size == n
+	}, nil
+}
+
+func timeTest(flag, when string, now time.Time, pass func(mod, t int64) bool) (test, error) {
+	if when == "" {
+		return nil, nil
+	}
+	t, err := parseWhen(when, now)
+	if err != nil {
+		return nil, usage("dates are like 2026-11-02 or 2026-11-02T14:00, ages like 12h or 3d", "%s: %v", flag, err)
+	}
+	limit := t.UnixNano()
+	return func(_ string, a *volume.Attr) bool { return a.ModTime != volume.NoTime && pass(a.ModTime, limit) }, nil
+}
+
+// parseWhen reads a date in local time, or an age before now.
+func parseWhen(s string, now time.Time) (time.Time, error) {
+	if n := len(s) - 1; n > 0 {
+		unit := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}[s[n]]
+		var count int
+		if _, err := fmt.Sscanf(s[:n], "%d", &count); unit > 0 && err == nil && fmt.Sprint(count) == s[:n] && count < 1e5 {
+			return now.Add(-time.Duration(count) * unit), nil
+		}
+	}
+	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC3339} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a date", s)
+}
+
+// searcher applies the tests below one folder.
+type searcher struct {
+	e     *env
+	o     *findOptions
+	f     finder
+	tests []test
+	hurt  *tally
+}
+
+func (s *searcher) run(ctx context.Context, top found) error {
+	s.try(top)
+	if w, ok := s.f.fs.(volume.Walker); ok && top.path == "/" && s.o.depth == 0 {
+		return w.Walk(ctx, func(full string, en *volume.Entry) error { return s.visit(ctx, full, *en) })
+	}
+	return s.below(ctx, top, 1, map[volume.ID]bool{})
+}
+
+func (s *searcher) visit(ctx context.Context, full string, en volume.Entry) error {
+	if full == "/" || full == "" {
+		return nil // tried already
+	}
+	s.f.fillAttr(ctx, &en)
+	if !strings.HasPrefix(full, "/") {
+		full = "/" + full
+	}
+	if en.Err != nil {
+		s.hurt.add(s.e, full, en.Err)
+		return ctx.Err()
+	}
+	s.try(found{full, en.Name, *en.Attr})
+	return ctx.Err()
+}
+
+func (s *searcher) below(ctx context.Context, dir found, level int, seen map[volume.ID]bool) error {
+	if dir.attr.Kind != volume.Dir || s.o.depth > 0 && level > s.o.depth || seen[dir.attr.ID] {
+		return nil
+	}
+	seen[dir.attr.ID] = true
+	entries, err := s.f.list(ctx, dir)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		s.hurt.add(s.e, dir.path, err)
+	}
+	for _, en := range entries {
+		full := join(dir.path, en.Name)
+		if err := s.visit(ctx, full, en); err != nil {
+			return err
+		}
+		if en.Err != nil {
+			continue
+		}
+		if err := s.below(ctx, found{full, en.Name, *en.Attr}, level+1, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *searcher) try(f found) {
+	for _, t := range s.tests {
+		if !t(f.path, &f.attr) {
+			return
+		}
+	}
+	name := f.path
+	if s.e.OutTerm {
+		name = printable(name)
+	}
+	switch {
+	case s.e.json:
+		s.e.emit("entry", newEntryObject(path.Base(f.path), f.path, f.attr))
+	case s.o.long:
+		fmt.Fprintf(s.e.Out, "%-7s %16s  %-16s  %s\n", modeWord(f.attr), grouped(f.attr.Size), stampNano(f.attr.ModTime), name)
+	default:
+		fmt.Fprintln(s.e.Out, name)
+	}
+}

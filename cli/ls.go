@@ -1,0 +1,288 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"vitrine/volume"
+)
+
+type lsOptions struct {
+	source sourceFlags
+	long   bool
+	args   []string
+}
+
+func newLs(e *env) *cobra.Command {
+	o := lsOptions{}
+	c := &cobra.Command{
+		Use: "ls IMAGE[:N][:PATH]...", Short: "List a folder of an image", GroupID: groupRead,
+		Long: "List folders and files of an image, without mounting it.",
+		Example: `  vitrine ls backups/                        the newest point of the set in backups
+  vitrine ls backups@3:/Users/ann -l         as of point 3, with sizes and times
+  vitrine ls backups:2:'/Windows/*.exe'      partition 2, by pattern
+  vitrine ls --device /dev/sdb1 /Users       a disk, without an image`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.args = args
+			return runLs(c.Context(), e, &o)
+		},
+	}
+	o.source.add(c)
+	c.Flags().BoolVarP(&o.long, "long", "l", false, "attributes, size, time, links' targets and streams")
+	return c
+}
+
+func runLs(ctx context.Context, e *env, o *lsOptions) error {
+	places, err := e.open(ctx, &o.source, o.args)
+	if err != nil {
+		return err
+	}
+	defer places.close()
+	hurt := &tally{}
+	for i, p := range places.list {
+		all, err := p.matches(ctx, true)
+		if err != nil {
+			return err
+		}
+		l := lister{e: e, o: o, f: p.finder, hurt: hurt, head: len(all) > 1 || len(places.list) > 1, next: i > 0}
+		if err := l.run(ctx, all); err != nil {
+			return err
+		}
+	}
+	return hurt.err("could not be read")
+}
+
+// lister prints what one argument matched.
+type lister struct {
+	e    *env
+	o    *lsOptions
+	f    finder
+	hurt *tally
+	head bool // print the folder's name above its contents
+	next bool // something was printed before
+}
+
+func (l *lister) run(ctx context.Context, all []found) error {
+	var files []line
+	for _, at := range all {
+		if at.attr.Kind != volume.Dir {
+			files = append(files, l.line(ctx, at.path, at.path, at.attr))
+		}
+	}
+	l.print(files)
+	for _, at := range all {
+		if at.attr.Kind != volume.Dir {
+			continue
+		}
+		if err := l.folder(ctx, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lister) folder(ctx context.Context, dir found) error {
+	entries, err := l.f.list(ctx, dir)
+	if l.head && !l.e.json {
+		if l.next {
+			fmt.Fprintln(l.e.Out)
+		}
+		fmt.Fprintf(l.e.Out, "%s:\n", printable(dir.path))
+	}
+	var lines []line
+	for _, en := range entries {
+		if en.Err != nil {
+			l.hurt.add(l.e, join(dir.path, en.Name), en.Err)
+			lines = append(lines, line{name: en.Name, mode: "?", object: entryObject{Name: en.Name, Path: join(dir.path, en.Name), Error: plain(en.Err)}})
+			continue
+		}
+		lines = append(lines, l.line(ctx, en.Name, join(dir.path, en.Name), *en.Attr))
+	}
+	l.print(lines)
+	return err
+}
+
+func (l *lister) print(lines []line) {
+	if len(lines) > 0 {
+		l.next = true
+	}
+	var wide, links int
+	for _, x := range lines {
+		wide, links = max(wide, len(x.size)), max(links, len(x.links))
+	}
+	for _, x := range lines {
+		switch {
+		case l.e.json:
+			l.e.emit("entry", x.object)
+		case l.o.long:
+			fmt.Fprintf(l.e.Out, "%-7s %*s %*s  %-16s  %s%s\n", x.mode, links, x.links, wide, x.size, x.when, l.paint(x), x.extra)
+		default:
+			fmt.Fprintln(l.e.Out, l.paint(x))
+		}
+	}
+}
+
+func (l *lister) paint(x line) string {
+	name := x.name
+	if l.e.OutTerm {
+		name = printable(name)
+	}
+	switch x.mode[0] {
+	case 'd':
+		return l.e.paintOut(colourFolder, name)
+	case 'l':
+		return l.e.paintOut(colourLink, name)
+	}
+	return name
+}
+
+// line is one entry, ready to be printed.
+type line struct {
+	mode, links, size, when, name, extra string
+	object                               entryObject
+}
+
+func (l *lister) line(ctx context.Context, name, full string, a volume.Attr) line {
+	x := line{name: name, mode: modeWord(a), links: strconv.Itoa(int(a.Links)), size: grouped(a.Size), when: stampNano(a.ModTime)}
+	if a.Kind == volume.Dir {
+		x.size = "-"
+	}
+	if l.o.long || l.e.json {
+		x.object = l.object(ctx, name, full, a)
+		x.extra = extraWords(x.object)
+	}
+	return x
+}
+
+func (l *lister) object(ctx context.Context, name, full string, a volume.Attr) entryObject {
+	o := newEntryObject(name, full, a)
+	if a.Kind == volume.Symlink {
+		o.Target, _ = l.f.fs.ReadLink(ctx, a.ID)
+	}
+	if able, ok := l.f.fs.(volume.Streams); ok && a.ID>>volume.IDRecordBits == 0 {
+		list, _ := able.Streams(ctx, a.ID)
+		for _, s := range list {
+			o.Streams = append(o.Streams, streamObject{s.Name, s.Size})
+		}
+	}
+	return o
+}
+
+func extraWords(o entryObject) string {
+	var b strings.Builder
+	if o.Target != "" {
+		b.WriteString(" -> " + printable(o.Target))
+	}
+	for _, s := range o.Streams {
+		fmt.Fprintf(&b, "  [:%s %s]", printable(s.Name), size(s.Size))
+	}
+	return b.String()
+}
+
+// entryObject is a file or folder in --json. Times are RFC 3339 with all
+// digits; sizes are bytes.
+type entryObject struct {
+	Name       string         `json:"name"`
+	Path       string         `json:"path"`
+	RawName    []byte         `json:"name_bytes,omitempty"` // where the name is not valid Unicode
+	Kind       string         `json:"kind,omitempty"`
+	ID         uint64         `json:"id,omitempty"`
+	Size       int64          `json:"size"`
+	Alloc      int64          `json:"allocated"`
+	Links      uint32         `json:"links,omitempty"`
+	Modified   string         `json:"modified,omitempty"`
+	Accessed   string         `json:"accessed,omitempty"`
+	Changed    string         `json:"changed,omitempty"`
+	Created    string         `json:"created,omitempty"`
+	Attributes []string       `json:"attributes,omitempty"`
+	Target     string         `json:"target,omitempty"`
+	Streams    []streamObject `json:"streams,omitempty"`
+	Error      string         `json:"error,omitempty"`
+}
+
+type streamObject struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+}
+
+func newEntryObject(name, full string, a volume.Attr) entryObject {
+	o := entryObject{Name: name, Path: full, Kind: kindWord(a.Kind), ID: uint64(a.ID), Size: a.Size, Alloc: a.Alloc, Links: a.Links,
+		Modified: iso(a.ModTime), Accessed: iso(a.AccessTime), Changed: iso(a.ChangeTime), Created: iso(a.BirthTime),
+		Attributes: attributeWords(a.Win)}
+	if !utf8.ValidString(name) {
+		o.RawName = []byte(name)
+	}
+	return o
+}
+
+func kindWord(k volume.Kind) string {
+	words := [...]string{"?", "folder", "file", "link", "fifo", "socket", "chardev", "blockdev", "other"}
+	return words[min(int(k), len(words)-1)]
+}
+
+// windowsAttributes are the bits of [MS-FSCC] 2.6 that are worth showing.
+var windowsAttributes = []struct {
+	bit    uint32
+	letter byte
+	word   string
+}{
+	{0x1, 'r', "read-only"}, {0x2, 'h', "hidden"}, {0x4, 's', "system"}, {0x20, 'a', "archive"},
+	{0x800, 'c', "compressed"}, {0x4000, 'e', "encrypted"}, {0x200, 0, "sparse"}, {0x400, 0, "reparse-point"},
+	{0x1000, 0, "offline"}, {0x100, 0, "temporary"}, {0x2000, 0, "not-indexed"}, {0x40000, 0, "recall-on-open"}, {0x400000, 0, "recall-on-access"},
+}
+
+func attributeWords(bits uint32) (words []string) {
+	for _, w := range windowsAttributes {
+		if bits&w.bit != 0 {
+			words = append(words, w.word)
+		}
+	}
+	return words
+}
+
+// modeWord is the first column of ls -l: the kind and the Windows attributes.
+func modeWord(a volume.Attr) string {
+	kinds := "?d-lpscb?"
+	b := []byte{kinds[min(int(a.Kind), len(kinds)-1)]}
+	for _, w := range windowsAttributes {
+		switch {
+		case w.letter == 0:
+		case a.Win&w.bit != 0:
+			b = append(b, w.letter)
+		default:
+			b = append(b, '-')
+		}
+	}
+	return string(b)
+}
+
+func stampNano(ns int64) string {
+	if ns == volume.NoTime {
+		return "-"
+	}
+	return stamp(time.Unix(0, ns))
+}
+
+func iso(ns int64) string {
+	if ns == volume.NoTime {
+		return ""
+	}
+	return time.Unix(0, ns).UTC().Format(time.RFC3339Nano)
+}
+
+func join(dir, name string) string { return strings.TrimSuffix(dir, "/") + "/" + name }
+
+func sortByName(all []volume.Entry) {
+	slices.SortFunc(all, func(a, b volume.Entry) int {
+		if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+}

@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"vitrine/volume"
+)
+
+// sourceFlags choose between an image and a device or raw image.
+type sourceFlags struct {
+	device string
+}
+
+func (o *sourceFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&o.device, "device", "", "read this `DISK[:N]` (block device or raw image) instead of an image; arguments are then paths")
+}
+
+// shelf is an opened image or device: volumes in which files are found.
+type shelf struct {
+	name  string // as the user called it
+	parts []*part
+	close func() error
+}
+
+// part is one partition of a shelf.
+type part struct {
+	number  int
+	label   string
+	kind    string // file system as recognised
+	r       io.ReaderAt
+	size    int64
+	leftOut map[string]string // lower-case path -> reason
+
+	fs  volume.FileSystem
+	err error // why fs is nil
+}
+
+// place is a path on a shelf.
+type place struct {
+	finder
+	shelf *shelf
+	part  *part // nil when the path leads through a folder for each partition
+	path  string
+}
+
+// places are what the arguments of a file command name.
+type places struct {
+	list    []place
+	shelves map[string]*shelf
+}
+
+func (p *places) close() {
+	for _, s := range p.shelves {
+		s.close()
+	}
+}
+
+// open opens what each of args names, an image once only. With --device the
+// args are paths, and none means the root.
+func (e *env) open(ctx context.Context, o *sourceFlags, args []string) (*places, error) {
+	all := &places{shelves: map[string]*shelf{}}
+	refs, err := imageRefs(o, args)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range refs {
+		p, err := e.place(ctx, all, r, o.device != "")
+		if err != nil {
+			all.close()
+			return nil, err
+		}
+		all.list = append(all.list, p)
+	}
+	return all, nil
+}
+
+func imageRefs(o *sourceFlags, args []string) (refs []imageRef, err error) {
+	if o.device == "" && len(args) == 0 {
+		return nil, usage("name an image, like 'backups/' or 'backups:/Users', or a disk with --device", "no image is named")
+	}
+	if o.device == "" {
+		for _, a := range args {
+			refs = append(refs, parseImage(a, onWindows))
+		}
+		return refs, nil
+	}
+	dev := parseImage(o.device, onWindows)
+	dev.Image, dev.Point = dev.Spec(), "" // a device has no points
+	if len(args) == 0 {
+		return []imageRef{dev}, nil
+	}
+	for _, a := range args {
+		r, err := pathOn(dev, a)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, r)
+	}
+	return refs, nil
+}
+
+// pathOn reads an argument beside --device: "/path", ":/path", "2:/path".
+func pathOn(dev imageRef, arg string) (imageRef, error) {
+	dev.Path = arg
+	if r := parseImage(":"+strings.TrimPrefix(arg, ":"), onWindows); r.Image == "" && r.Path != "" {
+		dev.Path = r.Path
+		if r.Part != 0 {
+			dev.Part = r.Part
+		}
+	}
+	if !strings.HasPrefix(dev.Path, "/") {
+		return dev, usage("like this: --device disk.img /Users/ann", "with --device the arguments are paths that start with /, not %q", arg)
+	}
+	return dev, nil
+}
+
+func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (place, error) {
+	s := all.shelves[r.Spec()]
+	if s == nil {
+		var err error
+		if s, err = e.openShelf(ctx, r, device); err != nil {
+			return place{}, err
+		}
+		all.shelves[r.Spec()] = s
+	}
+	p := place{shelf: s, path: r.Path}
+	if p.path == "" {
+		p.path = "/"
+	}
+	var err error
+	p.fs, p.part, err = s.files(r.Part)
+	return p, err
+}
+
+func (e *env) openShelf(ctx context.Context, r imageRef, device bool) (*shelf, error) {
+	if device {
+		return openDevice(r.Image)
+	}
+	return nil, errors.New("images cannot be opened yet")
+}
+
+// openDevice opens a block device or a raw image with its partitions.
+func openDevice(path string) (*shelf, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s := &shelf{name: path, close: f.Close}
+	s.parts = []*part{{number: 1, r: f, size: size}}
+	return s, nil
+}
+
+// files gives the file system of partition number, or of all: the only one
+// that can be read, or a tree with a folder for each.
+func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
+	if number > 0 {
+		p, err := s.partition(number)
+		if err != nil {
+			return nil, nil, err
+		}
+		fs, err := p.files()
+		return fs, p, at(fmt.Sprintf("partition %d of %s", number, s.name), err)
+	}
+	var good []*part
+	var first error
+	for _, p := range s.parts {
+		if _, err := p.files(); err == nil {
+			good = append(good, p)
+		} else if first == nil {
+			first = err
+		}
+	}
+	switch len(good) {
+	case 0:
+		return nil, nil, s.noFiles(first)
+	case 1:
+		return good[0].fs, good[0], nil
+	}
+	fs, err := s.joined(good)
+	return fs, nil, err
+}
+
+func (s *shelf) noFiles(why error) error {
+	if why == nil {
+		return failed(exitFailed, "'vitrine info' tells what it holds", "%s has no partitions", s.name)
+	}
+	return at(s.name, why)
+}
+
+func (s *shelf) partition(number int) (*part, error) {
+	var have []string
+	for _, p := range s.parts {
+		if p.number == number {
+			return p, nil
+		}
+		have = append(have, fmt.Sprint(p.number))
+	}
+	return nil, failed(exitFailed, "it has "+strings.Join(have, ", ")+"; 'vitrine info' tells what they are", "%s has no partition %d", s.name, number)
+}
+
+func (p *part) files() (volume.FileSystem, error) {
+	if p.fs == nil && p.err == nil {
+		p.fs, p.err = volume.OpenFS(p.r, p.size)
+	}
+	return p.fs, p.err
+}
+
+// joined is a tree with a folder for each of several partitions.
+func (s *shelf) joined(parts []*part) (volume.FileSystem, error) {
+	return nil, errors.New("name a partition")
+}
+
+// matches gives what the place's path names, see [finder.glob].
+func (p place) matches(ctx context.Context, follow bool) ([]found, error) {
+	return p.glob(ctx, p.path, follow)
+}

@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"vitrine/volume"
+)
+
+// maxHops bounds the links followed on the way to one path.
+const maxHops = 40
+
+// found is an object that a path led to.
+type found struct {
+	path string // as the volume spells it; of a stream, with ":stream"
+	name string // last name of the path: a damaged volume's may hold slashes
+	attr volume.Attr
+}
+
+// finder walks paths in a file system as its own system would: without regard
+// to case where the file system can, and through links.
+type finder struct {
+	fs volume.FileSystem
+}
+
+// find gives what the path names. The last link of the path is followed only
+// when follow is set. "file:stream" names a stream.
+func (f finder) find(ctx context.Context, p string, follow bool) (found, error) {
+	hops := 0
+	at, err := f.walk(ctx, f.root(), p, follow, &hops)
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(path.Base(p), ":") {
+		return f.stream(ctx, p, err)
+	}
+	return at, err
+}
+
+func (f finder) root() found { return found{path: "/"} }
+
+func (f finder) walk(ctx context.Context, from found, p string, follow bool, hops *int) (found, error) {
+	at, trail := from, []found{}
+	if at.attr.ID == 0 {
+		a, err := f.fs.Attr(ctx, f.fs.Root())
+		if err != nil {
+			return found{}, at_("/", err)
+		}
+		at.attr = a
+	}
+	names := splitPath(p)
+	for i, name := range names {
+		if name == ".." {
+			if n := len(trail); n > 0 {
+				at, trail = trail[n-1], trail[:n-1]
+			}
+			continue
+		}
+		next, err := f.child(ctx, at, name)
+		if err != nil {
+			return found{}, err
+		}
+		if last := i == len(names)-1; next.attr.Kind == volume.Symlink && (follow || !last) {
+			if next, err = f.followed(ctx, at, next, hops); err != nil {
+				return found{}, err
+			}
+		}
+		trail, at = append(trail, at), next
+	}
+	return at, nil
+}
+
+func at_(p string, err error) error { return at(printable(p), err) }
+
+// child looks a name up as it stands, then without regard to case.
+func (f finder) child(ctx context.Context, dir found, name string) (found, error) {
+	full := path.Join(dir.path, name)
+	if dir.attr.Kind != volume.Dir {
+		return found{}, at_(dir.path, volume.ErrNotDir)
+	}
+	a, err := f.fs.Lookup(ctx, dir.attr.ID, name)
+	if err == nil {
+		return found{full, name, a}, nil
+	}
+	folder, ok := f.fs.(volume.Folder)
+	if !ok || !errors.Is(err, fs.ErrNotExist) {
+		return found{}, f.notThere(dir, name, err)
+	}
+	a, spelled, err := folder.LookupFold(ctx, dir.attr.ID, name)
+	if err != nil {
+		return found{}, f.notThere(dir, name, err)
+	}
+	return found{path.Join(dir.path, spelled), spelled, a}, nil
+}
+
+func (f finder) notThere(dir found, name string, err error) error {
+	full := path.Join(dir.path, name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return at_(full, err)
+	}
+	return &problem{exitFailed, fmt.Sprintf("%s is not in the image", printable(full)),
+		fmt.Sprintf("the folder %s is there; 'vitrine ls' shows what it holds", printable(dir.path)), err}
+}
+
+func (f finder) followed(ctx context.Context, dir, link found, hops *int) (found, error) {
+	if *hops++; *hops > maxHops {
+		return found{}, failed(exitFailed, "look at the links with 'vitrine ls -l'", "%s: more than %d links in a row", printable(link.path), maxHops)
+	}
+	target, err := f.fs.ReadLink(ctx, link.attr.ID)
+	if err != nil {
+		return found{}, at_(link.path, err)
+	}
+	p := target
+	if !strings.HasPrefix(target, "/") {
+		p = path.Join(dir.path, target)
+	}
+	at, err := f.walk(ctx, f.root(), p, true, hops)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &problem{exitFailed, fmt.Sprintf("%s is a link to %s, which is not on this volume", printable(link.path), printable(target)),
+			"'vitrine stat' and 'vitrine ls -l' show the link itself", err}
+	}
+	return at, err
+}
+
+func (f finder) stream(ctx context.Context, p string, notThere error) (found, error) {
+	i := strings.LastIndexByte(p, ':')
+	file, name := p[:i], p[i+1:]
+	hops := 0
+	at, err := f.walk(ctx, f.root(), file, true, &hops)
+	able, ok := f.fs.(volume.Streams)
+	if err != nil || !ok {
+		return found{}, notThere
+	}
+	list, err := able.Streams(ctx, at.attr.ID)
+	if err != nil {
+		return found{}, at_(file, err)
+	}
+	for _, s := range list {
+		if strings.EqualFold(s.Name, name) {
+			return streamOf(at, s), nil
+		}
+	}
+	return found{}, &problem{exitFailed, fmt.Sprintf("%s has no stream named %s", printable(at.path), printable(name)),
+		"'vitrine stat' lists the streams of a file", fs.ErrNotExist}
+}
+
+// streamOf makes a stream look like a file of its own.
+func streamOf(file found, s volume.Stream) found {
+	a := file.attr
+	a.ID, a.Kind, a.Size, a.Alloc, a.Links, a.Reparse = s.ID, volume.File, s.Size, s.Alloc, 1, 0
+	return found{file.path + ":" + s.Name, file.name + ":" + s.Name, a}
+}
+
+// glob gives all that a path with *, ? and [a-z] in its names matches, sorted,
+// and find's answer for a path without. A name with such characters that
+// exists as it stands means itself. Nothing matching is an error.
+func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error) {
+	if !strings.ContainsAny(p, "*?[") {
+		one, err := f.find(ctx, p, follow)
+		return []found{one}, err
+	}
+	if one, err := f.find(ctx, p, follow); err == nil {
+		return []found{one}, nil
+	}
+	start, err := f.find(ctx, "/", true)
+	if err != nil {
+		return nil, err
+	}
+	all := []found{start}
+	for _, pattern := range splitPath(p) {
+		if all, err = f.matchIn(ctx, all, pattern); err != nil {
+			return nil, err
+		}
+	}
+	if len(all) == 0 {
+		return nil, &problem{exitFailed, fmt.Sprintf("nothing matches %s", printable(p)), "'vitrine find' searches below a folder", fs.ErrNotExist}
+	}
+	return all, nil
+}
+
+func (f finder) matchIn(ctx context.Context, dirs []found, pattern string) (all []found, err error) {
+	for _, d := range dirs {
+		if d.attr.Kind == volume.Symlink {
+			if d, err = f.find(ctx, d.path, true); err != nil {
+				continue // a link that leads nowhere holds nothing
+			}
+		}
+		if d.attr.Kind != volume.Dir {
+			continue
+		}
+		entries, err := f.list(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.Err == nil && match(pattern, e.Name) {
+				all = append(all, found{join(d.path, e.Name), e.Name, *e.Attr})
+			}
+		}
+	}
+	return all, nil
+}
+
+// match compares a name with a pattern without regard to case.
+func match(pattern, name string) bool {
+	ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name))
+	return ok && err == nil
+}
+
+// list reads a folder whole, with attributes, sorted by name. Each entry has
+// either Attr or Err.
+func (f finder) list(ctx context.Context, dir found) ([]volume.Entry, error) {
+	var all []volume.Entry
+	err := f.each(ctx, dir, func(e volume.Entry) error {
+		all = append(all, e)
+		return nil
+	})
+	sortByName(all)
+	return all, err
+}
+
+// each visits the entries of a folder in the volume's order, with attributes.
+// It stops with the first error of visit.
+func (f finder) each(ctx context.Context, dir found, visit func(volume.Entry) error) error {
+	var stopped error
+	err := f.fs.ReadDir(ctx, dir.attr.ID, 0, true, func(e *volume.Entry) bool {
+		own := *e
+		f.fillAttr(ctx, &own)
+		stopped = visit(own)
+		return stopped == nil
+	})
+	if stopped != nil {
+		return stopped
+	}
+	if err != nil {
+		return at_(dir.path, err)
+	}
+	return ctx.Err()
+}
+
+func (f finder) fillAttr(ctx context.Context, e *volume.Entry) {
+	if e.Attr != nil {
+		a := *e.Attr // the yielded one may be used again
+		e.Attr = &a
+		return
+	}
+	if e.Err != nil {
+		return
+	}
+	a, err := f.fs.Attr(ctx, e.ID)
+	e.Attr, e.Err = &a, err
+}
+
+func splitPath(p string) []string {
+	var names []string
+	for _, n := range strings.Split(p, "/") {
+		if n != "" && n != "." {
+			names = append(names, n)
+		}
+	}
+	return names
+}

@@ -1,0 +1,325 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How often progress is told.
+const (
+	redrawEvery = 200 * time.Millisecond // on a terminal
+	jsonEvery   = time.Second
+	lineEvery   = 5 * time.Second // neither terminal nor JSON
+)
+
+// meter measures and shows the progress of one command: the bytes done of a
+// total known beforehand, by phase. It never shows 100 % before finish. Its
+// methods are safe for parallel use; a nil meter shows nothing.
+type meter struct {
+	env  *env
+	now  func() time.Time
+	stop chan struct{}
+	wg   sync.WaitGroup
+
+	mu     sync.Mutex
+	phase  string
+	item   string
+	done   int64
+	total  int64 // 0: not known
+	rate   rateWindow
+	start  time.Time // of the phase
+	told   time.Time // last line or object
+	drawn  bool      // a status line stands on the terminal
+	closed bool
+}
+
+// progress starts a meter, or returns nil when none is wanted. The caller must
+// finish or abandon it.
+func (e *env) progress() *meter {
+	if e.quiet {
+		return nil
+	}
+	m := &meter{env: e, now: time.Now, stop: make(chan struct{})}
+	e.meter = m
+	m.wg.Go(m.loop)
+	return m
+}
+
+func (m *meter) loop() {
+	tick := time.NewTicker(redrawEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-tick.C:
+			m.show()
+		}
+	}
+}
+
+// begin starts a phase of total bytes; 0: the total is not known.
+func (m *meter) begin(phase string, total int64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	m.phase, m.item, m.done, m.total = phase, "", 0, total
+	m.start, m.rate = now, rateWindow{}
+	m.rate.add(now, 0)
+	if m.told.IsZero() {
+		m.told = now
+	}
+}
+
+// add counts n more bytes done.
+func (m *meter) add(n int64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.move(m.done + n)
+}
+
+// at says that done bytes of total are done, and what is being worked on.
+func (m *meter) at(done, total int64, item string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total, m.item = total, item
+	m.move(done)
+}
+
+func (m *meter) move(done int64) {
+	if done == m.done {
+		return
+	}
+	m.done = done
+	m.rate.add(m.now(), done)
+}
+
+// name says what is being worked on.
+func (m *meter) name(item string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.item = item
+}
+
+// setTotal tells a total that was found out meanwhile.
+func (m *meter) setTotal(total int64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total = total
+}
+
+// finish stops the meter after everything is done, synced and proven.
+func (m *meter) finish() { m.end(true) }
+
+// abandon stops the meter when the work failed. After finish it does nothing.
+func (m *meter) abandon() { m.end(false) }
+
+func (m *meter) end(complete bool) {
+	if m == nil || m.closed {
+		return
+	}
+	m.closed = true
+	close(m.stop)
+	m.wg.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.erase()
+	if complete && m.env.json && m.phase != "" {
+		m.env.emit("progress", m.report(true))
+	}
+	m.env.meter = nil
+}
+
+// above runs print with the status line out of its way.
+func (m *meter) above(print func()) {
+	if m == nil {
+		print()
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.erase()
+	print()
+}
+
+func (m *meter) erase() {
+	if m.drawn {
+		fmt.Fprint(m.env.Err, "\r\x1b[K")
+		m.drawn = false
+	}
+}
+
+// progressReport is one report of progress. Sizes are bytes.
+type progressReport struct {
+	Phase     string   `json:"phase"`
+	Item      string   `json:"item,omitempty"`
+	Done      int64    `json:"done"`
+	Total     int64    `json:"total,omitempty"`
+	Percent   *int     `json:"percent,omitempty"`
+	Rate      int64    `json:"rate,omitempty"` // a second
+	Remaining *float64 `json:"remaining_seconds,omitempty"`
+	Elapsed   float64  `json:"elapsed_seconds"`
+}
+
+func (m *meter) report(complete bool) progressReport {
+	now := m.now()
+	r := progressReport{Phase: m.phase, Item: m.item, Done: m.done, Total: m.total, Elapsed: now.Sub(m.start).Seconds()}
+	rate := m.rate.perSecond(now)
+	r.Rate = int64(rate)
+	if m.total > 0 {
+		p := percent(m.done, m.total, complete)
+		r.Percent = &p
+	}
+	if left, ok := m.remaining(now, rate); ok && !complete {
+		s := left.Seconds()
+		r.Remaining = &s
+	}
+	return r
+}
+
+// percent is rounded down, and 100 only when all is complete.
+func percent(done, total int64, complete bool) int {
+	if complete {
+		return 100
+	}
+	return int(min(99, 100*float64(done)/float64(total)))
+}
+
+func (m *meter) remaining(now time.Time, rate float64) (time.Duration, bool) {
+	if m.total <= 0 || rate <= 0 || m.done <= 0 {
+		return 0, false
+	}
+	left := float64(m.total-m.done)/rate - m.rate.sinceChange(now).Seconds()
+	return time.Duration(max(left, 0) * float64(time.Second)), true
+}
+
+// show tells the state, if it is time to.
+func (m *meter) show() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.phase == "" {
+		return
+	}
+	switch now := m.now(); {
+	case m.env.json:
+		if now.Sub(m.told) >= jsonEvery {
+			m.told = now
+			m.env.emit("progress", m.report(false))
+		}
+	case m.env.ErrTerm:
+		fmt.Fprint(m.env.Err, "\r", clip(m.line(), m.env.width()-1), "\x1b[K")
+		m.drawn = true
+	case now.Sub(m.told) >= lineEvery:
+		m.told = now
+		fmt.Fprintln(m.env.Err, m.line())
+	}
+}
+
+func (m *meter) line() string {
+	r := m.report(false)
+	var b strings.Builder
+	b.WriteString(r.Phase)
+	if r.Percent != nil {
+		fmt.Fprintf(&b, "  %d %%  %s of %s", *r.Percent, size(r.Done), size(r.Total))
+	} else if r.Done > 0 {
+		fmt.Fprintf(&b, "  %s", size(r.Done))
+	}
+	if r.Rate > 0 {
+		fmt.Fprintf(&b, "  %s/s", size(r.Rate))
+	}
+	if r.Remaining != nil {
+		fmt.Fprintf(&b, "  %s left", span(time.Duration(*r.Remaining*float64(time.Second)).Round(time.Second)))
+	}
+	if r.Item != "" {
+		fmt.Fprintf(&b, "  %s", printable(r.Item))
+	}
+	return b.String()
+}
+
+// clip cuts s to n columns, taking each character for one.
+func clip(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// rateWindow takes the rate from what was done lately. Samples are taken where
+// the count changed, so that a source that counts in large steps is measured
+// from step to step.
+type rateWindow struct {
+	samples []rateSample // ascending in time; the last may be newer than its place
+	first   time.Time
+}
+
+type rateSample struct {
+	t    time.Time
+	done int64
+}
+
+const (
+	rateSpan    = 30 * time.Second // looked back, or a third of the phase if longer
+	rateSamples = 64
+)
+
+func (w *rateWindow) add(t time.Time, done int64) {
+	if len(w.samples) == 0 {
+		w.first = t
+	}
+	span := max(rateSpan, t.Sub(w.first)/3)
+	n := len(w.samples)
+	if n > 2 && w.samples[n-1].t.Sub(w.samples[n-2].t) < span/rateSamples {
+		w.samples[n-1] = rateSample{t, done}
+	} else {
+		w.samples = append(w.samples, rateSample{t, done})
+	}
+	for len(w.samples) > 2 && t.Sub(w.samples[1].t) > span {
+		w.samples = w.samples[1:]
+	}
+}
+
+// perSecond is the rate in bytes a second; 0 while it is not known.
+func (w *rateWindow) perSecond(now time.Time) float64 {
+	if len(w.samples) < 2 {
+		return 0
+	}
+	a, b := w.samples[0], w.samples[len(w.samples)-1]
+	d := now.Sub(a.t) - w.sinceChange(now)
+	if d <= 0 || now.Sub(w.first) < time.Second/2 {
+		return 0
+	}
+	return float64(b.done-a.done) / d.Seconds()
+}
+
+// sinceChange is the time since the last step, unless the source seems to have
+// stalled: then it is 0, and the rate sinks.
+func (w *rateWindow) sinceChange(now time.Time) time.Duration {
+	n := len(w.samples)
+	if n < 2 {
+		return 0
+	}
+	since := now.Sub(w.samples[n-1].t)
+	step := w.samples[n-1].t.Sub(w.samples[0].t) / time.Duration(n-1)
+	if since > 2*step {
+		return 0
+	}
+	return since
+}

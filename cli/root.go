@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const about = `Vitrine images disks and partitions and lets you back into the images at once:
+list and copy files, mount any point in time, verify, restore.
+
+IMAGE is a member file (.vtr), an Image ID or a folder that holds one set.
+  IMAGE@3  IMAGE@latest  IMAGE@2026-11-02T14:00   name a point of the set
+  IMAGE:2                                         names partition 2
+  IMAGE:/Users/ann   IMAGE:2:/Users/ann           name a path
+With --device DISK the file commands read a disk or a raw image instead.`
+
+// Groups of commands in the help, in the order of a first day with the tool.
+const (
+	groupMake = "make"
+	groupRead = "read"
+	groupBack = "back"
+	groupMore = "more"
+)
+
+func init() { cobra.EnableCommandSorting = false } // the order of commands.go
+
+// newRoot builds the whole command tree around e.
+func newRoot(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use: "vitrine", Short: "Disk images that open at once", Long: about,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: noCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetIn(e.In)
+	root.SetOut(e.Out)
+	root.SetErr(e.Err)
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.HiddenDefaultCmd = false
+	globalFlags(root, e)
+	root.AddGroup(
+		&cobra.Group{ID: groupMake, Title: "Images:"},
+		&cobra.Group{ID: groupRead, Title: "Files:"},
+		&cobra.Group{ID: groupBack, Title: "Trust and the way back:"},
+		&cobra.Group{ID: groupMore, Title: "More:"})
+	for _, c := range commands(e) {
+		root.AddCommand(c)
+	}
+	root.SetHelpCommandGroupID(groupMore)
+	root.SetCompletionCommandGroupID(groupMore)
+	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
+	return root
+}
+
+func globalFlags(root *cobra.Command, e *env) {
+	f := root.PersistentFlags()
+	f.BoolVar(&e.json, "json", false, "print one JSON object a line: results, progress and errors")
+	f.BoolVarP(&e.quiet, "quiet", "q", false, "no progress and no remarks")
+	f.StringArrayVar(&e.search, "search", nil, "look for members in this `DIR` too (repeatable)")
+}
+
+// usageTemplate adds the exit codes to the help of the root command.
+func usageTemplate(t string) string {
+	return t + "{{if not .HasParent}}\nExit codes:\n" + exitHelp() + "{{end}}"
+}
+
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "'vitrine help' lists the commands"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean 'vitrine %s'? %s", near[0], hint)
+	}
+	return usage(hint, "there is no command %q", args[0])
+}
+
+func flagError(c *cobra.Command, err error) error {
+	return usage(fmt.Sprintf("'%s --help' shows what it takes", c.CommandPath()), "%v", err)
+}
+
+// takes says how many arguments a command takes; most < 0: any number.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		what := "too many arguments"
+		if len(args) < least {
+			what = "something is missing"
+		}
+		return usage("it is used like this: "+c.UseLine(), "%s: %s", c.CommandPath(), what)
+	}
+}
+
+// onWindows decides how paths are read.
+const onWindows = runtime.GOOS == "windows"
+
+// findWords lets find's tests be written with one dash, as elsewhere.
+func findWords(args []string) []string {
+	if len(args) == 0 || args[0] != "find" {
+		return args
+	}
+	out := append([]string(nil), args...)
+	for i, a := range out {
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' && strings.Contains(findTests, " "+strings.SplitN(a[1:], "=", 2)[0]+" ") {
+			out[i] = "-" + a
+		}
+	}
+	return out
+}
+
+const findTests = " name iname path type size newer older print depth "

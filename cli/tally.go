@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+	"sync"
+)
+
+// problemItem is one thing that a command could not do while it went on.
+type problemItem struct {
+	Path  string `json:"path"`
+	Error string `json:"error"`
+}
+
+// tally counts and lists what is missing from a result. It is safe for
+// parallel use.
+type tally struct {
+	mu sync.Mutex
+	n  int
+}
+
+// add lists path as missing because of err.
+func (t *tally) add(e *env, path string, err error) {
+	t.mu.Lock()
+	t.n++
+	t.mu.Unlock()
+	item := problemItem{path, oneLine(plain(err))}
+	if e.json {
+		e.emit("problem", item)
+		return
+	}
+	e.meter.above(func() { fmt.Fprintf(e.Err, "problem: %s: %s\n", printable(path), item.Error) })
+}
+
+func (t *tally) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.n
+}
+
+// err is nil when nothing is missing.
+func (t *tally) err(what string) error {
+	n := t.count()
+	if n == 0 {
+		return nil
+	}
+	return failed(exitIncomplete, "the rest is complete; each is listed above with its reason", "done but incomplete: %s %s", plural(n, "item"), what)
+}
