@@ -1,0 +1,63 @@
+# Vitrine. The two commands to know: make demo, make test.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -X vitrine/cli.Version=$(VERSION)
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+SYSTEMS  = linux/amd64 linux/arm64 windows/amd64 windows/arm64
+FUZZTIME ?= 10s
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build test test-long race fuzz lint bench cover cross demo setup clean
+
+build: ## the program, at bin/vitrine
+	$(BUILD) -o bin/vitrine ./cmd/vitrine
+
+setup: ## what the tests need beside Go
+	scripts/setup.sh
+
+test: setup ## every test that a change must pass
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	$(GO) test -timeout 20m ./...
+
+test-long: setup ## the tests that take minutes: endurance, kill -9, big volumes
+	$(GO) test -tags long -timeout 120m ./...
+
+race: setup ## every test with the race detector
+	$(GO) test -race -timeout 60m ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	scripts/fuzz.sh $(FUZZTIME)
+
+lint: ## gofmt, vet for each system, staticcheck
+	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./cli ./index ./volume ./ntfsparse ./reader
+	$(GO) run $(STATICCHECK) ./...
+
+bench: ## the benchmarks; the last result is kept beside the new one
+	mkdir -p bench/work
+	if [ -f bench/work/new.txt ]; then mv bench/work/new.txt bench/work/old.txt; fi
+	$(GO) test -run '^$$' -bench . -benchmem ./... | tee bench/work/new.txt
+
+cover: setup ## test coverage, by function at the end of bin/cover.txt
+	mkdir -p bin
+	$(GO) test -coverprofile bin/cover.out -coverpkg ./... ./...
+	$(GO) tool cover -func bin/cover.out > bin/cover.txt
+	tail -1 bin/cover.txt
+
+cross: ## one static program for each system, in dist/
+	for s in $(SYSTEMS); do \
+		out=dist/vitrine-$${s%/*}-$${s#*/}; \
+		case $$s in windows/*) out=$$out.exe;; esac; \
+		echo $$out; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} $(BUILD) -o $$out ./cmd/vitrine || exit 1; \
+	done
+
+demo: build ## a tour of everything on a sample that ships with the sources
+	$(GO) run ./scripts/demo
+
+clean:
+	rm -rf bin dist

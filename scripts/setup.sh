@@ -1,0 +1,49 @@
+#!/bin/sh
+# Installs what the tests need beside Go, by name, on Debian and Ubuntu. What
+# is there already is left alone. Run as root, or with sudo at hand.
+#
+# This is the only list. Not in it on purpose: "fuse", which removes fuse3.
+set -eu
+
+packages='
+	attr
+	bzip2
+	dosfstools
+	e2fsprogs
+	fdisk
+	fuse3
+	gdisk
+	gzip
+	mount
+	ntfs-3g
+	qemu-utils
+	sleuthkit
+	util-linux
+	wimtools
+	xz-utils
+	zstd
+'
+
+missing=
+for p in $packages; do
+	if ! dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then
+		missing="$missing $p"
+	fi
+done
+if [ -z "$missing" ]; then
+	echo "setup: everything is installed"
+	exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+	echo "setup: this system has no apt-get; install the counterparts of:$missing" >&2
+	exit 6
+fi
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	sudo=sudo
+fi
+echo "setup: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # names without spaces, meant to be split
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
