@@ -1,0 +1,274 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// TargetOptions guard a target.
+type TargetOptions struct {
+	// Size is what will be needed, in bytes; a disk that has less is refused.
+	Size int64
+	// Protect names files that are needed while the target is written (the
+	// image's files): the target may not be one of them, nor a disk that holds
+	// one of them.
+	Protect []string
+	// Overwrite allows a plain file that exists.
+	Overwrite bool
+}
+
+// Target is a disk or plain file opened for being overwritten. Nobody else can
+// mount it or a part of it while it is open.
+type Target struct {
+	info    Info
+	f       *os.File // writes; nil for a plain file that does not exist yet
+	direct  *os.File // block devices: direct I/O
+	raw     *rawFile
+	created bool
+}
+
+// OpenTarget opens a disk, partition or plain file as a target and refuses,
+// with a [RefusedError], what must not be overwritten. It changes nothing: a
+// plain file that does not exist is made by [Target.SetSize].
+func OpenTarget(path string, o TargetOptions) (*Target, error) {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return newFileTarget(path)
+	case err != nil:
+		return nil, err
+	case st.Mode().IsRegular():
+		return openFileTarget(path, st, o)
+	case st.IsDir():
+		return nil, refuse(path, ErrNotDisk, "is a folder; name a disk or a file")
+	}
+	t, err := openDiskTarget(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if t.info.Size < o.Size {
+		t.Close()
+		return nil, tooSmall(path, t.info.Size, o.Size)
+	}
+	return t, nil
+}
+
+func tooSmall(path string, have, need int64) error {
+	return refuse(path, ErrTooSmall, "has %d bytes, %d are needed", have, need)
+}
+
+// newFileTarget stands for a plain file that is to be made.
+func newFileTarget(path string) (*Target, error) {
+	if notDisk(path) {
+		return nil, refuse(path, ErrUnsupported, "disks cannot be restored to on this system yet")
+	}
+	st, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return nil, refuse(path, ErrNotDisk, "%s is not a folder", filepath.Dir(path))
+	}
+	return &Target{info: Info{Path: path}}, nil
+}
+
+// openFileTarget opens a plain file that exists.
+func openFileTarget(path string, st fs.FileInfo, o TargetOptions) (*Target, error) {
+	for _, p := range o.Protect {
+		if ps, err := os.Stat(p); err == nil && os.SameFile(st, ps) {
+			return nil, refuse(path, ErrProtected, "is one of the image's own files")
+		}
+	}
+	if !o.Overwrite {
+		return nil, refuse(path, ErrExists, "exists already")
+	}
+	if why, _ := inUse(path); why != "" {
+		return nil, refuse(path, ErrBusy, "%s", why)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, refuse(path, ErrReadOnly, "cannot be written: %v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Target{info: Info{Path: path, Size: st.Size()}, f: f}, nil
+}
+
+// Info describes the target as it was opened, with its present size.
+func (t *Target) Info() Info { return t.info }
+
+// Path is the name under which the target was opened.
+func (t *Target) Path() string { return t.info.Path }
+
+// Size is the target's size in bytes; 0 for a file that does not exist yet.
+func (t *Target) Size() int64 { return t.info.Size }
+
+// SectorSize is the logical sector size in bytes; 0 for a plain file.
+func (t *Target) SectorSize() int { return t.info.SectorSize }
+
+// Fixed reports whether the size is given; that of a plain file can be set.
+func (t *Target) Fixed() bool { return t.info.Block }
+
+// Exists reports whether there is something to overwrite.
+func (t *Target) Exists() bool { return t.f != nil }
+
+// Free is the space left for a plain file in bytes; -1 when not known.
+func (t *Target) Free() int64 {
+	if t.info.Block {
+		return -1
+	}
+	return freeSpace(filepath.Dir(t.info.Path))
+}
+
+// SetSize makes a plain file, which it creates if need be, n bytes long. With
+// empty, what it held before is given up first. For a disk it does nothing.
+func (t *Target) SetSize(n int64, empty bool) error {
+	if t.info.Block {
+		return nil
+	}
+	if err := t.create(); err != nil {
+		return err
+	}
+	if empty {
+		if err := t.f.Truncate(0); err != nil {
+			return err
+		}
+	}
+	if err := t.f.Truncate(n); err != nil {
+		return err
+	}
+	t.info.Size = n
+	return nil
+}
+
+// create makes the file, when there is none.
+func (t *Target) create() error {
+	if t.f != nil {
+		return nil
+	}
+	f, err := os.OpenFile(t.info.Path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	t.f, t.created = f, true
+	return nil
+}
+
+// ReadAt reads what is on the medium, not what the system cached of it (as far
+// as it can be told to).
+func (t *Target) ReadAt(p []byte, off int64) (int, error) {
+	if t.f == nil {
+		return 0, io.EOF
+	}
+	if t.raw != nil {
+		t.raw.forget()
+		return t.raw.ReadAt(p, off)
+	}
+	dropCache(t.f, off, int64(len(p)))
+	return t.f.ReadAt(p, off)
+}
+
+// WriteAt writes inside the target's size; it never makes a file longer.
+func (t *Target) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off > t.info.Size || int64(len(p)) > t.info.Size-off {
+		return 0, fmt.Errorf("%s: write of %d bytes at %d: beyond the end", t.info.Path, len(p), off)
+	}
+	if t.f == nil {
+		return 0, fmt.Errorf("%s: %w", t.info.Path, fs.ErrNotExist)
+	}
+	if t.raw == nil || int64(len(p))%t.raw.sector != 0 || off%t.raw.sector != 0 {
+		return t.f.WriteAt(p, off)
+	}
+	if t.raw.aligned(p, off) {
+		return t.direct.WriteAt(p, off)
+	}
+	return t.raw.writeBounced(p, off)
+}
+
+// Sync returns when everything written is on the medium.
+func (t *Target) Sync() error {
+	if t.f == nil {
+		return nil
+	}
+	return t.f.Sync()
+}
+
+// WriteBehind starts writing a range of a plain file out and lets the system
+// forget what it cached of it, so that memory does not fill up with it.
+func (t *Target) WriteBehind(off, n int64) {
+	if t.f != nil && !t.info.Block {
+		writeBehind(t.f, off, n)
+	}
+}
+
+// Discard gives the space of a range back. What is read there afterwards is
+// not known. It wraps [ErrNoDiscard] where that cannot be done.
+func (t *Target) Discard(off, n int64) error { return t.space(discard, "discard", off, n) }
+
+// Zero makes a range read as zeros, by the cheapest way there is.
+func (t *Target) Zero(off, n int64) error {
+	err := t.space(zeroOut, "zero", off, n)
+	if errors.Is(err, ErrNoDiscard) {
+		return t.writeZeros(off, n)
+	}
+	return err
+}
+
+func (t *Target) space(do func(f *os.File, block bool, off, n int64) error, what string, off, n int64) error {
+	if off < 0 || n < 0 || off > t.info.Size || n > t.info.Size-off {
+		return fmt.Errorf("%s: %s %d bytes at %d: beyond the end", t.info.Path, what, n, off)
+	}
+	if n == 0 || t.f == nil {
+		return nil
+	}
+	if err := do(t.f, t.info.Block, off, n); err != nil {
+		return fmt.Errorf("%s: %s %d bytes at %d: %w", t.info.Path, what, n, off, err)
+	}
+	return nil
+}
+
+func (t *Target) writeZeros(off, n int64) error {
+	zeros := AlignedBuffer(int(min(n, bounceSize)))
+	for n > 0 {
+		w, err := t.WriteAt(zeros[:min(n, int64(len(zeros)))], off)
+		if err != nil {
+			return err
+		}
+		off, n = off+int64(w), n-int64(w)
+	}
+	return nil
+}
+
+// RereadTable has the system read the partition table anew. It does nothing
+// for a partition or plain file.
+func (t *Target) RereadTable() error {
+	if !t.info.Block || t.f == nil {
+		return nil
+	}
+	return rereadTable(t.f)
+}
+
+// Abandon closes the target and removes a file that SetSize made.
+func (t *Target) Abandon() error {
+	err := t.Close()
+	if t.created {
+		err = errors.Join(err, os.Remove(t.info.Path))
+	}
+	return err
+}
+
+// Close closes the target; it does not sync.
+func (t *Target) Close() (err error) {
+	if t.direct != nil {
+		err = t.direct.Close()
+	}
+	if t.f != nil {
+		err = errors.Join(err, t.f.Close())
+	}
+	return err
+}

@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+type scaleOf struct {
+	points int      // of the chain
+	small  int      // small files
+	volume int64    // bytes
+	trees  []string // folders of this machine that are copied into the volume
+}
+
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "vitrine-e2e")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "vitrine")
+	out, err := exec.Command("go", "build", "-o", program, "vitrine/cmd/vitrine").CombinedOutput()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// vitrine runs the program and fails the test unless it exits with 0.
+func vitrine(t testing.TB, args ...string) string {
+	t.Helper()
+	out, errs, code := try(args...)
+	if code != 0 {
+		t.Fatalf("vitrine %s: exit %d\n%s%s", strings.Join(args, " "), code, out, errs)
+	}
+	return out
+}
+
+func try(args ...string) (out, errs string, code int) {
+	var o, e bytes.Buffer
+	c := exec.Command(program, args...)
+	c.Stdout, c.Stderr = &o, &e
+	err := c.Run()
+	code = c.ProcessState.ExitCode()
+	if err != nil && code == 0 {
+		code = -1
+	}
+	return o.String(), e.String(), code
+}
+
+// sh runs a command of this machine.
+func sh(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// makeVolume makes an empty NTFS volume in a sparse file.
+func makeVolume(t testing.TB, size int64) string {
+	t.Helper()
+	img := filepath.Join(t.TempDir(), "volume.img")
+	f, err := os.Create(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	sh(t, "mkntfs", "-F", "-Q", "-q", "-L", "E2E", img)
+	return img
+}
+
+// ntfs3g mounts img, calls do with the mount point and unmounts.
+func ntfs3g(t testing.TB, img, opts string, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	sh(t, "ntfs-3g", "-o", opts, img, dir)
+	defer func() {
+		for i := 0; exec.Command("umount", dir).Run() != nil; i++ {
+			if i > 50 {
+				t.Fatalf("%s does not unmount", dir)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		waitGone(t, img)
+	}()
+	do(dir)
+}
+
+// waitGone waits until no ntfs-3g process has img any more: umount returns
+// before the daemon has written everything.
+func waitGone(t testing.TB, img string) {
+	for range 600 {
+		out, _ := exec.Command("pgrep", "-f", "ntfs-3g.*"+img).Output()
+		if len(out) == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("ntfs-3g still runs on %s", img)
+}
+
+// object is what a tree is compared by.
+type object struct {
+	Mode  fs.FileMode
+	Size  int64
+	Mtime int64
+	Links uint64
+	Sum   string // SHA-256 of the contents, or the link's target
+}
+
+type tree map[string]object
+
+// treeOf walks dir. Names that start with '$' at the root are metafiles.
+func treeOf(t testing.TB, dir string) tree {
+	t.Helper()
+	out := tree{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, p)
+		if rel == "." {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		o := object{Mode: info.Mode().Type(), Mtime: info.ModTime().UnixNano(), Links: uint64(info.Sys().(*syscall.Stat_t).Nlink)}
+		switch {
+		case info.Mode().IsRegular():
+			o.Size, o.Sum = info.Size(), sumFile(t, p)
+		case info.Mode()&fs.ModeSymlink != 0:
+			o.Sum, _ = os.Readlink(p)
+		}
+		if info.IsDir() {
+			o.Links = 0 // ntfs-3g and others count them differently
+		}
+		out[rel] = o
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func sumFile(t testing.TB, p string) string {
+	f, err := os.Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatalf("%s: %v", p, err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// same fails the test with the first few differences. ignore changes both
+// sides before they are compared.
+func same(t testing.TB, what string, got, want tree, ignore func(*object)) {
+	t.Helper()
+	bad := 0
+	report := func(format string, a ...any) {
+		if bad++; bad <= 10 {
+			t.Errorf(what+": "+format, a...)
+		}
+	}
+	for p, w := range want {
+		g, ok := got[p]
+		if ignore != nil {
+			ignore(&g)
+			ignore(&w)
+		}
+		switch {
+		case !ok:
+			report("%q is missing", p)
+		case g != w:
+			report("%q is %+v, want %+v", p, g, w)
+		}
+	}
+	for p := range got {
+		if _, ok := want[p]; !ok {
+			report("%q is too many", p)
+		}
+	}
+	if bad > 0 {
+		t.Fatalf("%s: %d differences in %d objects", what, bad, len(want))
+	}
+}

@@ -1,0 +1,173 @@
+//go:build long
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestLongChain makes a chain of 1,000 incrementals of a 64 GiB sparse volume and
+// opens points at several lengths, each in a process of its own: neither time
+// nor memory may grow with the chain.
+func TestLongChain(t *testing.T) {
+	img, images := makeVolume(t, 64<<30), t.TempDir()
+	r := rand.New(rand.NewPCG(9, 9))
+	marks := map[string]bool{}
+	ntfs3g(t, img, "rw,noatime", func(dir string) {
+		for i := range 200 {
+			b := random(r, 300_000)
+			marks[string(b[:16])] = true
+			write(t, filepath.Join(dir, fmt.Sprintf("file %d.bin", i)), b)
+		}
+	})
+	places := dataClusters(t, img, marks)
+	if len(places) < 200 {
+		t.Fatalf("%d of 200 files found in the image", len(places))
+	}
+	vitrine(t, "capture", img, "-o", images)
+	set := setOf(t, images)
+	measure := func(length int, point int) (time.Duration, int64) {
+		best, rss := time.Hour, int64(0)
+		for range 5 {
+			c := exec.Command(program, "ls", fmt.Sprintf("%s@%d:/", images, point))
+			began := time.Now()
+			out, err := c.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "file 0.bin") {
+				t.Fatalf("ls: %v\n%s", err, out)
+			}
+			best = min(best, time.Since(began))
+			rss = max(rss, c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
+		}
+		t.Logf("chain of %d, point %d: %v, %d MiB resident", length, point, best, rss>>20)
+		return best, rss
+	}
+	for n := 1; n <= 1000; n++ {
+		// A few files change in place, straight through the image: 1,000 mounts
+		// of ntfs-3g would only test ntfs-3g.
+		for range 3 {
+			patchAt(t, img, random(r, 4096), places[r.IntN(len(places))]+8192)
+		}
+		vitrine(t, "capture", img, "-o", images, "--onto", images, "--level", "fastest")
+		switch n {
+		case 1, 10, 100, 1000:
+			d, rss := measure(n, n)
+			if d > 100*time.Millisecond || rss > 64<<20 {
+				t.Errorf("chain of %d: %v, %d MiB; want at most 100 ms and 64 MiB", n, d, rss>>20)
+			}
+		}
+	}
+	if d, rss := measure(1000, 500); d > 100*time.Millisecond || rss > 64<<20 {
+		t.Errorf("point 500: %v, %d MiB", d, rss>>20)
+	}
+	t.Logf("newest member: %d KiB", sizeOf(t, images, set, 1000)>>10)
+	vitrine(t, "verify", images+"@1000")
+}
+
+// dataClusters finds the clusters of img that begin with one of the marks, by
+// reading what the sparse file holds.
+func dataClusters(t *testing.T, img string, marks map[string]bool) (offs []int64) {
+	f, err := os.Open(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 4096)
+	for off := int64(0); ; {
+		data, err := f.Seek(off, 3) // SEEK_DATA
+		if err != nil {
+			return offs
+		}
+		hole, _ := f.Seek(data, 4) // SEEK_HOLE
+		for off = data &^ 4095; off < hole; off += 4096 {
+			if n, _ := f.ReadAt(b, off); n == 4096 && marks[string(b[:16])] {
+				offs = append(offs, off)
+			}
+		}
+	}
+}
+
+// TestProgressIsTrue captures from a source of a steady rate and holds each
+// event's remaining time against what it then took.
+func TestProgressIsTrue(t *testing.T) {
+	img, dir := makeVolume(t, 1<<30), t.TempDir()
+	r := rand.New(rand.NewPCG(4, 4))
+	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 300<<20)) })
+	slow := filepath.Join(dir, "slow")
+	os.Mkdir(slow, 0o755)
+	serve := exec.Command("nbdfuse", slow, "--command", "nbdkit", "-s", "--filter=rate", "file", img, "rate=160M")
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer serve.Wait()
+	defer exec.Command("fusermount3", "-u", slow).Run()
+	for i := 0; ; i++ {
+		if fi, err := os.Stat(filepath.Join(slow, "nbd")); err == nil && fi.Size() > 0 {
+			break
+		}
+		if i > 100 {
+			t.Fatal("nbdfuse does not come up")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	checkProgress(t, "capture", filepath.Join(slow, "nbd"), "-o", t.TempDir(), "--json")
+}
+
+// progressEvent is what --json prints while a command works.
+type progressEvent struct {
+	Type      string   `json:"type"`
+	Phase     string   `json:"phase"`
+	Done      int64    `json:"done"`
+	Total     int64    `json:"total"`
+	Remaining *float64 `json:"remaining_seconds"`
+	at        time.Time
+}
+
+func checkProgress(t *testing.T, args ...string) {
+	t.Helper()
+	c := exec.Command(program, args...)
+	pipe, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var events []progressEvent
+	for d := json.NewDecoder(pipe); ; {
+		e := progressEvent{}
+		if d.Decode(&e) != nil {
+			break
+		}
+		e.at = time.Now()
+		if e.Type == "progress" {
+			events = append(events, e)
+		}
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	end, judged := time.Now(), 0
+	for _, e := range events {
+		took := end.Sub(e.at).Seconds()
+		if e.Total == 0 || float64(e.Done) < 0.15*float64(e.Total) || e.Remaining == nil || took < 0.5 {
+			continue
+		}
+		judged++
+		if *e.Remaining < 0.8*took-0.3 || *e.Remaining > 1.2*took+0.3 {
+			t.Errorf("at %d of %d: %.1f s remaining shown, it took %.1f s", e.Done, e.Total, *e.Remaining, took)
+		}
+	}
+	t.Logf("%d events, %d judged", len(events), judged)
+	if judged < 5 {
+		t.Errorf("only %d events with a remaining time", judged)
+	}
+}
