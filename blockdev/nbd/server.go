@@ -1,0 +1,181 @@
+package nbd
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"vitrine/blockdev"
+)
+
+// Limits that no option changes.
+const (
+	maxName       = 4096     // bytes of a string, as the protocol says
+	maxOption     = 64 << 10 // bytes of an option that is looked at
+	maxSkip       = 1 << 20  // bytes of a longer option that are skipped; beyond: cut off
+	maxOptions    = 1000     // of one negotiation
+	maxQueries    = 64       // of one metadata option
+	maxRequest    = 32 << 20 // bytes of one read or write
+	maxPiece      = 1 << 20  // bytes of one chunk of a structured reply
+	maxExtents    = 4096     // of one block status reply
+	workers       = 16       // requests of one connection that run at a time
+	negotiateTime = 30 * time.Second
+	ioTime        = 30 * time.Second // for one write to, or one payload from, a client
+	graceTime     = 5 * time.Second  // for running requests when the server stops
+)
+
+// Server serves exports. Its fields must not change while it serves.
+type Server struct {
+	// Exports are listed in this order; the first is also the default, the one
+	// with the empty name.
+	Exports []*Export
+	// TLS allows clients to encrypt; with RequireTLS they must. Client
+	// certificates are demanded by its ClientAuth.
+	TLS        *tls.Config
+	RequireTLS bool
+	// MaxConns bounds connections; more are closed at once. 0: 128.
+	MaxConns int
+	// MaxMemory bounds the bytes that all running requests hold, in bytes; at
+	// least 32 MiB. 0: 256 MiB.
+	MaxMemory int64
+	// OnError, if set, is told why a connection ended badly. It may be called
+	// in parallel.
+	OnError func(client net.Addr, err error)
+
+	once   sync.Once
+	memory *semaphore.Weighted
+	slots  *semaphore.Weighted
+}
+
+// Export is one device with a name of at most 4096 bytes.
+type Export struct {
+	Name        string
+	Description string
+	// Device is what is served.
+	Device blockdev.Device
+	// Open, if Device is nil, is called when a client first asks for the
+	// export; an error is told to the client, and the next client tries again.
+	Open func(ctx context.Context) (blockdev.Device, error)
+	// ReadOnly serves a writable device as read-only.
+	ReadOnly bool
+
+	mu sync.Mutex
+}
+
+// device returns the export's device, opening it if need be.
+func (e *Export) device(ctx context.Context) (blockdev.Device, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Device != nil {
+		return e.Device, nil
+	}
+	d, err := e.Open(ctx)
+	if err == nil {
+		e.Device = d
+	}
+	return d, err
+}
+
+// Serve accepts connections from l, which it closes, until ctx ends; then
+// running requests get a few seconds to finish. It may be called for several
+// listeners. The error is nil after ctx ended.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	s.once.Do(s.prepare)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	defer l.Close()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return closeQuietly(nc)
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil: // out of descriptors, most likely: wait and go on
+			time.Sleep(50 * time.Millisecond)
+		case !s.slots.TryAcquire(1):
+			nc.Close()
+		default:
+			conns.Go(func() { defer s.slots.Release(1); s.serve(ctx, nc) })
+		}
+	}
+}
+
+func closeQuietly(nc net.Conn) error {
+	if nc != nil {
+		nc.Close()
+	}
+	return nil
+}
+
+func (s *Server) prepare() {
+	if s.MaxConns <= 0 {
+		s.MaxConns = 128
+	}
+	if s.MaxMemory <= 0 {
+		s.MaxMemory = 256 << 20
+	}
+	s.memory = semaphore.NewWeighted(max(s.MaxMemory, maxRequest))
+	s.slots = semaphore.NewWeighted(int64(s.MaxConns))
+}
+
+// ServeConn serves one connection, which it closes, until the client leaves or
+// ctx ends.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
+	s.once.Do(s.prepare)
+	c := newConn(ctx, s, nc)
+	defer c.close()
+	if err := c.negotiate(); err != nil || c.dev == nil {
+		return err
+	}
+	return c.transmit()
+}
+
+func (s *Server) serve(ctx context.Context, nc net.Conn) {
+	err := s.ServeConn(ctx, nc)
+	if err != nil && ctx.Err() == nil && s.OnError != nil {
+		s.OnError(nc.RemoteAddr(), err)
+	}
+}
+
+// find returns the export with a name, or nil.
+func (s *Server) find(name string) *Export {
+	for i, e := range s.Exports {
+		if e.Name == name || name == "" && i == 0 {
+			return e
+		}
+	}
+	return nil
+}
+
+// LoadTLS reads a server's certificate and key; with clientCA, clients must
+// show a certificate that this authority signed. All are PEM files.
+func LoadTLS(cert, key, clientCA string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("TLS certificate: %w", err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if clientCA == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(clientCA)
+	if err != nil {
+		return nil, fmt.Errorf("TLS authority: %w", err)
+	}
+	c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+	if !c.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("TLS authority: no certificate in %s", clientCA)
+	}
+	return c, nil
+}

@@ -1,0 +1,233 @@
+package nbd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"vitrine/blockdev"
+)
+
+// request is one command of a client.
+//
+//	off len field
+//	  0   4 magic  0x25609513
+//	  4   2 flags
+//	  6   2 type
+//	  8   8 cookie
+//	 16   8 offset bytes
+//	 24   4 length bytes
+type request struct {
+	flags, cmd uint16
+	cookie     uint64
+	off        int64
+	n          int64
+	payload    []byte // of a write
+}
+
+const requestLen = 28
+
+// transmit serves requests until the client leaves. Requests run in parallel;
+// it returns when all are done.
+func (c *conn) transmit() error {
+	c.nc.SetDeadline(time.Time{})
+	var running sync.WaitGroup
+	defer running.Wait()
+	slots := make(chan struct{}, workers)
+	for c.ctx.Err() == nil {
+		req, err := c.readRequest()
+		if err != nil || req.cmd == cmdDisc {
+			return err
+		}
+		bad := c.check(req)
+		if bad != 0 {
+			if err := c.skipPayload(req); err != nil {
+				return err
+			}
+		}
+		slots <- struct{}{}
+		held, err := c.admit(req, bad)
+		if err != nil {
+			return err
+		}
+		running.Go(func() {
+			defer func() { c.s.memory.Release(held); <-slots }()
+			c.run(req, bad)
+		})
+	}
+	return nil
+}
+
+func (c *conn) readRequest() (*request, error) {
+	var h [requestLen]byte
+	if n, err := io.ReadFull(c.r, h[:]); err != nil {
+		if n == 0 && (err == io.EOF || c.ctx.Err() != nil) {
+			return &request{cmd: cmdDisc}, nil
+		}
+		return nil, err
+	}
+	if m := be.Uint32(h[:]); m != magicRequest {
+		return nil, fmt.Errorf("%w: request magic %#x", errProtocol, m)
+	}
+	return &request{
+		flags: be.Uint16(h[4:]), cmd: be.Uint16(h[6:]), cookie: be.Uint64(h[8:]),
+		off: int64(be.Uint64(h[16:])), n: int64(be.Uint32(h[24:])),
+	}, nil
+}
+
+// allowed are the flags that a command may have.
+var allowed = map[uint16]uint16{
+	cmdRead:        cmdFlagFUA | cmdFlagDF,
+	cmdWrite:       cmdFlagFUA,
+	cmdFlush:       cmdFlagFUA,
+	cmdTrim:        cmdFlagFUA,
+	cmdCache:       cmdFlagFUA,
+	cmdWriteZeroes: cmdFlagFUA | cmdFlagNoHole | cmdFlagFastZero,
+	cmdBlockStatus: cmdFlagFUA | cmdFlagReqOne,
+}
+
+func (r *request) writes() bool {
+	return r.cmd == cmdWrite || r.cmd == cmdTrim || r.cmd == cmdWriteZeroes
+}
+
+// check returns why a request cannot be run, or 0.
+func (c *conn) check(r *request) errno {
+	flags, known := allowed[r.cmd]
+	outside := blockdev.Check(r.off, r.n, c.dev.Size()) != nil
+	switch {
+	case !known || r.flags&^flags != 0:
+		return eInval
+	case r.writes() && c.writable == nil:
+		return ePerm
+	case r.cmd == cmdFlush:
+		return 0
+	case outside && (r.cmd == cmdWrite || r.cmd == cmdWriteZeroes):
+		return eNoSpc
+	case outside, (r.cmd == cmdRead || r.cmd == cmdWrite) && r.n > maxRequest:
+		return eInval
+	case r.cmd == cmdRead && r.flags&cmdFlagDF != 0 && !c.structured:
+		return eInval
+	case r.cmd == cmdBlockStatus && (r.n == 0 || len(c.meta) == 0):
+		return eInval
+	}
+	return 0
+}
+
+// skipPayload passes over what a refused write brought along.
+func (c *conn) skipPayload(r *request) error {
+	if r.cmd != cmdWrite {
+		return nil
+	}
+	if r.n > 2*maxRequest {
+		return fmt.Errorf("%w: a write of %d bytes", errProtocol, r.n)
+	}
+	return c.timed(func() error {
+		_, err := io.CopyN(io.Discard, c.r, r.n)
+		return err
+	})
+}
+
+// timed runs a read from the client that must not take long.
+func (c *conn) timed(read func() error) error {
+	c.nc.SetReadDeadline(time.Now().Add(ioTime))
+	if err := read(); err != nil {
+		return err
+	}
+	c.nc.SetReadDeadline(time.Time{})
+	return c.ctx.Err()
+}
+
+// admit waits until there is memory for the request, and reads the payload of
+// a write. It returns how many bytes of memory the request holds.
+func (c *conn) admit(r *request, bad errno) (held int64, err error) {
+	if bad != 0 {
+		return 0, nil
+	}
+	held = c.needs(r)
+	if err := c.s.memory.Acquire(c.work, held); err != nil {
+		return 0, err
+	}
+	if r.cmd == cmdWrite {
+		r.payload = getBuffer(int(r.n))
+		err = c.timed(func() error { _, err := io.ReadFull(c.r, r.payload); return err })
+	}
+	if err != nil {
+		c.s.memory.Release(held)
+	}
+	return held, err
+}
+
+func (c *conn) needs(r *request) int64 {
+	switch {
+	case r.cmd == cmdWrite, r.cmd == cmdRead && c.whole(r):
+		return r.n + headRoom
+	case r.cmd == cmdRead, r.cmd == cmdCache:
+		return min(r.n, maxPiece) + headRoom
+	case r.cmd == cmdBlockStatus:
+		return maxExtents * 8
+	}
+	return 0
+}
+
+// whole reports whether a read is answered in one piece.
+func (c *conn) whole(r *request) bool { return !c.structured || r.flags&cmdFlagDF != 0 }
+
+// run carries out a request and answers it. When the answer cannot be sent the
+// connection is of no more use: closing it ends the reading side too.
+func (c *conn) run(r *request, bad errno) {
+	if err := c.answerRequest(r, bad); err != nil {
+		c.nc.Close()
+	}
+	putBuffer(r.payload)
+}
+
+func (c *conn) answerRequest(r *request, bad errno) error {
+	switch {
+	case bad != 0:
+		return c.fail(r, bad, "")
+	case r.cmd == cmdRead && c.structured:
+		return c.readStructured(r)
+	case r.cmd == cmdRead:
+		return c.readSimple(r)
+	case r.cmd == cmdBlockStatus:
+		return c.blockStatus(r)
+	}
+	if err := c.modify(r); err != nil {
+		return c.fail(r, errnoOf(err), err.Error())
+	}
+	return c.done(r)
+}
+
+// modify runs the commands that answer nothing but success.
+func (c *conn) modify(r *request) (err error) {
+	switch r.cmd {
+	case cmdWrite:
+		_, err = c.writable.WriteAtContext(c.work, r.payload, r.off)
+	case cmdTrim:
+		err = c.writable.ZeroRange(c.work, r.off, r.n, true)
+	case cmdWriteZeroes:
+		err = c.writable.ZeroRange(c.work, r.off, r.n, r.flags&cmdFlagNoHole == 0)
+	case cmdCache:
+		return c.cache(c.work, r)
+	}
+	flush := r.cmd == cmdFlush || r.writes() && r.flags&cmdFlagFUA != 0
+	if err != nil || !flush || c.writable == nil {
+		return err
+	}
+	return c.writable.Flush(c.work)
+}
+
+// cache reads the range so that later reads are quick; at most as much as one
+// read may be.
+func (c *conn) cache(ctx context.Context, r *request) error {
+	b := getBuffer(int(min(r.n, maxPiece)))
+	defer putBuffer(b)
+	for at, end := r.off, r.off+min(r.n, maxRequest); at < end; at += int64(len(b)) {
+		if err := blockdev.ReadFull(ctx, c.dev, b[:min(int64(len(b)), end-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
