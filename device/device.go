@@ -14,7 +14,8 @@ type Info struct {
 	SectorSize     int   // logical; 0 for a plain file: unknown
 	PhysicalSector int   // 0: unknown
 	Model, Serial  string
-	ReadOnly       bool // the system would refuse to write
+	ReadOnly       bool  // the system would refuse to write
+	Start          int64 // of a partition: its offset on the disk; -1: not a partition, or not known
 }
 
 // Device is a disk or plain file opened for reading.
@@ -109,7 +110,7 @@ func plainInfo(path string, f *os.File) (Info, error) {
 	if !st.Mode().IsRegular() {
 		return Info{}, refuse(path, ErrNotDisk, "is neither a disk nor a plain file")
 	}
-	return Info{Path: path, Size: st.Size()}, nil
+	return Info{Path: path, Size: st.Size(), Start: -1}, nil
 }
 
 var _ io.ReaderAt = (*Device)(nil)

@@ -224,6 +224,9 @@ func TestPartitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if tg.Start() != 21<<20 {
+		t.Errorf("starts at %d", tg.Start())
+	}
 	tg.Close()
 	exec.Command("umount", dir).Run()
 	tg, err = OpenTarget(dev, TargetOptions{})

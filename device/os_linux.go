@@ -59,7 +59,7 @@ func openDirect(path string) (*os.File, error) {
 
 // blockInfo asks the kernel about an open block device.
 func blockInfo(path string, f *os.File) (Info, error) {
-	info := Info{Path: path, Block: true}
+	info := Info{Path: path, Block: true, Start: -1}
 	var size uint64
 	if err := ioctlPtr(f, unix.BLKGETSIZE64, unsafe.Pointer(&size)); err != nil {
 		return info, &os.PathError{Op: "size", Path: path, Err: err}
@@ -70,6 +70,7 @@ func blockInfo(path string, f *os.File) (Info, error) {
 	info.ReadOnly = ioctlInt(f, unix.BLKROGET) != 0
 	if dev, err := devOf(path); err == nil {
 		info.Model, info.Serial = live.describe(dev)
+		info.Start = live.start(dev)
 	}
 	return info, nil
 }

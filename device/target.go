@@ -73,7 +73,7 @@ func newFileTarget(path string) (*Target, error) {
 	if !st.IsDir() {
 		return nil, refuse(path, ErrNotDisk, "%s is not a folder", filepath.Dir(path))
 	}
-	return &Target{info: Info{Path: path}}, nil
+	return &Target{info: Info{Path: path, Start: -1}}, nil
 }
 
 // openFileTarget opens a plain file that exists.
@@ -96,7 +96,7 @@ func openFileTarget(path string, st fs.FileInfo, o TargetOptions) (*Target, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Target{info: Info{Path: path, Size: st.Size()}, f: f}, nil
+	return &Target{info: Info{Path: path, Size: st.Size(), Start: -1}, f: f}, nil
 }
 
 // Info describes the target as it was opened, with its present size.
@@ -110,6 +110,16 @@ func (t *Target) Size() int64 { return t.info.Size }
 
 // SectorSize is the logical sector size in bytes; 0 for a plain file.
 func (t *Target) SectorSize() int { return t.info.SectorSize }
+
+// Model is the maker's name for the disk, "" when not known.
+func (t *Target) Model() string { return t.info.Model }
+
+// Serial is the disk's serial number, "" when not known.
+func (t *Target) Serial() string { return t.info.Serial }
+
+// Start is where a partition begins on its disk, in bytes; -1 for whatever is
+// not a partition.
+func (t *Target) Start() int64 { return t.info.Start }
 
 // Fixed reports whether the size is given; that of a plain file can be set.
 func (t *Target) Fixed() bool { return t.info.Block }

@@ -128,6 +128,16 @@ func (s system) describe(d devNum) (model, serial string) {
 	return model, serial
 }
 
+// start is the offset of a partition in bytes, -1 for other devices. The
+// kernel counts in 512 bytes, whatever the disk's sectors are.
+func (s system) start(d devNum) int64 {
+	n, err := strconv.ParseInt(s.file(d, "start"), 10, 64)
+	if err != nil || !s.isPartition(d) || n > 1<<53 {
+		return -1
+	}
+	return n * 512
+}
+
 // mount is one line of mountinfo.
 type mount struct {
 	dev            devNum
