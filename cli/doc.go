@@ -7,9 +7,8 @@
 // Rules of the interface:
 //
 //   - Results go to standard output, everything else to standard error. With
-//     --json every result and every progress report is one object a line on
-//     standard output and every error one object on standard error, each with
-//     "type" and "schema".
+//     --json both are one object a line, each with "type" and "schema": results
+//     on standard output, progress, notes and errors on standard error.
 //   - A failure is two lines, "error:" with what and where, "hint:" with whether
 //     the data is safe and what to do next. Both are chosen by the class of the
 //     error, never by its text (hints.go).

@@ -22,11 +22,18 @@ type env struct {
 	outMu sync.Mutex
 }
 
-// emit prints one object of --json: v's keys after "type" and "schema".
+// emit prints one result of --json: v's keys after "type" and "schema".
 func (e *env) emit(kind string, v any) {
 	e.outMu.Lock()
 	defer e.outMu.Unlock()
 	e.Out.Write(object(kind, v))
+}
+
+// tell prints one object of --json that is no result.
+func (e *env) tell(kind string, v any) {
+	e.outMu.Lock()
+	defer e.outMu.Unlock()
+	e.Err.Write(object(kind, v))
 }
 
 func object(kind string, v any) []byte {
@@ -60,7 +67,7 @@ type note struct {
 
 func (e *env) note(n note) {
 	if e.json {
-		e.emit("note", n)
+		e.tell("note", n)
 		return
 	}
 	line := "note: "
@@ -81,7 +88,7 @@ type errorReport struct {
 func (e *env) report(err error) exitCode {
 	p := explain(err)
 	if e.json {
-		e.Err.Write(object("error", errorReport{p.msg, p.hint, int(p.code)}))
+		e.tell("error", errorReport{p.msg, p.hint, int(p.code)})
 		return p.code
 	}
 	fmt.Fprintf(e.Err, "%s %s\n", e.paintErr(colourError, "error:"), p.msg)

@@ -97,15 +97,6 @@ func (r *fileReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// leftOut tells whether the contents of a file were left out of the image.
-func (p place) leftOut(full string) (reason string, yes bool) {
-	if p.part == nil {
-		return "", false
-	}
-	reason, yes = p.part.leftOut[strings.ToLower(full)]
-	return reason, yes
-}
-
 func leftOutError(reason string) error {
 	if reason == "default" {
 		return fmt.Errorf("page and hibernation files are left out: %w", volume.ErrNotCaptured)

@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"vitrine/device"
+	"vitrine/mount"
 	"vitrine/volume"
 )
 
@@ -21,7 +22,7 @@ func (o *sourceFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&o.device, "device", "", "read this `DISK[:N]` (block device or raw image) instead of an image; arguments are then paths")
 }
 
-// shelf is an opened image or device: volumes in which files are found.
+// shelf is an opened image or device: partitions in which files are found.
 type shelf struct {
 	name  string // as the user called it
 	parts []*part
@@ -32,7 +33,6 @@ type shelf struct {
 type part struct {
 	number  int
 	label   string
-	kind    string // file system as recognised
 	r       io.ReaderAt
 	size    int64
 	leftOut map[string]string // lower-case path -> reason
@@ -47,6 +47,11 @@ type place struct {
 	shelf *shelf
 	part  *part // nil when the path leads through a folder for each partition
 	path  string
+}
+
+// matches gives what the place's path names, see [finder.glob].
+func (p place) matches(ctx context.Context, follow bool) ([]found, error) {
+	return p.glob(ctx, p.path, follow)
 }
 
 // places are what the arguments of a file command name.
@@ -90,8 +95,7 @@ func imageRefs(o *sourceFlags, args []string) (refs []imageRef, err error) {
 		}
 		return refs, nil
 	}
-	dev := parseImage(o.device, onWindows)
-	dev.Image, dev.Point = dev.Spec(), "" // a device has no points
+	dev := deviceRef(o.device)
 	if len(args) == 0 {
 		return []imageRef{dev}, nil
 	}
@@ -103,6 +107,13 @@ func imageRefs(o *sourceFlags, args []string) (refs []imageRef, err error) {
 		refs = append(refs, r)
 	}
 	return refs, nil
+}
+
+// deviceRef reads the value of --device. A device has no points.
+func deviceRef(s string) imageRef {
+	dev := parseImage(s, onWindows)
+	dev.Image, dev.Point = dev.Spec(), ""
+	return dev
 }
 
 // pathOn reads an argument beside --device: "/path", ":/path", "2:/path".
@@ -142,22 +153,25 @@ func (e *env) openShelf(ctx context.Context, r imageRef, device bool) (*shelf, e
 	if device {
 		return openDevice(r.Image)
 	}
-	return nil, errors.New("images cannot be opened yet")
+	return nil, failed(exitFailed, "use --device", "images cannot be opened yet")
 }
 
 // openDevice opens a block device or a raw image with its partitions.
 func openDevice(path string) (*shelf, error) {
-	f, err := os.Open(path)
+	d, err := device.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	size, err := f.Seek(0, io.SeekEnd)
+	layout, err := volume.ReadLayout(d, d.Size(), d.SectorSize())
 	if err != nil {
-		f.Close()
-		return nil, err
+		d.Close()
+		return nil, at(path, err)
 	}
-	s := &shelf{name: path, close: f.Close}
-	s.parts = []*part{{number: 1, r: f, size: size}}
+	s := &shelf{name: path, close: d.Close}
+	for _, p := range layout.Partitions {
+		r := io.NewSectionReader(d, p.Off, p.Len)
+		s.parts = append(s.parts, &part{number: p.Number, label: volume.Detect(r, p.Len).Label, r: r, size: p.Len})
+	}
 	return s, nil
 }
 
@@ -170,25 +184,32 @@ func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
 			return nil, nil, err
 		}
 		fs, err := p.files()
-		return fs, p, at(fmt.Sprintf("partition %d of %s", number, s.name), err)
+		return fs, p, at(fmt.Sprintf("%s, partition %d", s.name, number), err)
 	}
-	var good []*part
-	var first error
-	for _, p := range s.parts {
-		if _, err := p.files(); err == nil {
-			good = append(good, p)
-		} else if first == nil {
-			first = err
-		}
-	}
+	good, first := s.readable()
 	switch len(good) {
 	case 0:
 		return nil, nil, s.noFiles(first)
 	case 1:
 		return good[0].fs, good[0], nil
 	}
-	fs, err := s.joined(good)
+	fs, err := joined(good)
 	return fs, nil, err
+}
+
+// readable are the partitions whose files can be read; first is why the first
+// of the others cannot.
+func (s *shelf) readable() (good []*part, first error) {
+	for _, p := range s.parts {
+		_, err := p.files()
+		switch {
+		case err == nil:
+			good = append(good, p)
+		case first == nil:
+			first = err
+		}
+	}
+	return good, first
 }
 
 func (s *shelf) noFiles(why error) error {
@@ -217,11 +238,36 @@ func (p *part) files() (volume.FileSystem, error) {
 }
 
 // joined is a tree with a folder for each of several partitions.
-func (s *shelf) joined(parts []*part) (volume.FileSystem, error) {
-	return nil, errors.New("name a partition")
+func joined(parts []*part) (*mount.Tree, error) {
+	t := mount.NewTree()
+	for _, p := range parts {
+		if err := t.AddVolume(mount.PartitionName(0, p.number, p.label), p.fs); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
-// matches gives what the place's path names, see [finder.glob].
-func (p place) matches(ctx context.Context, follow bool) ([]found, error) {
-	return p.glob(ctx, p.path, follow)
+// leftOut tells whether the contents of a file were left out of the image.
+func (p place) leftOut(full string) (reason string, yes bool) {
+	part, inside := p.part, full
+	if part == nil {
+		part, inside = p.through(full)
+	}
+	if part == nil {
+		return "", false
+	}
+	reason, yes = part.leftOut[strings.ToLower(inside)]
+	return reason, yes
+}
+
+// through takes the folder of a partition off a path in a joined tree.
+func (p place) through(full string) (*part, string) {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(full, "/"), "/")
+	for _, part := range p.shelf.parts {
+		if first == mount.PartitionName(0, part.number, part.label) {
+			return part, path.Join("/", rest)
+		}
+	}
+	return nil, full
 }

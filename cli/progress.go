@@ -142,7 +142,7 @@ func (m *meter) end(complete bool) {
 	defer m.mu.Unlock()
 	m.erase()
 	if complete && m.env.json && m.phase != "" {
-		m.env.emit("progress", m.report(true))
+		m.env.tell("progress", m.report(true))
 	}
 	m.env.meter = nil
 }
@@ -221,7 +221,7 @@ func (m *meter) show() {
 	case m.env.json:
 		if now.Sub(m.told) >= jsonEvery {
 			m.told = now
-			m.env.emit("progress", m.report(false))
+			m.env.tell("progress", m.report(false))
 		}
 	case m.env.ErrTerm:
 		fmt.Fprint(m.env.Err, "\r", clip(m.line(), m.env.width()-1), "\x1b[K")

@@ -103,7 +103,7 @@ func TestStallShows(t *testing.T) {
 
 func TestNever100BeforeTheEnd(t *testing.T) {
 	c := &clock{time.Unix(1000, 0)}
-	e, out, _ := testEnv()
+	e, _, out := testEnv()
 	e.json = true
 	m := &meter{env: e, now: c.now, stop: make(chan struct{})}
 	m.begin("reading", 1000)

@@ -25,7 +25,7 @@ func (t *tally) add(e *env, path string, err error) {
 	t.mu.Unlock()
 	item := problemItem{path, oneLine(plain(err))}
 	if e.json {
-		e.emit("problem", item)
+		e.tell("problem", item)
 		return
 	}
 	e.meter.above(func() { fmt.Fprintf(e.Err, "problem: %s: %s\n", printable(path), item.Error) })
