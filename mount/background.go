@@ -58,7 +58,8 @@ func StartBackground(ctx context.Context, args []string, log *os.File) (pid int,
 		cmd.Wait()
 		return 0, r, err
 	}
-	return cmd.Process.Pid, r, cmd.Process.Release()
+	pid = cmd.Process.Pid
+	return pid, r, cmd.Process.Release()
 }
 
 // await reads the report until the pipe is closed.
@@ -75,7 +76,8 @@ func await(ctx context.Context, pipe *os.File) (r Report, err error) {
 	case len(b) == 0:
 		return r, errNoReport
 	}
-	return r, json.Unmarshal(b, &r)
+	err = json.Unmarshal(b, &r)
+	return r, err
 }
 
 // Background is the background process's side.

@@ -19,6 +19,8 @@ type Record struct {
 	Point string    `json:"point,omitempty"`
 	Since time.Time `json:"since"`
 	Dead  bool      `json:"dead,omitempty"` // the process was killed; [Unmount] takes it away
+
+	file string // in the register
 }
 
 // entry is this process's file in the register.
@@ -100,7 +102,9 @@ func readRecord(path string) (r Record, err error) {
 	if err != nil {
 		return r, err
 	}
-	return r, json.Unmarshal(b, &r)
+	err = json.Unmarshal(b, &r)
+	r.file = path
+	return r, err
 }
 
 // registerDir is a folder that only this user can write to and that does not

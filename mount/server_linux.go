@@ -198,32 +198,35 @@ func Unmount(ctx context.Context, dir string, lazy bool) error {
 	if !ok || !ours(m) {
 		return &PointError{dir, ErrNotMounted}
 	}
-	pid, start := ownerOf(real)
-	if err := detach(real, lazy); err != nil || lazy || pid == os.Getpid() {
+	owner := ownerOf(real)
+	if err := detach(real, lazy); err != nil || lazy || owner.PID == os.Getpid() {
 		return err
 	}
-	return waitGone(ctx, pid, start)
+	return waitGone(ctx, owner)
 }
 
-func ownerOf(dir string) (pid int, start string) {
+// ownerOf finds the process that serves the mount on dir.
+func ownerOf(dir string) (r Record) {
 	list, _ := Mounts()
 	for _, r := range list {
 		if r.Dir == dir && r.PID != 0 {
-			return r.PID, startTime(r.PID)
+			return r
 		}
 	}
-	return 0, ""
+	return Record{}
 }
 
-// waitGone waits, some seconds at most, until a process is gone.
-func waitGone(ctx context.Context, pid int, start string) error {
-	const most, pause = 10 * time.Second, 5 * time.Millisecond
-	ctx, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	for pid != 0 && start != "" && startTime(pid) == start {
+// waitGone waits until the process that served a mount is gone. One that goes on
+// with something else has let go of the image when its record is gone.
+func waitGone(ctx context.Context, r Record) error {
+	const most, pause = 2000, 5 * time.Millisecond
+	for i := 0; i < most && r.PID != 0 && startTime(r.PID) == r.Start; i++ {
+		if _, err := os.Stat(r.file); err != nil {
+			i = max(i, most*9/10)
+		}
 		select {
 		case <-ctx.Done():
-			return nil // unmounted it is
+			return ctx.Err()
 		case <-time.After(pause):
 		}
 	}

@@ -59,7 +59,7 @@ func loopsOn(dir string) (loops []string) {
 
 // startTime tells one process from a later one with the same number: the time it
 // started, in clock ticks since boot (proc_pid_stat(5), field 22). Empty when
-// there is no such process.
+// there is no such process, or none any more but for its exit code.
 func startTime(pid int) string {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -67,7 +67,7 @@ func startTime(pid int) string {
 	}
 	rest := string(b)[strings.LastIndex(string(b), ")")+1:] // behind the name, which may hold anything
 	const field = 22 - 3                                    // rest begins with field 3
-	if f := strings.Fields(rest); len(f) > field {
+	if f := strings.Fields(rest); len(f) > field && f[0] != "Z" {
 		return f[field]
 	}
 	return ""

@@ -1,0 +1,59 @@
+package mount
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestMountinfo(t *testing.T) {
+	m, ok := parseMount(`36 35 0:52 / /mnt/with\040space\134\011 ro,nosuid shared:1 master:2 - fuse.vitrine /img/a\040b.vtr ro,user_id=0`)
+	want := mounted{dir: "/mnt/with space\\\t", fsType: fsType, source: "/img/a b.vtr", device: "0:52"}
+	if !ok || m != want {
+		t.Errorf("%+v %v", m, ok)
+	}
+	for _, bad := range []string{"", "a b c", "36 35 0:52 / /mnt ro fuse x ro", "36 35 - x"} {
+		if _, ok := parseMount(bad); ok {
+			t.Errorf("%q is taken for a mount", bad)
+		}
+	}
+	if got := unescape(`\1\99\400x\`); got != `\1\99\400x\` {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestStartTime(t *testing.T) {
+	own := startTime(os.Getpid())
+	if n, err := strconv.Atoi(own); err != nil || n <= 0 {
+		t.Errorf("own start time %q", own)
+	}
+	if s := startTime(1 << 30); s != "" {
+		t.Errorf("a process that is not there started at %q", s)
+	}
+}
+
+func TestHides(t *testing.T) {
+	for _, tt := range []struct {
+		dir, image string
+		want       bool
+	}{
+		{"/a/b", "/a/b/c.vtr", true}, {"/a/b", "/a/b/c/d.vtr", true}, {"/a/b", "/a/bc.vtr", false},
+		{"/a/b", "", false}, {"/a/b/c", "/a/b/c.vtr", false}, {"/", "/x.vtr", true},
+	} {
+		if got := hides(tt.dir, tt.image); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}
+
+func TestHelperErrors(t *testing.T) {
+	err := helperError("fusermount3: fuse device not found, try 'modprobe fuse' first\n", os.ErrInvalid)
+	if !strings.Contains(err.Error(), ErrNoDriver.Error()) {
+		t.Error(err)
+	}
+	err = helperError("fusermount3: option allow_other only allowed if 'user_allow_other' is set in /etc/fuse.conf\n", os.ErrInvalid)
+	if !strings.Contains(err.Error(), ErrNoRight.Error()) || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+}
