@@ -1,0 +1,9 @@
+//go:build !linux && !windows
+
+package shellext
+
+// Install says that there is nothing to install here.
+func Install(Program, bool) (paths, notes []string, err error) { return nil, nil, ErrUnsupported }
+
+// Uninstall says that there is nothing to uninstall here.
+func Uninstall(Program, bool) (paths, notes []string, err error) { return nil, nil, ErrUnsupported }
