@@ -129,7 +129,7 @@ func (d *driver) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOu
 }
 
 // modes are the kinds of objects as Linux has them.
-var modes = map[volume.Kind]uint32{
+var modes = [...]uint32{
 	volume.Dir: unix.S_IFDIR, volume.File: unix.S_IFREG, volume.Symlink: unix.S_IFLNK,
 	volume.Fifo: unix.S_IFIFO, volume.Socket: unix.S_IFSOCK, volume.CharDev: unix.S_IFCHR,
 	volume.BlockDev: unix.S_IFBLK,
@@ -137,8 +137,8 @@ var modes = map[volume.Kind]uint32{
 
 // typeOf is the kind's mode; what is none of them is a file.
 func typeOf(k volume.Kind) uint32 {
-	if m, ok := modes[k]; ok {
-		return m
+	if int(k) < len(modes) && modes[k] != 0 {
+		return modes[k]
 	}
 	return unix.S_IFREG
 }

@@ -32,6 +32,11 @@ func TestMain(m *testing.M) {
 		"no streams": func() (volume.FileSystem, mount.Options) {
 			return sampleTree(), mount.Options{Streams: mount.StreamsNone}
 		},
+		"bench": func() (volume.FileSystem, mount.Options) {
+			t := mount.NewTree()
+			must(t.AddVolume("", bench()))
+			return t, mount.Options{}
+		},
 		"raw":      func() (volume.FileSystem, mount.Options) { return withRaw(nil), mount.Options{} },
 		"timeline": func() (volume.FileSystem, mount.Options) { return timeline(6), mount.Options{} },
 		"image": func() (volume.FileSystem, mount.Options) {
@@ -150,7 +155,8 @@ func TestStreams(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]error{
-		"user.none": unix.ENODATA, "user.big": unix.E2BIG, "system.ntfs_none": unix.ENODATA, "security.selinux": unix.ENODATA,
+		"user.none": unix.ENODATA, "user.big": unix.E2BIG, "system.ntfs_none": unix.ENODATA, "security.selinux": unix.EOPNOTSUPP,
+		"system.posix_acl_access": unix.EOPNOTSUPP,
 	} {
 		if _, err := mounttest.GetXattr(file, name); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", name, err, want)

@@ -30,7 +30,7 @@ func showName(name string) string {
 	case "..":
 		return likeDotDot
 	}
-	if strings.ContainsAny(name, "/\x00") {
+	if strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0 {
 		return nameShower.Replace(name)
 	}
 	return name

@@ -65,7 +65,6 @@ func fuseOptions(o *Options) *fuse.MountOptions {
 		DisableSplice:            true,
 		EnableSymlinkCaching:     true,
 		ExplicitDataCacheControl: true,
-		IgnoreSecurityLabels:     true,
 		ExtraCapabilities:        fuse.CAP_ASYNC_DIO | fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_NO_OPENDIR_SUPPORT,
 		Logger:                   log.New(logWriter{o}, "", 0),
 		PanicHandler: func(v any) fuse.Status {

@@ -32,6 +32,7 @@ type node struct {
 	kind     volume.Kind
 	time     time.Time
 	children []child // of folders
+	byName   map[string]int
 	target   string  // of links
 	file     RawView // of files
 }
@@ -172,15 +173,17 @@ func (t *Tree) link(dir *node, c child) error {
 	if dir.find(c.name) != nil {
 		return fmt.Errorf("%q: %w", c.name, fs.ErrExist)
 	}
+	if dir.byName == nil {
+		dir.byName = map[string]int{}
+	}
+	dir.byName[c.name] = len(dir.children)
 	dir.children = append(dir.children, c)
 	return nil
 }
 
 func (n *node) find(name string) *child {
-	for i := range n.children {
-		if n.children[i].name == name {
-			return &n.children[i]
-		}
+	if i, ok := n.byName[name]; ok {
+		return &n.children[i]
 	}
 	return nil
 }

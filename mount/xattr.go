@@ -65,8 +65,11 @@ func readXattr(ctx context.Context, t volume.FileSystem, id volume.ID, name stri
 			return v, err
 		}
 	}
+	if foreignXattr(name) {
+		return nil, volume.ErrUnsupported
+	}
 	x, ok := t.(volume.Xattrs)
-	if !ok || foreignXattr(name) {
+	if !ok {
 		return nil, fs.ErrNotExist
 	}
 	v, err := x.Xattr(ctx, id, name)
@@ -76,8 +79,8 @@ func readXattr(ctx context.Context, t volume.FileSystem, id volume.ID, name stri
 	return v, err
 }
 
-// foreignXattr says that the attribute belongs to Linux itself, which asks for
-// some of them again and again.
+// foreignXattr says that the attribute belongs to Linux itself. ls -l asks for two
+// of them for every file, but not again once it hears that a mount knows none.
 func foreignXattr(name string) bool {
 	return strings.HasPrefix(name, "security.") || strings.HasPrefix(name, "trusted.") ||
 		strings.HasPrefix(name, "system.posix_acl")
