@@ -1,0 +1,24 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+)
+
+func TestReadFooter(t *testing.T) {
+	b, c := small(t)
+	h, _ := ReadHeader(bytes.NewReader(b))
+	for _, junk := range []int{0, 1, FooterSize, 300 << 10} {
+		g := append(append([]byte(nil), b...), make([]byte, junk)...)
+		ft, err := ReadFooter(h, bytes.NewReader(g), int64(len(g)))
+		if err != nil || ft.Root != c.tails[0].Root || ft.Length != int64(len(b)) || ft.Trailing != int64(junk) {
+			t.Fatalf("%d bytes behind: %+v %v", junk, ft, err)
+		}
+	}
+	for n := range len(b) / 997 {
+		if _, err := ReadFooter(h, bytes.NewReader(b[:n*997]), int64(n*997)); !errors.Is(err, ErrUnfinished) {
+			t.Fatalf("cut at %d: %v", n*997, err)
+		}
+	}
+}
