@@ -1,0 +1,240 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sort"
+	"sync"
+
+	"vitrine/index"
+)
+
+// member is one member of a point's chain and the files that hold it.
+type member struct {
+	*index.MemberEntry
+	dir uint32 // number of its directory in the pool
+
+	mu       sync.Mutex
+	parts    []part // in order, as far as they were found
+	searched bool   // every place was looked at
+	found    string // what was found where it should have been
+}
+
+// part is a file of a member and the addresses that lie in it.
+type part struct {
+	path       string
+	num        int
+	start, end int64 // addresses
+	shift      int64 // from address to file offset
+}
+
+func partOf(h *head, length int64) part {
+	return part{h.path, int(h.Part), h.PartStart, min(h.end(), length), h.FileOffset(h.PartStart) - h.PartStart}
+}
+
+// place is a range of a file.
+type place struct {
+	path string
+	off  int64
+}
+
+// finder looks for the files of a point's members: by the names they should
+// have, then by the headers of all files in the folders.
+type finder struct {
+	files  *handles
+	dirs   []string
+	set    index.ImageID
+	prefix string
+
+	mu    sync.Mutex
+	heads map[index.UID][]*head // by header, once scanned
+	stage int                   // folders scanned: 1 by name, 2 every file
+}
+
+// read fills b from address addr of m. It also says where that is.
+func (f *finder) read(m *member, b []byte, addr int64) (place, error) {
+	if addr < 0 || addr > m.Length || int64(len(b)) > m.Length-addr {
+		return place{}, fmt.Errorf("member %d: bytes %d to %d are behind its end (%w)", m.Number, addr, addr+int64(len(b)), index.ErrCorrupt)
+	}
+	p, err := f.locate(m, addr, int64(len(b)))
+	if err != nil {
+		return place{}, err
+	}
+	at := place{p.path, addr + p.shift}
+	return at, f.files.use(p.path, func(fl file) error {
+		n, err := fl.ReadAt(b, at.off)
+		if n == len(b) {
+			return nil
+		}
+		if err == nil || err == io.EOF {
+			return fmt.Errorf("the file ends inside (%w)", index.ErrCorrupt)
+		}
+		return err
+	})
+}
+
+// locate finds the part that holds n bytes at addr.
+func (f *finder) locate(m *member, addr, n int64) (part, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p, ok := m.holds(addr, n); ok {
+		return p, nil
+	}
+	if !m.searched && !m.complete() {
+		if err := f.search(m); err != nil {
+			return part{}, err
+		}
+	}
+	if p, ok := m.holds(addr, n); ok {
+		return p, nil
+	}
+	return part{}, f.lost(m, addr)
+}
+
+// holds gives the known part that holds n bytes at addr.
+func (m *member) holds(addr, n int64) (part, bool) {
+	i := sort.Search(len(m.parts), func(i int) bool { return m.parts[i].start > addr }) - 1
+	if i < 0 {
+		return part{}, false
+	}
+	p := m.parts[i]
+	return p, addr < p.end && n <= p.end-addr
+}
+
+// complete says whether the known parts cover the address space.
+func (m *member) complete() bool {
+	at := int64(0)
+	for i, p := range m.parts {
+		if p.num != i || p.start != at {
+			return false
+		}
+		at = p.end
+	}
+	return len(m.parts) > 0 && at == m.Length
+}
+
+// search looks everywhere for the files of m.
+func (f *finder) search(m *member) error {
+	f.byName(m)
+	for stage := 1; stage <= 2 && !m.complete(); stage++ {
+		heads, err := f.scan(stage, m.UID)
+		if err != nil {
+			return err
+		}
+		for _, h := range heads {
+			f.take(m, h)
+		}
+	}
+	m.searched = true
+	return nil
+}
+
+// byName tries the names that the parts should have.
+func (f *finder) byName(m *member) {
+	for num := 0; !m.complete(); num++ {
+		known := len(m.parts)
+		for _, dir := range f.dirs {
+			for _, name := range nameHints(f.prefix, f.set, m.Number, num) {
+				if h, err := readHead(f.files, filepath.Join(dir, name)); err == nil {
+					f.take(m, h)
+				} else if !errors.Is(err, fs.ErrNotExist) {
+					m.found = err.Error()
+				}
+			}
+		}
+		if len(m.parts) == known {
+			return
+		}
+	}
+}
+
+// take adds a file to the parts of m, if it is one. Of two copies the longer
+// one is kept.
+func (f *finder) take(m *member, h *head) {
+	if h.Set != f.set || h.UID != m.UID || h.Number != m.Number {
+		m.found = fmt.Sprintf("%s belongs to image %s, member %d, UID %s", h.path, h.Set, h.Number, h.UID)
+		return
+	}
+	p := partOf(h, m.Length)
+	i := sort.Search(len(m.parts), func(i int) bool { return m.parts[i].num >= p.num })
+	switch {
+	case p.end <= p.start:
+	case i == len(m.parts) || m.parts[i].num != p.num:
+		m.parts = append(m.parts[:i], append([]part{p}, m.parts[i:]...)...)
+	case p.end > m.parts[i].end:
+		m.parts[i] = p
+	}
+	m.clip()
+}
+
+// clip cuts what was appended to a part off where the next one begins.
+func (m *member) clip() {
+	for i := range len(m.parts) - 1 {
+		p, next := &m.parts[i], m.parts[i+1]
+		if next.num == p.num+1 {
+			p.end = min(p.end, max(next.start, p.start))
+		}
+	}
+}
+
+// scan reads the headers of the folders' files, once for all members: at stage
+// 1 of files named like members, at stage 2 of all.
+func (f *finder) scan(stage int, uid index.UID) ([]*head, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.stage < stage {
+		accept := looksLikeMember
+		if f.stage == 1 {
+			accept = func(name string) bool { return !looksLikeMember(name) }
+		}
+		for _, dir := range f.dirs {
+			if err := f.scanDir(dir, accept); err != nil {
+				return nil, err
+			}
+		}
+		f.stage++
+	}
+	return f.heads[uid], nil
+}
+
+// scanDir adds the members in dir to f.heads. A folder that is not there holds
+// none.
+func (f *finder) scanDir(dir string, accept func(string) bool) error {
+	heads, _, err := scanHeads(context.Background(), f.files, dir, accept)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, h := range heads {
+		if f.heads == nil {
+			f.heads = map[index.UID][]*head{}
+		}
+		f.heads[h.UID] = append(f.heads[h.UID], h)
+	}
+	return nil
+}
+
+// lost is the error for an address that no file holds: a missing part, or one
+// that was cut short.
+func (f *finder) lost(m *member, addr int64) error {
+	miss := &MissingError{Set: f.set, Number: m.Number, UID: m.UID, Created: m.Time(), Part: -1,
+		Name: FileName(f.prefix, f.set, m.Number, 0), Dirs: f.dirs, Found: m.found}
+	if len(m.parts) == 0 {
+		return miss
+	}
+	i := sort.Search(len(m.parts), func(i int) bool { return m.parts[i].start > addr }) - 1
+	if i < 0 {
+		miss.Part = 0
+		return miss
+	}
+	p := m.parts[i]
+	if i+1 < len(m.parts) && m.parts[i+1].num == p.num+1 || (p.end+p.shift)%index.Align != 0 {
+		return &DamageError{p.path, p.end + p.shift, m.Number, -1, -1, fmt.Errorf("the file was cut short here (%w)", index.ErrCorrupt)}
+	}
+	miss.Part, miss.Name = p.num+1, FileName(f.prefix, f.set, m.Number, p.num+1)
+	miss.Found = fmt.Sprintf("or %s was cut short at byte %d", p.path, p.end+p.shift)
+	return miss
+}

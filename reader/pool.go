@@ -1,0 +1,143 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+
+	"vitrine/index"
+)
+
+// Bounds of the caches when nothing else is said.
+const (
+	DefaultCacheBytes     = 64 << 20
+	DefaultPageCacheBytes = 32 << 20
+)
+
+// Pool holds what several points can share: decoded chunks, index pages, open
+// files, decoders. Its bounds hold for all of them together.
+type Pool struct {
+	files  *handles
+	pages  *pageCache
+	chunks *chunkCache
+	zstd   *zstd.Decoder
+	stored sync.Pool     // *[]byte of groupChunks*MaxStored
+	help   chan struct{} // one token per goroutine that helps a read
+	ahead  aheadQueue
+
+	mu   sync.Mutex
+	dirs map[index.Hash]uint32
+}
+
+// NewPool makes a pool. Bounds of 0 are the defaults. Close it after all its
+// points.
+func NewPool(cacheBytes, pageCacheBytes int64) *Pool {
+	return newPool(cacheBytes, pageCacheBytes, openFile)
+}
+
+func newPool(cacheBytes, pageCacheBytes int64, open func(string) (file, error)) *Pool {
+	if cacheBytes <= 0 {
+		cacheBytes = DefaultCacheBytes
+	}
+	if pageCacheBytes <= 0 {
+		pageCacheBytes = DefaultPageCacheBytes
+	}
+	cpus := runtime.GOMAXPROCS(0)
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(cpus), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(index.BlockSize), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		panic(err) // constant options
+	}
+	p := &Pool{files: newHandles(open), pages: newPageCache(pageCacheBytes), chunks: newChunkCache(cacheBytes), zstd: dec,
+		help: make(chan struct{}, max(cpus-1, 1)), dirs: map[index.Hash]uint32{}}
+	p.stored.New = func() any {
+		b := make([]byte, groupChunks*index.MaxStored)
+		return &b
+	}
+	p.ahead.init(p, cpus)
+	return p
+}
+
+// Close ends read-ahead, closes files and frees the caches. No point of the
+// pool may be in use any more.
+func (p *Pool) Close() error {
+	p.ahead.close()
+	p.files.close()
+	p.zstd.Close()
+	p.chunks.arena.free()
+	return nil
+}
+
+// Stats tells what the pool did so far.
+func (p *Pool) Stats() Stats {
+	p.chunks.mu.Lock()
+	s := p.chunks.stats
+	s.Buffers = p.chunks.made
+	p.chunks.mu.Unlock()
+	p.pages.mu.Lock()
+	defer p.pages.mu.Unlock()
+	s.PageReads, s.Pages = p.pages.loads, p.pages.demand
+	return s
+}
+
+// dir numbers a segment directory. Its hash proves every chunk below it, so the
+// number and a chunk's number name contents, whichever point asks.
+func (p *Pool) dir(h index.Hash) uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, ok := p.dirs[h]
+	if !ok {
+		n = uint32(len(p.dirs))
+		p.dirs[h] = n
+	}
+	return n
+}
+
+var (
+	errCRC    = fmt.Errorf("the stored bytes do not match their checksum (%w)", index.ErrCorrupt)
+	errDecode = fmt.Errorf("the stored bytes do not decompress to a block (%w)", index.ErrCorrupt)
+	errHash   = fmt.Errorf("the block does not match its hash (%w)", index.ErrCorrupt)
+)
+
+// decode expands a chunk's stored bytes into dst, BlockSize bytes, and proves
+// it.
+func (p *Pool) decode(dst []byte, sl *index.Slot, stored []byte) error {
+	if index.CRC(stored) != sl.CRC {
+		return errCRC
+	}
+	if err := p.expand(dst, sl.Codec, stored); err != nil {
+		return err
+	}
+	if index.BlockHash(dst) != sl.Hash {
+		return errHash
+	}
+	return nil
+}
+
+func (p *Pool) expand(dst []byte, codec index.Codec, stored []byte) error {
+	switch codec {
+	case index.Raw:
+		if copy(dst, stored) != index.BlockSize || len(stored) != index.BlockSize {
+			return errDecode
+		}
+	case index.Zstd:
+		out, err := p.zstd.DecodeAll(stored, dst[:0:index.BlockSize])
+		if err != nil || len(out) != index.BlockSize {
+			return errDecode
+		}
+	case index.S2:
+		if n, err := s2.DecodedLen(stored); err != nil || n != index.BlockSize {
+			return errDecode
+		}
+		if _, err := s2.Decode(dst[:index.BlockSize], stored); err != nil {
+			return errDecode
+		}
+	default:
+		return errors.Join(errDecode, index.ErrUnsupported)
+	}
+	return nil
+}
