@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e),
+		newMount(e), newUnmount(e), newMounts(e),
 		newVersion(e),
 	}
 }

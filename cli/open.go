@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"vitrine/device"
@@ -25,6 +26,10 @@ func (o *sourceFlags) add(c *cobra.Command) {
 // shelf is an opened image or device: partitions in which files are found.
 type shelf struct {
 	name  string // as the user called it
+	file  string // of an image: the member's file
+	point string // of an image: its number
+	when  time.Time
+	disk  mount.RawView // the whole disk; nil where it is one file system
 	parts []*part
 	close func() error
 }
@@ -34,6 +39,7 @@ type part struct {
 	number  int
 	label   string
 	r       io.ReaderAt
+	raw     mount.RawView
 	size    int64
 	leftOut map[string]string // lower-case path -> reason
 
@@ -167,12 +173,23 @@ func openDevice(path string) (*shelf, error) {
 		d.Close()
 		return nil, at(path, err)
 	}
-	s := &shelf{name: path, close: d.Close}
+	s := &shelf{name: path, close: d.Close, when: time.Now(), disk: plainView{io.NewSectionReader(d, 0, d.Size())}}
+	if layout.Table == volume.TableNone {
+		s.disk = nil
+	}
 	for _, p := range layout.Partitions {
 		r := io.NewSectionReader(d, p.Off, p.Len)
-		s.parts = append(s.parts, &part{number: p.Number, label: volume.Detect(r, p.Len).Label, r: r, size: p.Len})
+		s.parts = append(s.parts, &part{number: p.Number, label: volume.Detect(r, p.Len).Label, r: r, raw: plainView{r}, size: p.Len})
 	}
 	return s, nil
+}
+
+// plainView shows bytes that need no context as a raw file.
+type plainView struct{ r *io.SectionReader }
+
+func (v plainView) Size() int64 { return v.r.Size() }
+func (v plainView) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	return v.r.ReadAt(p, off)
 }
 
 // files gives the file system of partition number, or of all: the only one
@@ -186,7 +203,7 @@ func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
 		fs, err := p.files()
 		return fs, p, at(fmt.Sprintf("%s, partition %d", s.name, number), err)
 	}
-	good, first := s.readable()
+	good, first := readable(s.parts)
 	switch len(good) {
 	case 0:
 		return nil, nil, s.noFiles(first)
@@ -199,8 +216,8 @@ func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
 
 // readable are the partitions whose files can be read; first is why the first
 // of the others cannot.
-func (s *shelf) readable() (good []*part, first error) {
-	for _, p := range s.parts {
+func readable(parts []*part) (good []*part, first error) {
+	for _, p := range parts {
 		_, err := p.files()
 		switch {
 		case err == nil:
@@ -270,4 +287,8 @@ func (p place) through(full string) (*part, string) {
 		}
 	}
 	return nil, full
+}
+
+func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error) {
+	return nil, failed(exitFailed, "use --device", "images cannot be opened yet")
 }
