@@ -227,7 +227,7 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 	if s.file != "" {
 		o.parsed.Image = s.file
 	}
-	t, err := s.tree(o.ref.Part, o.raw)
+	t, err := s.tree(ctx, o.ref.Part, o.raw)
 	if err != nil {
 		s.close()
 		return nil, err
@@ -237,57 +237,47 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 }
 
 // tree shows the files of one partition or of all, and the raw files.
-func (s *shelf) tree(only int, raw bool) (*mount.Tree, error) {
-	t := mount.NewTree()
-	t.SetTime(s.when)
+func (s *shelf) tree(ctx context.Context, only int, raw bool) (*mount.Tree, error) {
 	shown := s.parts
 	if only > 0 {
 		p, err := s.partition(only)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := p.files(); err != nil && !raw {
-			return nil, at(fmt.Sprintf("%s, partition %d", s.name, only), err)
-		}
 		shown = []*part{p}
 	}
-	if err := s.addVolumes(t, shown, raw); err != nil {
-		return nil, err
-	}
-	if !raw {
-		return t, nil
-	}
-	return t, s.addRaw(t, shown, only == 0)
-}
-
-func (s *shelf) addVolumes(t *mount.Tree, shown []*part, raw bool) error {
 	good, why := readable(shown)
-	switch {
-	case len(good) == 0 && !raw:
-		return s.noFiles(why)
-	case len(good) == 1:
-		return t.AddVolume("", good[0].fs)
+	if len(good) == 0 && !raw {
+		return nil, s.noFiles(why)
 	}
-	for _, p := range good {
-		if err := t.AddVolume(mount.PartitionName(0, p.number, p.label), p.fs); err != nil {
-			return err
+	d := s.arranged(shown, good)
+	if raw && only == 0 {
+		d.Raw = s.disk
+	}
+	for i := range d.Partitions {
+		if raw {
+			d.Partitions[i].Raw = shown[i].raw
 		}
 	}
-	return nil
+	t, err := mount.Arrange(ctx, []mount.Disk{d})
+	if err == nil {
+		t.SetTime(s.when)
+	}
+	return t, err
 }
 
-func (s *shelf) addRaw(t *mount.Tree, shown []*part, whole bool) error {
-	if whole && s.disk != nil {
-		if err := t.AddRaw(mount.RawName(0, 0), s.disk); err != nil {
-			return err
-		}
-	}
+// arranged describes partitions for [mount.Arrange]. When only one of them has
+// files to show, the others are left out, so that its files lie at the root;
+// else each that holds something says why it cannot be shown.
+func (s *shelf) arranged(shown, good []*part) (d mount.Disk) {
 	for _, p := range shown {
-		if err := t.AddRaw(mount.RawName(0, p.number), p.raw); err != nil {
-			return err
+		a := mount.Partition{Number: p.number, Label: p.label, FS: p.fs}
+		if p.err != nil && len(good) > 1 {
+			a.Note = fmt.Sprintf("The files of partition %d cannot be shown: %v.\n", p.number, p.err)
 		}
+		d.Partitions = append(d.Partitions, a)
 	}
-	return nil
+	return d
 }
 
 // label is that of the only volume, for systems that show one.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"vitrine/device"
 	"vitrine/mount"
+	"vitrine/reader"
 	"vitrine/volume"
 )
 
@@ -151,7 +152,7 @@ func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (
 		p.path = "/"
 	}
 	var err error
-	p.fs, p.part, err = s.files(r.Part)
+	p.fs, p.part, err = s.files(ctx, r.Part)
 	return p, err
 }
 
@@ -159,7 +160,7 @@ func (e *env) openShelf(ctx context.Context, r imageRef, device bool) (*shelf, e
 	if device {
 		return openDevice(r.Image)
 	}
-	return nil, failed(exitFailed, "use --device", "images cannot be opened yet")
+	return e.openImage(ctx, r, reader.Options{})
 }
 
 // openDevice opens a block device or a raw image with its partitions.
@@ -194,7 +195,7 @@ func (v plainView) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
 
 // files gives the file system of partition number, or of all: the only one
 // that can be read, or a tree with a folder for each.
-func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
+func (s *shelf) files(ctx context.Context, number int) (volume.FileSystem, *part, error) {
 	if number > 0 {
 		p, err := s.partition(number)
 		if err != nil {
@@ -210,7 +211,7 @@ func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
 	case 1:
 		return good[0].fs, good[0], nil
 	}
-	fs, err := joined(good)
+	fs, err := s.tree(ctx, 0, false)
 	return fs, nil, err
 }
 
@@ -254,17 +255,6 @@ func (p *part) files() (volume.FileSystem, error) {
 	return p.fs, p.err
 }
 
-// joined is a tree with a folder for each of several partitions.
-func joined(parts []*part) (*mount.Tree, error) {
-	t := mount.NewTree()
-	for _, p := range parts {
-		if err := t.AddVolume(mount.PartitionName(0, p.number, p.label), p.fs); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
-}
-
 // leftOut tells whether the contents of a file were left out of the image.
 func (p place) leftOut(full string) (reason string, yes bool) {
 	part, inside := p.part, full
@@ -287,8 +277,4 @@ func (p place) through(full string) (*part, string) {
 		}
 	}
 	return nil, full
-}
-
-func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error) {
-	return nil, failed(exitFailed, "use --device", "images cannot be opened yet")
 }
