@@ -29,7 +29,6 @@ type captureOptions struct {
 	split        sizeFlag
 	name         string
 	comment      string
-	verify       bool
 	polite       bool
 }
 
@@ -68,7 +67,6 @@ they are; what it holds can be saved with 'vitrine rescue'.`,
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
 	f.StringVar(&o.name, "name", "", "readable `PREFIX` of the file names")
 	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
-	f.BoolVar(&o.verify, "verify", false, "read the image back and prove it")
 	f.BoolVar(&o.polite, "polite", false, "let other programs go first")
 	return c
 }
@@ -206,9 +204,6 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 	m := e.progress()
 	defer m.abandon()
 	r.Progress = captureProgress(m)
-	if o.verify {
-		r.Verify = func(ctx context.Context, path string) error { return e.proveCapture(ctx, path, m) }
-	}
 	res, err := capture.Run(ctx, src, r.Options)
 	if err != nil {
 		return captureFailed(res, err)
