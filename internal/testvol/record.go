@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Node is what a tree says about one name.
@@ -53,7 +55,7 @@ func node(path string, d fs.DirEntry) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	n := Node{Mode: info.Mode().Type(), MTime: info.ModTime().UnixNano()}
+	n := Node{Mode: info.Mode().Type(), MTime: clamp(info.ModTime())}
 	switch {
 	case n.Mode.IsRegular():
 		n.Size = info.Size()
@@ -65,6 +67,18 @@ func node(path string, d fs.DirEntry) (Node, error) {
 		n.Target, err = os.Readlink(path)
 	}
 	return n, err
+}
+
+// clamp gives nanoseconds since 1970 as far as int64 reaches; its smallest
+// value is left out.
+func clamp(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s >= math.MaxInt64/1_000_000_000:
+		return math.MaxInt64
+	case s <= math.MinInt64/1_000_000_000:
+		return math.MinInt64 + 1
+	}
+	return t.UnixNano()
 }
 
 // Sum is the SHA-256 of a file's contents in hexadecimal.

@@ -1,6 +1,0 @@
-//go:build !linux && !windows
-
-package cli
-
-// bePolite does nothing here.
-func bePolite() {}

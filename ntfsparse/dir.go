@@ -1,0 +1,191 @@
+package ntfsparse
+
+import (
+	"io/fs"
+	"strings"
+)
+
+// Dir is a folder's list of names.
+type Dir struct {
+	x    *Index
+	fold bool // names are told apart by case alone
+}
+
+// Dir opens the file's index of names; it fails with ErrNotDir when the file
+// is not a folder.
+func (f *File) Dir() (*Dir, error) {
+	if !f.IsDir() {
+		return nil, classf(ErrNotDir, f.rec.N, "file has no names below it")
+	}
+	x, err := f.index(indexName30)
+	if err != nil {
+		return nil, err
+	}
+	if x.Type != TypeFileName || x.Collation != CollateFileName {
+		return nil, classf(ErrCorrupt, f.rec.N, "folder's index is not one of names")
+	}
+	d := &Dir{x: x}
+	if s, err := f.Standard(); err == nil {
+		d.fold = s.CaseSensitive()
+	}
+	return d, nil
+}
+
+// CaseSensitive tells whether Windows distinguishes names of this folder that
+// differ in case alone.
+func (d *Dir) CaseSensitive() bool { return d.fold }
+
+// Index is the index behind the folder.
+func (d *Dir) Index() *Index { return d.x }
+
+// DirEntry is a name in a folder. Sizes, times and attributes in FileName are
+// copies that may be stale; the file's record is right.
+type DirEntry struct {
+	FileName
+	Ref    Ref
+	Cookie uint64 // where the entry is: resumes a listing behind it
+}
+
+// Lookup finds a name exactly as it is spelled.
+func (d *Dir) Lookup(name string) (DirEntry, error) {
+	units := EncodeName(name)
+	e, ok, err := d.find(units, d.x.v.upcase.Compare)
+	if err != nil || ok {
+		return e, err
+	}
+	return e, notFound(name)
+}
+
+// LookupFold finds a name as Windows does: exactly, or else, unless the
+// folder is case-sensitive, without regard to case. DOS names are found, too.
+func (d *Dir) LookupFold(name string) (DirEntry, error) {
+	e, err := d.Lookup(name)
+	if err == nil || d.fold {
+		return e, err
+	}
+	e, ok, err := d.find(EncodeName(name), d.x.v.upcase.CompareFold)
+	if err != nil || ok {
+		return e, err
+	}
+	return e, notFound(name)
+}
+
+func notFound(name string) error {
+	return &Error{Class: fs.ErrNotExist, What: name, Record: NoRecord, Off: -1}
+}
+
+func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, error) {
+	var bad error
+	e, ok, err := d.x.Find(func(key []byte) int {
+		if len(key) < 0x42 || len(key)-0x42 < 2*int(key[0x40]) {
+			bad = corrupt("$FILE_NAME in an index is too short", len(key))
+			return -1
+		}
+		return cmp(units, key[0x42:0x42+2*int(key[0x40])])
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return d.findSlowly(units, cmp, err)
+	}
+	if !ok {
+		return DirEntry{}, false, nil
+	}
+	return d.entry(e), true, nil
+}
+
+// findSlowly looks at every entry, for folders whose tree is damaged.
+func (d *Dir) findSlowly(units []byte, cmp func(a, b []byte) int, cause error) (found DirEntry, ok bool, err error) {
+	d.Read(0, func(e DirEntry, err error) bool {
+		if err == nil && cmp(units, e.Units) == 0 {
+			found, ok = e, true
+		}
+		return !ok
+	})
+	if ok {
+		return found, true, nil
+	}
+	return found, false, inRecord(cause, d.x.file.Record())
+}
+
+func (d *Dir) entry(e IndexEntry) DirEntry {
+	n, _ := ParseFileName(e.Key())
+	return DirEntry{FileName: n, Ref: e.Ref()}
+}
+
+// Read yields the names behind the cookie after (0: from the start), without
+// DOS names and the root's name for itself, until yield returns false. The
+// order is that of the disk. Damage is yielded as an error and does not end
+// the list. The entry's Units are valid until yield returns.
+func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
+	from := int64(after>>16) - 2
+	d.x.Scan(max(from, -1), func(block int64, e IndexEntry, err error) bool {
+		if err != nil {
+			return yield(DirEntry{}, err)
+		}
+		cookie := uint64(block+2)<<16 | uint64(e.Off)
+		if cookie <= after {
+			return true
+		}
+		n, err := ParseFileName(e.Key())
+		if err != nil {
+			return yield(DirEntry{}, inRecord(err, d.x.file.Record()))
+		}
+		if n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
+			return true
+		}
+		return yield(DirEntry{n, e.Ref(), cookie}, nil)
+	})
+}
+
+// Root opens the root folder.
+func (v *Volume) Root() (*File, error) { return v.File(RecordRoot) }
+
+// Lookup follows a path from the root: '/' separated, names compared as
+// Windows does. Links are not followed.
+func (v *Volume) Lookup(path string) (*File, error) {
+	f, err := v.Root()
+	if err != nil {
+		return nil, err
+	}
+	depth := 0
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." {
+			continue
+		}
+		if depth++; depth > maxDepth {
+			return nil, notFound(path)
+		}
+		if f, err = f.child(name); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *File) child(name string) (*File, error) {
+	d, err := f.Dir()
+	if err != nil {
+		return nil, err
+	}
+	e, err := d.LookupFold(name)
+	if err != nil {
+		return nil, err
+	}
+	return f.v.FileRef(e.Ref)
+}
+
+// Mode is the kind of the file as far as the entry tells, like [Info.Mode];
+// fs.ModeIrregular when only the file's data can tell.
+func (e *DirEntry) Mode() fs.FileMode {
+	in := Info{IsDir: e.IsDir(), Size: e.Size}
+	in.Attributes = e.Attributes
+	if e.Attributes&WinReparse != 0 {
+		in.Tag = e.Tag
+	}
+	if in.special() {
+		return fs.ModeIrregular
+	}
+	return in.Mode()
+}

@@ -1,0 +1,30 @@
+// Package ntfsparse reads NTFS volumes from any [io.ReaderAt]. It never writes.
+//
+//	v, err := ntfsparse.Open(r, size)
+//	f, err := v.Lookup("Users/ann/notes.txt")
+//	s, err := f.Open()
+//	io.Copy(w, io.NewSectionReader(s, 0, s.Size()))
+//
+// [Open] finds the MFT, if need be by way of the backup boot sector and the
+// MFT mirror. Files are found by path ([Volume.Lookup]) or reference
+// ([Volume.FileRef]), folders are read through their index ([File.Dir]), and
+// [Volume.Walk] visits everything in the order of the MFT, which is by far the
+// fastest. A [Stream] is read at any offset. [Volume.UsedExtents] tells which
+// parts of the volume a copy needs. What a checker needs is exported, too:
+// records, attributes, run lists, index nodes.
+//
+// The package is pure: it knows no operating system, no clock and starts no
+// goroutines. A Volume and all that comes from it are safe for parallel use;
+// locks are held for look-ups in caches alone, never while reading.
+//
+// # Trust
+//
+// Every byte of a volume is taken for hostile. Errors are typed by class, see
+// [Error]. Whatever a volume says, the package holds at most: 16 bytes for
+// each of 2^22 runs of a stream, 256 KiB of attribute list and 16 MiB of
+// extension records of a file, 64 KiB for an index block, a security
+// descriptor or EAs, 16 KiB for a reparse point, 8 MiB each for pages of the
+// MFT and for decompressed units, some 30 MiB for the folders that a walk
+// remembers, and 512 MiB for the map of clusters to files, if it is asked for.
+// Trees are followed 32 nodes deep, paths 1,024 names.
+package ntfsparse

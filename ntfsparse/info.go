@@ -1,0 +1,344 @@
+package ntfsparse
+
+import (
+	"io/fs"
+	"slices"
+)
+
+// Info is what a file's records say about it, but for its contents.
+type Info struct {
+	Ref   Ref
+	IsDir bool
+	Links int // names, DOS names not counted
+	// Size is the length of the unnamed stream; of a folder that of its index.
+	// Alloc is what it takes on the volume, nothing when it lies in the record.
+	Size, Alloc int64
+	StandardInfo
+	Tag     uint32 // reparse tag, 0 for none
+	Streams int    // named data streams
+	HasEAs  bool
+
+	resident bool   // unnamed stream, with its bytes in data
+	data     []byte // parts of the record
+	reparse  []byte
+	ea       []byte
+	wof      int64 // bytes allocated to WofCompressedData
+	partial  bool  // values lie outside the records seen
+	v        *Volume
+}
+
+// Info gathers the file's information.
+func (f *File) Info() Info {
+	var in Info
+	in.begin(f.v, f.rec)
+	for _, a := range f.attrs {
+		in.add(a)
+	}
+	in.end()
+	return in
+}
+
+func (in *Info) begin(v *Volume, rec *Record) {
+	*in = Info{v: v, Ref: rec.Ref(), IsDir: rec.IsDir()}
+}
+
+// add takes in one attribute.
+func (in *Info) add(a Attr) {
+	switch a.Type() {
+	case TypeStandardInfo:
+		if s, err := ParseStandardInfo(a.Value()); err == nil {
+			in.StandardInfo = s
+		}
+	case TypeFileName:
+		if b := a.Value(); len(b) > 0x42 && b[0x41] != NameDOS {
+			in.Links++
+		}
+	case TypeData:
+		in.addData(a)
+	case TypeIndexRoot:
+		if in.IsDir && in.Size == 0 && a.is(TypeIndexRoot, indexName30) {
+			in.Size = a.Size()
+		}
+	case TypeIndexAllocation:
+		if in.IsDir && a.LowVCN() == 0 && a.is(TypeIndexAllocation, indexName30) {
+			in.Size, in.Alloc = a.Size(), a.Total()
+		}
+	case TypeReparse, TypeEA:
+		in.addValue(a)
+	}
+}
+
+const wofUnits = "W\x00o\x00f\x00C\x00o\x00m\x00p\x00r\x00e\x00s\x00s\x00e\x00d\x00D\x00a\x00t\x00a\x00"
+
+func (in *Info) addData(a Attr) {
+	switch {
+	case a.LowVCN() != 0:
+	case len(a.NameUnits()) > 0:
+		in.Streams++
+		if string(a.NameUnits()) == wofUnits {
+			in.wof = a.Total()
+		}
+	case !in.IsDir:
+		in.Size, in.Alloc = a.Size(), a.Total()
+		in.resident, in.data = a.Resident(), a.Value()
+	}
+}
+
+func (in *Info) addValue(a Attr) {
+	b := a.Value()
+	switch {
+	case !a.Resident():
+		in.partial = true
+		in.HasEAs = in.HasEAs || a.Type() == TypeEA
+	case a.Type() == TypeEA:
+		in.HasEAs, in.ea = true, b
+	case len(b) >= 8:
+		in.Tag, in.reparse = le.Uint32(b), b
+	}
+}
+
+func (in *Info) end() {
+	if in.IsDir {
+		in.Attributes |= WinDirectory
+	}
+	if in.Tag == TagWOF && in.wof > 0 {
+		in.Alloc = in.wof
+	}
+}
+
+// special tells whether the file's kind shows only in its data: Interix
+// special files are marked as system files.
+func (in *Info) special() bool {
+	return !in.IsDir && in.Tag == 0 && in.Attributes&WinSystem != 0 && in.Size <= 8+2*4096
+}
+
+// Marks of Interix special files, in the unnamed stream of a system file.
+const (
+	interixLink  = "IntxLNK\x01"
+	interixChar  = "IntxCHR\x00"
+	interixBlock = "IntxBLK\x00"
+)
+
+// interix is the file's data when it may mean a special file.
+func (in *Info) interix() []byte {
+	if !in.special() {
+		return nil
+	}
+	if in.resident || in.Size == 0 {
+		return in.data
+	}
+	f, err := in.v.FileRef(in.Ref)
+	if err != nil {
+		return nil
+	}
+	b, _ := f.value(TypeData, 8+2*4096)
+	return b
+}
+
+// Mode is the kind of the file, as the bits of [fs.ModeType]; 0 for files and
+// for reparse points of no special kind.
+func (in *Info) Mode() fs.FileMode {
+	switch in.Tag {
+	case TagMountPoint, TagSymlink, TagLXSymlink:
+		return fs.ModeSymlink
+	case TagAFUnix:
+		return fs.ModeSocket
+	case TagLXFifo:
+		return fs.ModeNamedPipe
+	case TagLXChar:
+		return fs.ModeDevice | fs.ModeCharDevice
+	case TagLXBlock:
+		return fs.ModeDevice
+	}
+	if in.IsDir {
+		return fs.ModeDir
+	}
+	return in.interixMode()
+}
+
+// interixMode follows ntfs-3g: empty system files are pipes and those of one
+// byte are sockets, when they are not hidden.
+func (in *Info) interixMode() fs.FileMode {
+	b := in.interix()
+	hidden := in.Attributes&WinHidden != 0
+	switch {
+	case !in.special():
+		return 0
+	case in.Size == 0 && !hidden:
+		return fs.ModeNamedPipe
+	case in.Size == 1 && !hidden:
+		return fs.ModeSocket
+	case len(b) > 8 && string(b[:8]) == interixLink:
+		return fs.ModeSymlink
+	case len(b) == 24 && string(b[:8]) == interixChar:
+		return fs.ModeDevice | fs.ModeCharDevice
+	case len(b) == 24 && string(b[:8]) == interixBlock:
+		return fs.ModeDevice
+	}
+	return 0
+}
+
+// LinkTarget is where a link points, see [ReparsePoint.LinkTarget]; it fails
+// with ErrUnsupported when the file is no link.
+func (in *Info) LinkTarget() (string, error) {
+	if b := in.interix(); len(b) > 8 && string(b[:8]) == interixLink {
+		return decodePath(b[8:]), nil
+	}
+	if in.Tag == 0 {
+		return "", classf(ErrUnsupported, in.Ref.Record(), "file is no link")
+	}
+	p, err := in.Reparse()
+	if err != nil {
+		return "", err
+	}
+	target, err := p.LinkTarget()
+	return target, inRecord(err, in.Ref.Record())
+}
+
+// Reparse decodes the file's reparse point.
+func (in *Info) Reparse() (ReparsePoint, error) {
+	if in.reparse == nil {
+		f, err := in.v.FileRef(in.Ref)
+		if err != nil {
+			return ReparsePoint{}, err
+		}
+		return f.Reparse()
+	}
+	p, err := ParseReparse(in.reparse)
+	return p, inRecord(err, in.Ref.Record())
+}
+
+// EAs are the file's extended attributes; nil when it has none.
+func (in *Info) EAs() ([]EA, error) {
+	if !in.HasEAs {
+		return nil, nil
+	}
+	if in.ea == nil {
+		f, err := in.v.FileRef(in.Ref)
+		if err != nil {
+			return nil, err
+		}
+		return f.EAs()
+	}
+	list, err := ParseEAs(in.ea)
+	return list, inRecord(err, in.Ref.Record())
+}
+
+// Device is the number of a device file, major in the upper half.
+func (in *Info) Device() (major, minor uint32) {
+	if b := in.interix(); len(b) == 24 {
+		return uint32(le.Uint64(b[8:])), uint32(le.Uint64(b[16:]))
+	}
+	list, _ := in.EAs()
+	for _, ea := range list {
+		if ea.Name == "$LXDEV" && len(ea.Value) >= 8 {
+			return le.Uint32(ea.Value), le.Uint32(ea.Value[4:])
+		}
+	}
+	return 0, 0
+}
+
+// POSIX is what WSL stores about a file.
+type POSIX struct {
+	UID, GID, Mode         uint32
+	HasUID, HasGID, HasMod bool
+}
+
+// POSIX reads what WSL stored in the EAs $LXUID, $LXGID and $LXMOD.
+func (in *Info) POSIX() POSIX {
+	var p POSIX
+	list, _ := in.EAs()
+	for _, ea := range list {
+		if len(ea.Value) != 4 {
+			continue
+		}
+		n := le.Uint32(ea.Value)
+		switch ea.Name {
+		case "$LXUID":
+			p.UID, p.HasUID = n, true
+		case "$LXGID":
+			p.GID, p.HasGID = n, true
+		case "$LXMOD":
+			p.Mode, p.HasMod = n, true
+		}
+	}
+	return p
+}
+
+// infoOf gathers the information of a base record, reading its extension
+// records if it has any. Parts of Info point into the record.
+func (v *Volume) infoOf(rec *Record, in *Info) error {
+	in.begin(v, rec)
+	for a, err := range rec.Attrs() {
+		switch {
+		case err != nil || !a.sane():
+			continue
+		case a.Type() == TypeAttributeList:
+			own := *rec
+			own.b = slices.Clone(rec.b)
+			f, err := v.fileOf(&own)
+			if err == nil {
+				*in = f.Info()
+			}
+			return err
+		}
+		in.add(a)
+	}
+	in.end()
+	return nil
+}
+
+// Info reads the information of the file whose base record is n.
+func (v *Volume) Info(n uint64) (Info, error) {
+	var in Info
+	rec, err := v.Record(n)
+	if err != nil {
+		return in, err
+	}
+	if err := baseInUse(rec); err != nil {
+		return in, err
+	}
+	return in, v.infoOf(rec, &in)
+}
+
+func baseInUse(rec *Record) error {
+	switch {
+	case !rec.InUse():
+		return classf(ErrDeleted, rec.N, "there is no such file any more")
+	case rec.Base() != 0:
+		return classf(ErrCorrupt, rec.N, "record is an extension of record %d, not a file", rec.Base().Record())
+	}
+	return nil
+}
+
+// Infos reads the information of many files in the order of the disk, and
+// calls visit once for each with its place in refs. What Info holds of the
+// record is valid until visit returns.
+func (v *Volume) Infos(refs []Ref, visit func(i int, in *Info, err error)) {
+	order := make([]int, len(refs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return compare(int64(refs[a].Record()), int64(refs[b].Record())) })
+	b := make([]byte, v.boot.RecordSize)
+	var in Info
+	for _, i := range order {
+		visit(i, &in, v.infoAt(refs[i], &in, b))
+	}
+}
+
+// infoAt reads the information of the file that ref names, by way of b.
+func (v *Volume) infoAt(ref Ref, in *Info, b []byte) error {
+	var rec Record
+	*in = Info{}
+	if err := v.readRecord(&rec, ref.Record(), b); err != nil {
+		return err
+	}
+	if err := baseInUse(&rec); err != nil {
+		return err
+	}
+	if ref.Seq() != 0 && ref.Seq() != rec.Seq() {
+		return classf(ErrDeleted, rec.N, "the record has been used anew since")
+	}
+	return v.infoOf(&rec, in)
+}

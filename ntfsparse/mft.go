@@ -1,0 +1,128 @@
+package ntfsparse
+
+// openMFT finds all extents of $MFT, which maps itself: record 0 holds the
+// first, and those in extension records are read through the ones before.
+func (v *Volume) openMFT() error {
+	rec, err := v.recordZero()
+	if err != nil {
+		return err
+	}
+	attrs, _ := collect(nil, rec)
+	data := extentsOf(attrs, TypeData, "")
+	if len(data) == 0 || data[0].Resident() {
+		return classf(ErrCorrupt, 0, "$MFT has no contents")
+	}
+	if v.mft, err = v.newStream(rec.Ref(), data, 0); err != nil {
+		return err
+	}
+	v.mft.cached = true
+	if v.mft.runs.Len() == 0 {
+		return inRecord(v.mft.bad, 0)
+	}
+	v.records = uint64(v.mft.valid) / uint64(v.boot.RecordSize)
+	v.extendMFT(rec, attrs)
+	v.capRecords()
+	return nil
+}
+
+// recordZero reads the MFT's own record, or its copy in the mirror.
+func (v *Volume) recordZero() (*Record, error) {
+	rec, err := v.recordAt(v.boot.MFT, 0)
+	if err == nil {
+		return rec, nil
+	}
+	if rec, err := v.recordAt(v.boot.Mirror, 0); err == nil {
+		v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
+		return rec, nil
+	}
+	return nil, err
+}
+
+// recordAt reads file record n of a table that begins at lcn and is in one
+// piece that far.
+func (v *Volume) recordAt(lcn int64, n uint64) (*Record, error) {
+	b := make([]byte, v.boot.RecordSize)
+	if lcn < 0 || lcn >= v.geo.maxVCN()>>1 {
+		return nil, corrupt("file record lies beyond the volume", -1)
+	}
+	if err := v.readPages(b, lcn<<v.geo.shift+int64(n)*int64(len(b))); err != nil {
+		return nil, err
+	}
+	rec, err := ParseRecord(n, b)
+	if err == nil && !rec.InUse() {
+		return nil, classf(ErrDeleted, n, "the record of a metafile is not in use")
+	}
+	return rec, err
+}
+
+// extendMFT adds the extents of $MFT that its attribute list names.
+func (v *Volume) extendMFT(rec *Record, attrs []Attr) {
+	list, err := v.attributeList(rec, attrs)
+	if err == nil {
+		err = v.addExtents(rec, list)
+	}
+	if err == nil {
+		err = v.mft.bad
+	}
+	if err != nil {
+		v.note("$MFT cannot be read as a whole: %v.", err)
+	}
+}
+
+func (v *Volume) addExtents(rec *Record, list []ListEntry) error {
+	for _, e := range list {
+		if e.Type != TypeData || len(e.Units) > 0 || e.Ref.Record() == 0 || e.LowVCN < v.mft.runs.End() {
+			continue
+		}
+		ext, err := v.extension(rec, e.Ref)
+		if err != nil {
+			return err
+		}
+		attrs, _ := collect(nil, ext)
+		for _, a := range extentsOf(attrs, TypeData, "") {
+			if err := v.mft.runs.addExtent(a, v.geo); err != nil {
+				return inRecord(err, ext.N)
+			}
+		}
+		v.mft.bad = nil
+	}
+	return nil
+}
+
+// capRecords keeps the number of records within what the runs map.
+func (v *Volume) capRecords() {
+	mapped := uint64(v.mft.runs.End()<<v.geo.shift) / uint64(v.boot.RecordSize)
+	v.records = min(v.records, mapped, 1<<40)
+}
+
+// Record reads file record n, in use or not. Where a record at the beginning
+// of the MFT is damaged its copy in the mirror is taken.
+func (v *Volume) Record(n uint64) (*Record, error) {
+	b := make([]byte, v.boot.RecordSize)
+	rec := &Record{}
+	return rec, v.readRecord(rec, n, b)
+}
+
+// readRecord reads record n into b.
+func (v *Volume) readRecord(rec *Record, n uint64, b []byte) error {
+	if n >= v.records {
+		return classf(ErrCorrupt, n, "file record lies beyond the MFT")
+	}
+	err := v.mft.readRuns(b, int64(n)*int64(len(b)))
+	if err == nil {
+		err = rec.parse(n, b)
+	}
+	if err != nil && n < v.mirrored() {
+		if m, merr := v.recordAt(v.boot.Mirror, n); merr == nil {
+			v.note("File record %d is damaged; its copy in $MFTMirr was used.", n)
+			*rec, err = *m, nil
+		}
+	}
+	return inRecord(err, n)
+}
+
+// mirrored is the number of records that the mirror holds: four, or a cluster
+// full.
+func (v *Volume) mirrored() uint64 {
+	return max(4, uint64(v.boot.ClusterSize)/uint64(v.boot.RecordSize))
+}

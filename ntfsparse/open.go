@@ -1,0 +1,103 @@
+package ntfsparse
+
+// Open opens the contents of a file as Windows shows them: CompactOS files
+// decompressed, and an error of class [ErrNotCaptured] where a cloud
+// placeholder's contents are not on this volume.
+func (f *File) Open() (*Stream, error) {
+	if f.IsDir() {
+		return nil, classf(ErrIsDir, f.rec.N, "folders have no contents")
+	}
+	s, err := f.attrStream(TypeData, "")
+	if err != nil {
+		return nil, err
+	}
+	a, ok := f.first(TypeReparse)
+	if !ok || s.size == 0 {
+		return s, nil
+	}
+	_ = a
+	p, err := f.Reparse()
+	if err != nil {
+		return nil, err
+	}
+	return f.openReparsed(p, s)
+}
+
+// openReparsed follows the reparse points that stand for a file's contents.
+func (f *File) openReparsed(p ReparsePoint, s *Stream) (*Stream, error) {
+	switch {
+	case p.Tag == TagWOF:
+		return f.openWOF(p, s)
+	case IsCloud(p.Tag), p.Tag == TagHSM, p.Tag == TagHSM2:
+		return s, f.guardPlaceholder(s)
+	case p.Tag == TagDedup:
+		return f.openDedup(p, s)
+	case p.Tag == TagSIS && s.total == 0 && !s.Resident():
+		return nil, classf(ErrUnsupported, f.rec.N, "contents are in the single-instance store")
+	}
+	return s, nil
+}
+
+// guardPlaceholder keeps holes of a placeholder that is not wholly on the
+// volume from being taken for zeros. The contents count as being elsewhere
+// when nothing of them is allocated, or when the file's attributes say so.
+func (f *File) guardPlaceholder(s *Stream) error {
+	info, err := f.Standard()
+	if err != nil {
+		return err
+	}
+	away := info.Attributes&(WinOffline|WinRecallData) != 0
+	if s.runs != nil && (s.total == 0 || away) {
+		s.holes = classf(ErrNotCaptured, f.rec.N, "placeholder of a file kept elsewhere")
+	}
+	return nil
+}
+
+// Stream opens a named stream of a file or folder, or with "" the unnamed
+// one as it is stored, whatever its reparse point says. The case of letters
+// does not matter unless two names differ in nothing else.
+func (f *File) Stream(name string) (*Stream, error) {
+	units := EncodeName(name)
+	if len(extentsOf(f.attrs, TypeData, string(units))) == 0 {
+		units = f.foldStream(units)
+	}
+	return f.attrStream(TypeData, string(units))
+}
+
+func (f *File) foldStream(units []byte) []byte {
+	for _, a := range f.attrs {
+		if a.Type() == TypeData && f.v.upcase != nil && f.v.upcase.CompareFold(a.NameUnits(), units) == 0 {
+			return a.NameUnits()
+		}
+	}
+	return units
+}
+
+// Streams lists the file's data streams in the order of its records, the
+// unnamed one, where there is one, among them.
+func (f *File) Streams() []StreamInfo {
+	var list []StreamInfo
+	for _, a := range f.attrs {
+		if a.Type() == TypeData && a.LowVCN() == 0 {
+			list = append(list, StreamInfo{a.Name(), a.Size(), a.Total(), a.Flags(), a.Resident()})
+		}
+	}
+	return list
+}
+
+// StreamInfo describes a data stream.
+type StreamInfo struct {
+	Name     string
+	Size     int64
+	Alloc    int64 // bytes on the volume, 0 when resident
+	Flags    uint16
+	Resident bool
+}
+
+// openDedup would read a file out of the volume's chunk store.
+func (f *File) openDedup(_ ReparsePoint, s *Stream) (*Stream, error) {
+	if s.total > 0 {
+		return s, nil
+	}
+	return nil, classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")
+}

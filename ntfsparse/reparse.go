@@ -1,0 +1,171 @@
+package ntfsparse
+
+import "strings"
+
+// Reparse tags that this package knows; values of [MS-FSCC 2.1.2.1].
+const (
+	TagMountPoint = 0xA0000003 // junctions, too
+	TagSymlink    = 0xA000000C
+	TagHSM        = 0xC0000004
+	TagHSM2       = 0x80000006
+	TagSIS        = 0x80000007
+	TagWIM        = 0x80000008
+	TagDFS        = 0x8000000A
+	TagDedup      = 0x80000013
+	TagNFS        = 0x80000014
+	TagWOF        = 0x80000017
+	TagAppExec    = 0x8000001B
+	TagLXSymlink  = 0xA000001D
+	TagAFUnix     = 0x80000023
+	TagLXFifo     = 0x80000024
+	TagLXChar     = 0x80000025
+	TagLXBlock    = 0x80000026
+	TagCloud      = 0x9000001A // 0x9000x01A, x from 0 to F
+)
+
+// IsCloud tells whether a tag is one of the sixteen of cloud placeholders.
+func IsCloud(tag uint32) bool { return tag&^0xF000 == TagCloud }
+
+// ReparsePoint is the value of $REPARSE_POINT.
+type ReparsePoint struct {
+	Tag  uint32
+	GUID [16]byte // of tags that are not Microsoft's (bit 31 clear)
+	Data []byte
+	Raw  []byte // the whole value
+}
+
+// ParseReparse decodes a value of $REPARSE_POINT: tag (4), length of data
+// (2), reserved (2), GUID (16, not in Microsoft's tags), data.
+func ParseReparse(b []byte) (ReparsePoint, error) {
+	if len(b) < 8 {
+		return ReparsePoint{}, corrupt("reparse point is too short", len(b))
+	}
+	p := ReparsePoint{Tag: le.Uint32(b), Raw: b}
+	data := b[8:]
+	if p.Tag&0x80000000 == 0 {
+		if len(data) < 16 {
+			return ReparsePoint{}, corrupt("reparse point is too short", len(b))
+		}
+		copy(p.GUID[:], data)
+		data = data[16:]
+	}
+	n := int(le.Uint16(b[4:]))
+	if n > len(data) {
+		return ReparsePoint{}, corrupt("reparse data is cut short", 4)
+	}
+	p.Data = data[:n]
+	return p, nil
+}
+
+// Link is the target of a symlink, junction or mount point as Windows keeps
+// it: with backslashes, and "\??\" before absolute targets.
+type Link struct {
+	Substitute, Print string
+	Relative          bool
+}
+
+// Link decodes the target of a Windows link; it fails with ErrUnsupported for
+// other tags.
+//
+//	0  2  offset, 2 2 length of the substitute name; 4 2, 6 2 of the print name
+//	8  4  flags: 1 relative (symlinks only)
+//	      names, in bytes of UTF-16LE
+func (p *ReparsePoint) Link() (Link, error) {
+	var l Link
+	b := p.Data
+	head := map[uint32]int{TagMountPoint: 8, TagSymlink: 12}[p.Tag]
+	if head == 0 {
+		return l, classf(ErrUnsupported, NoRecord, "reparse tag %#x is no link", p.Tag)
+	}
+	if len(b) < head {
+		return l, corrupt("link is cut short", len(b))
+	}
+	l.Relative = p.Tag == TagSymlink && le.Uint32(b[8:])&1 != 0
+	var ok1, ok2 bool
+	l.Substitute, ok1 = namePart(b[head:], b)
+	l.Print, ok2 = namePart(b[head:], b[4:])
+	if !ok1 || !ok2 {
+		return l, corrupt("link names lie outside the reparse point", -1)
+	}
+	return l, nil
+}
+
+// namePart cuts the name that place (offset, length) says out of names.
+func namePart(names, place []byte) (string, bool) {
+	off, n := int(le.Uint16(place)), int(le.Uint16(place[2:]))
+	if off > len(names) || n > len(names)-off {
+		return "", false
+	}
+	return decodePath(names[off : off+n]), true
+}
+
+// decodePath is like DecodeName, but slashes are left as they are.
+func decodePath(u []byte) string {
+	s := DecodeName(u)
+	return strings.ReplaceAll(s, string(rune(escapeBase+'/')), "/")
+}
+
+// LinkTarget is where a link of any kind points: '/' separated, relative to
+// the link's folder, or, with a leading '/', to the volume's root; drive
+// letters and other volumes as they stand ("C:/Users", "Volume{…}/").
+// It fails with ErrUnsupported when the reparse point is no link.
+func (p *ReparsePoint) LinkTarget() (string, error) {
+	if p.Tag == TagLXSymlink {
+		if len(p.Data) < 4 {
+			return "", corrupt("WSL link is cut short", len(p.Data))
+		}
+		return string(p.Data[4:]), nil
+	}
+	l, err := p.Link()
+	if err != nil {
+		return "", err
+	}
+	target := l.Substitute
+	if target == "" {
+		target = l.Print
+	}
+	for _, prefix := range []string{`\??\UNC\`, `\\?\UNC\`} {
+		if rest, ok := strings.CutPrefix(target, prefix); ok {
+			return "//" + strings.ReplaceAll(rest, `\`, "/"), nil
+		}
+	}
+	for _, prefix := range []string{`\??\`, `\\?\`} {
+		target = strings.TrimPrefix(target, prefix)
+	}
+	return strings.ReplaceAll(target, `\`, "/"), nil
+}
+
+// WOF is what the reparse point of a CompactOS file says.
+//
+//	0  4  version 1; 4 4 provider: 1 WIM, 2 file
+//	8  4  version 1; 12 4 algorithm
+type WOF struct {
+	Provider  uint32 // 1: the contents are in a WIM file; 2: in WofCompressedData
+	Algorithm uint32 // 0 XPRESS 4K, 1 LZX, 2 XPRESS 8K, 3 XPRESS 16K
+}
+
+// WOF decodes a reparse point with TagWOF.
+func (p *ReparsePoint) WOF() (WOF, error) {
+	b := p.Data
+	if p.Tag != TagWOF || len(b) < 8 {
+		return WOF{}, corrupt("WOF reparse point is cut short", len(b))
+	}
+	w := WOF{Provider: le.Uint32(b[4:])}
+	if w.Provider == 2 {
+		if len(b) < 16 {
+			return WOF{}, corrupt("WOF reparse point is cut short", len(b))
+		}
+		w.Algorithm = le.Uint32(b[12:])
+	}
+	return w, nil
+}
+
+// Reparse is the file's reparse point; fs.ErrNotExist when it has none.
+func (f *File) Reparse() (ReparsePoint, error) {
+	b, err := f.value(TypeReparse, maxReparse+64)
+	if err != nil {
+		return ReparsePoint{}, err
+	}
+	p, err := ParseReparse(b)
+	return p, inRecord(err, f.rec.N)
+}

@@ -1,0 +1,112 @@
+package ntfsparse
+
+import "bytes"
+
+// LogState is what the restart pages of $LogFile say.
+//
+//	0x00 4 "RSTR"; 0x04.. update sequence; 0x10 4 system page size; 0x14 4 log
+//	page size; 0x18 2 offset of the restart area; 0x1A 2 minor, 0x1C 2 major
+//	version; restart area: 0x08 8 current LSN, 0x0C 2 clients in use, 0x0E 2
+//	flags (2: clean)
+type LogState struct {
+	Empty        bool // filled with 0xFF: never used, or reset
+	Major, Minor uint16
+	Clean        bool // was shut down in order
+	LSN          uint64
+}
+
+// ParseLog decodes the first bytes of $LogFile, at least two pages. Of the two
+// restart pages the newer one that is whole counts.
+func ParseLog(b []byte) (LogState, error) {
+	if len(b) >= 4096 && bytes.Count(b[:4096], []byte{0xFF}) == 4096 {
+		return LogState{Empty: true, Clean: true}, nil
+	}
+	first, err := parseRestart(b)
+	if err != nil {
+		first.LSN = 0
+	}
+	page := 4096
+	if len(b) >= 0x14 && err == nil {
+		page = int(le.Uint32(b[0x10:]))
+	}
+	if page >= 512 && page < len(b) {
+		if second, err2 := parseRestart(b[page:]); err2 == nil && (err != nil || second.LSN > first.LSN) {
+			return second, nil
+		}
+	}
+	return first, err
+}
+
+func parseRestart(b []byte) (LogState, error) {
+	var s LogState
+	if len(b) < 512 || string(b[:4]) != "RSTR" && string(b[:4]) != "CHKD" {
+		return s, corrupt("log file has no restart page", 0)
+	}
+	size := le.Uint32(b[0x10:])
+	if size < 512 || size > 64<<10 || size%512 != 0 || int(size) > len(b) {
+		return s, corrupt("log page size is impossible", 0x10)
+	}
+	page := bytes.Clone(b[:size])
+	if err := Fixup(page); err != nil {
+		return s, err
+	}
+	off := int(le.Uint16(page[0x18:]))
+	if off > len(page)-0x30 {
+		return s, corrupt("restart area lies outside its page", 0x18)
+	}
+	area := page[off:]
+	s = LogState{Minor: le.Uint16(page[0x1A:]), Major: le.Uint16(page[0x1C:]), LSN: le.Uint64(area)}
+	s.Clean = le.Uint16(area[0x0E:])&2 != 0 || le.Uint16(area[0x0C:]) == 0xFFFF
+	return s, nil
+}
+
+// Log reads the state of $LogFile.
+func (v *Volume) Log() (LogState, error) {
+	f, err := v.File(RecordLogFile)
+	if err != nil {
+		return LogState{}, err
+	}
+	s, err := f.Stream("")
+	if err != nil {
+		return LogState{}, err
+	}
+	b := make([]byte, min(s.Size(), 128<<10))
+	if err := readFull(s, b, 0); err != nil {
+		return LogState{}, err
+	}
+	return ParseLog(b)
+}
+
+// Hibernated tells whether Windows left its memory on the volume: the volume
+// is then frozen in the middle of its work.
+func (v *Volume) Hibernated() bool {
+	f, err := v.Lookup("hiberfil.sys")
+	if err != nil {
+		return false
+	}
+	s, err := f.Open()
+	if err != nil {
+		return false
+	}
+	var b [4]byte
+	if readFull(s, b[:], 0) != nil {
+		return false
+	}
+	switch string(bytes.ToLower(b[:])) {
+	case "hibr", "wake", "rstr":
+		return true
+	}
+	return false
+}
+
+func (v *Volume) noteState() {
+	switch log, err := v.Log(); {
+	case err != nil:
+		v.note("The log file's state cannot be read: %v.", err)
+	case !log.Clean:
+		v.note("The log file is not clean: changes may not have reached their places. The volume is read as it is.")
+	}
+	if v.Hibernated() {
+		v.note("Windows is hibernated on this volume (or shut down with fast start-up): it is frozen in the middle of its work.")
+	}
+}

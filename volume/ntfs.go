@@ -1,0 +1,467 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"vitrine/ntfsparse"
+)
+
+// ntfsFS shows an NTFS volume as a FileSystem with all abilities, and its
+// clusters as UsedSpace.
+type ntfsFS struct{ v *ntfsparse.Volume }
+
+// openNTFS opens the NTFS volume in r, which has size bytes.
+func openNTFS(r io.ReaderAt, size int64) (*ntfsFS, error) {
+	v, err := ntfsparse.Open(r, size)
+	if err != nil {
+		return nil, ntfsErr(err)
+	}
+	return &ntfsFS{v}, nil
+}
+
+// ntfsError gives an error of ntfsparse a class of this package.
+type ntfsError struct{ class, err error }
+
+func (e *ntfsError) Error() string   { return e.err.Error() }
+func (e *ntfsError) Unwrap() []error { return []error{e.class, e.err} }
+
+var ntfsClasses = []struct{ theirs, ours error }{
+	{ntfsparse.ErrCorrupt, ErrCorrupt},
+	{ntfsparse.ErrUnsupported, ErrUnsupported},
+	{ntfsparse.ErrEncrypted, ErrEncrypted},
+	{ntfsparse.ErrNotCaptured, ErrNotCaptured},
+	{ntfsparse.ErrNotDir, ErrNotDir},
+	{ntfsparse.ErrIsDir, ErrIsDir},
+	{ntfsparse.ErrDeleted, fs.ErrNotExist},
+}
+
+func ntfsErr(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	for _, c := range ntfsClasses {
+		if errors.Is(err, c.theirs) {
+			return &ntfsError{c.ours, err}
+		}
+	}
+	return err
+}
+
+// split takes an ID apart: the record, and the place of a named stream among
+// the file's, from 1 on.
+func split(id ID) (record uint64, stream int) {
+	return uint64(id & (1<<IDRecordBits - 1)), int(id >> IDRecordBits & (1<<IDStreamBits - 1))
+}
+
+func (n *ntfsFS) file(ctx context.Context, id ID) (f *ntfsparse.File, stream int, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	record, stream := split(id)
+	f, err = n.v.File(record)
+	return f, stream, ntfsErr(err)
+}
+
+// Root is the root folder.
+func (n *ntfsFS) Root() ID { return ntfsparse.RecordRoot }
+
+// Attr gives the attributes of a file, or of a named stream of it.
+func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil {
+		return Attr{}, err
+	}
+	in := f.Info()
+	a := ntfsAttr(&in)
+	if stream == 0 {
+		return a, ntfsErr(f.Damage())
+	}
+	s, err := namedStream(f, stream)
+	a.ID, a.Kind, a.Size, a.Alloc, a.Links = id, File, s.Size, s.Alloc, 1
+	a.Win &^= ntfsparse.WinDirectory
+	return a, err
+}
+
+// namedStream finds the stream that an ID names by its place.
+func namedStream(f *ntfsparse.File, place int) (ntfsparse.StreamInfo, error) {
+	for _, s := range f.Streams() {
+		if s.Name == "" {
+			continue
+		}
+		if place--; place == 0 {
+			return s, nil
+		}
+	}
+	return ntfsparse.StreamInfo{}, fmt.Errorf("file has no such stream: %w", fs.ErrNotExist)
+}
+
+func ntfsAttr(in *ntfsparse.Info) Attr {
+	a := Attr{
+		ID: ID(in.Ref.Record()), Gen: uint32(in.Ref.Seq()), Kind: kindOf(in.Mode()),
+		Links: uint32(max(1, in.Links)), Size: in.Size, Alloc: in.Alloc,
+		ModTime: in.Modified.Unix(), AccessTime: in.Accessed.Unix(), ChangeTime: in.Changed.Unix(), BirthTime: in.Created.Unix(),
+		Win: in.Attributes, Reparse: in.Tag,
+	}
+	hidePlain(&a)
+	if a.Kind == Symlink {
+		target, _ := in.LinkTarget()
+		a.Size = int64(len(target))
+	}
+	if a.Kind == CharDev || a.Kind == BlockDev {
+		a.Rdev, a.Size = makedev(in.Device()), 0
+	}
+	if in.HasEAs {
+		setPOSIX(&a, in.POSIX())
+	}
+	return a
+}
+
+// hidePlain hides, as Windows does, that a file is stored in another way:
+// CompactOS and deduplicated files are files like all others.
+func hidePlain(a *Attr) {
+	if a.Reparse == ntfsparse.TagWOF || a.Reparse == ntfsparse.TagDedup {
+		a.Reparse = 0
+		a.Win &^= ntfsparse.WinReparse
+	}
+}
+
+func setPOSIX(a *Attr, p ntfsparse.POSIX) {
+	if !p.HasMod {
+		return
+	}
+	a.HasPOSIX, a.Perm, a.UID, a.GID = true, uint16(p.Mode&0o7777), p.UID, p.GID
+}
+
+// makedev is Linux' encoding of device numbers.
+func makedev(major, minor uint32) uint64 {
+	ma, mi := uint64(major), uint64(minor)
+	return mi&0xFF | ma&0xFFF<<8 | mi&^0xFF<<12 | ma&^0xFFF<<32
+}
+
+func kindOf(m fs.FileMode) Kind {
+	switch {
+	case m&fs.ModeDir != 0:
+		return Dir
+	case m&fs.ModeSymlink != 0:
+		return Symlink
+	case m&fs.ModeNamedPipe != 0:
+		return Fifo
+	case m&fs.ModeSocket != 0:
+		return Socket
+	case m&fs.ModeCharDevice != 0:
+		return CharDev
+	case m&fs.ModeDevice != 0:
+		return BlockDev
+	case m&fs.ModeIrregular != 0:
+		return Other // to be found out
+	}
+	return File
+}
+
+// Lookup finds a name as it is spelled; DOS names are found by LookupFold.
+func (n *ntfsFS) Lookup(ctx context.Context, dir ID, name string) (Attr, error) {
+	d, err := n.dir(ctx, dir)
+	if err != nil {
+		return Attr{}, err
+	}
+	e, err := d.Lookup(name)
+	if err == nil && e.Space == ntfsparse.NameDOS {
+		err = fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	}
+	if err != nil {
+		return Attr{}, ntfsErr(err)
+	}
+	return n.attrRef(e.Ref)
+}
+
+func (n *ntfsFS) dir(ctx context.Context, id ID) (*ntfsparse.Dir, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if stream != 0 {
+		return nil, ErrNotDir
+	}
+	d, err := f.Dir()
+	return d, ntfsErr(err)
+}
+
+func (n *ntfsFS) attrRef(ref ntfsparse.Ref) (Attr, error) {
+	f, err := n.v.FileRef(ref)
+	if err != nil {
+		return Attr{}, &ntfsError{ErrCorrupt, err} // a name that leads nowhere
+	}
+	in := f.Info()
+	return ntfsAttr(&in), nil
+}
+
+// LookupFold finds a name as Windows would, DOS names too, and gives the long
+// name as it is spelled.
+func (n *ntfsFS) LookupFold(ctx context.Context, dir ID, name string) (Attr, string, error) {
+	d, err := n.dir(ctx, dir)
+	if err != nil {
+		return Attr{}, "", err
+	}
+	e, err := d.LookupFold(name)
+	if err != nil {
+		return Attr{}, "", ntfsErr(err)
+	}
+	a, err := n.attrRef(e.Ref)
+	if err != nil || e.Space != ntfsparse.NameDOS {
+		return a, e.Name(), err
+	}
+	return a, n.longName(e), nil
+}
+
+// longName is the name that a DOS name stands for.
+func (n *ntfsFS) longName(e ntfsparse.DirEntry) string {
+	if f, err := n.v.FileRef(e.Ref); err == nil {
+		for _, name := range f.Names() {
+			if name.Space == ntfsparse.NameWin32 && name.Parent == e.Parent {
+				return name.Name()
+			}
+		}
+	}
+	return e.Name()
+}
+
+// dirBatch is how many entries are completed with attributes at once, so that
+// their records are read in the order of the disk.
+const dirBatch = 1024
+
+// ReadDir lists a folder. In the root the volume's own files are left out;
+// they can be looked up. Damage ends up in the error, after all that could be
+// read.
+func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr bool, yield func(*Entry) bool) error {
+	d, err := n.dir(ctx, dir)
+	if err != nil {
+		return err
+	}
+	b := batch{n: n, want: wantAttr, yield: yield}
+	var damage error
+	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
+		if err != nil {
+			damage = errors.Join(damage, ntfsErr(err))
+			return true
+		}
+		if dir == n.Root() && e.Ref.Record() < ntfsparse.FirstUser {
+			return true
+		}
+		b.add(&e)
+		return len(b.entries) < dirBatch || b.flush(ctx)
+	})
+	b.flush(ctx)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return damage
+}
+
+type batch struct {
+	n       *ntfsFS
+	want    bool
+	yield   func(*Entry) bool
+	entries []Entry
+	refs    []ntfsparse.Ref
+	stopped bool
+}
+
+func (b *batch) add(e *ntfsparse.DirEntry) {
+	b.entries = append(b.entries, Entry{Name: e.Name(), Cookie: e.Cookie, ID: ID(e.Ref.Record()), Kind: kindOf(e.Mode())})
+	b.refs = append(b.refs, e.Ref)
+}
+
+// flush completes and yields the entries gathered; false ends the listing.
+func (b *batch) flush(ctx context.Context) bool {
+	if b.stopped || ctx.Err() != nil {
+		return false
+	}
+	b.complete()
+	for i := range b.entries {
+		if !b.yield(&b.entries[i]) {
+			b.stopped = true
+			return false
+		}
+	}
+	b.entries, b.refs = make([]Entry, 0, dirBatch), b.refs[:0]
+	return true
+}
+
+// complete fills in attributes: of all entries when they were asked for, else
+// of those whose kind cannot be told from the folder alone.
+func (b *batch) complete() {
+	var places []int
+	var refs []ntfsparse.Ref
+	for i := range b.entries {
+		if b.want || b.entries[i].Kind == Other {
+			places, refs = append(places, i), append(refs, b.refs[i])
+		}
+	}
+	attrs := make([]Attr, len(refs))
+	b.n.v.Infos(refs, func(i int, in *ntfsparse.Info, err error) {
+		e := &b.entries[places[i]]
+		if err != nil {
+			b.fail(e, err)
+			return
+		}
+		attrs[i] = ntfsAttr(in)
+		if e.Kind = attrs[i].Kind; b.want {
+			e.Attr = &attrs[i]
+		}
+	})
+}
+
+func (b *batch) fail(e *Entry, err error) {
+	if e.Kind == Other {
+		e.Kind = File
+	}
+	if b.want {
+		e.Err = &ntfsError{ErrCorrupt, err}
+	}
+}
+
+// ReadLink gives the target of a symlink, junction, mount point or WSL link.
+func (n *ntfsFS) ReadLink(ctx context.Context, id ID) (string, error) {
+	f, _, err := n.file(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	in := f.Info()
+	target, err := in.LinkTarget()
+	return target, ntfsErr(err)
+}
+
+// StatFS gives the volume's space.
+func (n *ntfsFS) StatFS(ctx context.Context) (StatFS, error) {
+	boot := n.v.Boot()
+	st := StatFS{BlockSize: int(boot.ClusterSize), Blocks: uint64(n.v.Clusters()), Files: n.v.Records(), NameMax: 255,
+		Label: n.v.VolumeInfo().Label, FSType: "NTFS", Serial: boot.Serial}
+	if err := ctx.Err(); err != nil {
+		return st, err
+	}
+	sp, err := n.v.Space()
+	st.Free, st.FreeFiles = uint64(max(0, sp.FreeClusters)), sp.FreeRecords
+	return st, ntfsErr(err)
+}
+
+// Streams lists the named streams of a file or folder, without those in which
+// Windows keeps compressed contents.
+func (n *ntfsFS) Streams(ctx context.Context, id ID) ([]Stream, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil || stream != 0 {
+		return nil, err
+	}
+	in := f.Info()
+	var list []Stream
+	place := 0
+	for _, s := range f.Streams() {
+		if s.Name == "" {
+			continue
+		}
+		place++
+		if in.Tag == ntfsparse.TagWOF && s.Name == "WofCompressedData" || place >= 1<<IDStreamBits {
+			continue
+		}
+		list = append(list, Stream{s.Name, id | ID(place)<<IDRecordBits, s.Size, s.Alloc})
+	}
+	return list, nil
+}
+
+// Path gives one full path of a file.
+func (n *ntfsFS) Path(ctx context.Context, id ID) (string, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	p, err := f.Path()
+	if err != nil || stream == 0 {
+		return p, ntfsErr(err)
+	}
+	s, err := namedStream(f, stream)
+	return p + ":" + s.Name, err
+}
+
+// Walk visits every file in the order of the MFT.
+func (n *ntfsFS) Walk(ctx context.Context, visit func(path string, e *Entry) error) error {
+	err := n.v.Walk(ctx, func(w *ntfsparse.WalkEntry) error {
+		all := &struct {
+			e Entry
+			a Attr
+		}{a: ntfsAttr(w.Info)}
+		all.e = Entry{Name: path.Base(w.Path), ID: all.a.ID, Kind: all.a.Kind, Attr: &all.a, Err: ntfsErr(w.Err)}
+		return visit(w.Path, &all.e)
+	})
+	return ntfsErr(err)
+}
+
+// ntfsOpen is an open file or stream.
+type ntfsOpen struct{ s *ntfsparse.Stream }
+
+// Open opens the contents of a file or of a named stream.
+func (n *ntfsFS) Open(ctx context.Context, id ID) (OpenFile, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var s *ntfsparse.Stream
+	if stream == 0 {
+		s, err = f.Open()
+	} else if info, serr := namedStream(f, stream); serr != nil {
+		return nil, serr
+	} else {
+		s, err = f.Stream(info.Name)
+	}
+	if err != nil {
+		return nil, ntfsErr(err)
+	}
+	return ntfsOpen{s}, nil
+}
+
+func (o ntfsOpen) Size() int64  { return o.s.Size() }
+func (o ntfsOpen) Close() error { return nil }
+
+func (o ntfsOpen) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := o.s.ReadAt(p, off)
+	return n, ntfsErr(err)
+}
+
+// NextExtent tells data from holes.
+func (o ntfsOpen) NextExtent(ctx context.Context, off int64) (end int64, hole bool, err error) {
+	end, hole = o.s.NextExtent(off)
+	return end, hole, ctx.Err()
+}
+
+// Extents tells where the contents lie on the volume.
+func (o ntfsOpen) Extents(ctx context.Context, yield func(off, n, phys int64) bool) error {
+	o.s.Extents(yield)
+	return ctx.Err()
+}
+
+// ClusterSize is the volume's allocation unit in bytes.
+func (n *ntfsFS) ClusterSize() int64 { return n.v.Boot().ClusterSize }
+
+// Used yields what a copy of the volume needs.
+func (n *ntfsFS) Used(ctx context.Context, yield func(Extent) bool) error {
+	return ntfsErr(n.v.UsedExtents(ctx, func(e ntfsparse.Extent) bool { return yield(Extent{e.Off, e.Len}) }))
+}
+
+// FileExtents yields where a file's contents lie.
+func (n *ntfsFS) FileExtents(_ context.Context, path string) (int64, []Extent, error) {
+	size, list, err := n.v.FileExtents(path)
+	ext := make([]Extent, len(list))
+	for i, e := range list {
+		ext[i] = Extent{e.Off, e.Len}
+	}
+	return size, ext, ntfsErr(err)
+}
+
+// Notes tells what was found odd about the volume.
+func (n *ntfsFS) Notes() []string { return n.v.Notes() }
