@@ -5,7 +5,9 @@ import "github.com/spf13/cobra"
 // commands are all of the program's, in the order of the help.
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
+		newCapture(e), newList(e), newInfo(e),
 		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e),
+		newMount(e), newUnmount(e), newMounts(e),
 		newVersion(e),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+
+	"vitrine/mount"
 )
 
 // jsonSchema is the version of all objects that --json prints. It grows when a
@@ -17,6 +19,8 @@ type env struct {
 	json   bool
 	quiet  bool
 	search []string
+
+	background *mount.Background // this process was started to mount for another
 
 	meter *meter
 	outMu sync.Mutex
@@ -87,6 +91,10 @@ type errorReport struct {
 // report prints what went wrong and gives the exit code.
 func (e *env) report(err error) exitCode {
 	p := explain(err)
+	if e.background != nil {
+		e.background.Report(mount.Report{Error: p.msg, Hint: p.hint, Code: int(p.code)})
+		return p.code
+	}
 	if e.json {
 		e.tell("error", errorReport{p.msg, p.hint, int(p.code)})
 		return p.code

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"vitrine/index"
+	"vitrine/mount"
 	"vitrine/volume"
 )
 
@@ -58,18 +59,24 @@ func explain(err error) *problem {
 	}
 	for _, r := range hintTable {
 		if r.is(err) {
-			return &problem{r.code, oneLine(plain(err)), r.hint, err}
+			return &problem{r.code, oneLine(plain(err)), oneLine(r.text(err)), err}
 		}
 	}
 	return &problem{exitFailed, oneLine(plain(err)), "nothing that existed before was changed; 'vitrine help' tells what each command needs", err}
 }
 
-// hintTable is searched from the top; the first class that fits speaks.
-var hintTable = []struct {
+// hintRule is what to say of a class of errors.
+type hintRule struct {
 	is   func(error) bool
 	code exitCode
-	hint string
-}{
+	hint any // string, or func(error) string
+}
+
+// hintTable is searched from the top; the first class that fits speaks.
+var hintTable = []hintRule{
+	{is[*mount.PointError], exitFailed, pointHint},
+	{is[*mount.DriverError], exitDriver, driverHint},
+	{isAny(mount.ErrBusy), exitFailed, busyHint},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},
 	{isAny(index.ErrUnfinished), exitFailed, "this capture was cut off; earlier points are safe, and 'vitrine rescue' salvages what this one holds"},
 	{isAny(index.ErrNotMember), exitFailed, "IMAGE is a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device"},
@@ -89,6 +96,18 @@ var hintTable = []struct {
 	{isAny(syscall.ENOTDIR), exitFailed, "a part of this path is a file; check the spelling"},
 	{isAny(syscall.EISDIR), exitFailed, "this is a folder; name a file"},
 	{isAny(syscall.EBUSY), exitFailed, "something still uses it; close programs that do and try again"},
+}
+
+func (r *hintRule) text(err error) string {
+	if f, ok := r.hint.(func(error) string); ok {
+		return f(err)
+	}
+	return r.hint.(string)
+}
+
+func is[T error](err error) bool {
+	_, ok := errors.AsType[T](err)
+	return ok
 }
 
 func isAny(targets ...error) func(error) bool {

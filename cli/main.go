@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"vitrine/mount"
 )
 
 // Main runs the command that args names and returns the process's exit code.
@@ -19,9 +21,10 @@ func Main(args []string, s *Streams) int {
 
 func run(ctx context.Context, args []string, s *Streams) exitCode {
 	e := &env{Streams: s}
-	root := newRoot(e)
-	root.SetArgs(findWords(args))
-	err := root.ExecuteContext(ctx)
+	if b, ok := mount.InBackground(); ok {
+		e.background = b
+	}
+	err := execute(ctx, e, args)
 	if err == nil {
 		return exitDone
 	}
@@ -29,4 +32,14 @@ func run(ctx context.Context, args []string, s *Streams) exitCode {
 		err = interrupted(err)
 	}
 	return e.report(err)
+}
+
+// execute runs a command line, or what mount(8) asks of its helper.
+func execute(ctx context.Context, e *env, args []string) error {
+	if mount.IsHelper(append([]string{os.Args[0]}, args...)) {
+		return runHelper(ctx, e, args)
+	}
+	root := newRoot(e)
+	root.SetArgs(findWords(args))
+	return root.ExecuteContext(ctx)
 }

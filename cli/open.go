@@ -6,10 +6,12 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"vitrine/device"
 	"vitrine/mount"
+	"vitrine/reader"
 	"vitrine/volume"
 )
 
@@ -25,6 +27,10 @@ func (o *sourceFlags) add(c *cobra.Command) {
 // shelf is an opened image or device: partitions in which files are found.
 type shelf struct {
 	name  string // as the user called it
+	file  string // of an image: the member's file
+	point string // of an image: its number
+	when  time.Time
+	disk  mount.RawView // the whole disk; nil where it is one file system
 	parts []*part
 	close func() error
 }
@@ -34,6 +40,7 @@ type part struct {
 	number  int
 	label   string
 	r       io.ReaderAt
+	raw     mount.RawView
 	size    int64
 	leftOut map[string]string // lower-case path -> reason
 
@@ -145,7 +152,7 @@ func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (
 		p.path = "/"
 	}
 	var err error
-	p.fs, p.part, err = s.files(r.Part)
+	p.fs, p.part, err = s.files(ctx, r.Part)
 	return p, err
 }
 
@@ -153,7 +160,7 @@ func (e *env) openShelf(ctx context.Context, r imageRef, device bool) (*shelf, e
 	if device {
 		return openDevice(r.Image)
 	}
-	return nil, failed(exitFailed, "use --device", "images cannot be opened yet")
+	return e.openImage(ctx, r, reader.Options{})
 }
 
 // openDevice opens a block device or a raw image with its partitions.
@@ -167,17 +174,28 @@ func openDevice(path string) (*shelf, error) {
 		d.Close()
 		return nil, at(path, err)
 	}
-	s := &shelf{name: path, close: d.Close}
+	s := &shelf{name: path, close: d.Close, when: time.Now(), disk: plainView{io.NewSectionReader(d, 0, d.Size())}}
+	if layout.Table == volume.TableNone {
+		s.disk = nil
+	}
 	for _, p := range layout.Partitions {
 		r := io.NewSectionReader(d, p.Off, p.Len)
-		s.parts = append(s.parts, &part{number: p.Number, label: volume.Detect(r, p.Len).Label, r: r, size: p.Len})
+		s.parts = append(s.parts, &part{number: p.Number, label: volume.Detect(r, p.Len).Label, r: r, raw: plainView{r}, size: p.Len})
 	}
 	return s, nil
 }
 
+// plainView shows bytes that need no context as a raw file.
+type plainView struct{ r *io.SectionReader }
+
+func (v plainView) Size() int64 { return v.r.Size() }
+func (v plainView) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	return v.r.ReadAt(p, off)
+}
+
 // files gives the file system of partition number, or of all: the only one
 // that can be read, or a tree with a folder for each.
-func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
+func (s *shelf) files(ctx context.Context, number int) (volume.FileSystem, *part, error) {
 	if number > 0 {
 		p, err := s.partition(number)
 		if err != nil {
@@ -186,21 +204,21 @@ func (s *shelf) files(number int) (volume.FileSystem, *part, error) {
 		fs, err := p.files()
 		return fs, p, at(fmt.Sprintf("%s, partition %d", s.name, number), err)
 	}
-	good, first := s.readable()
+	good, first := readable(s.parts)
 	switch len(good) {
 	case 0:
 		return nil, nil, s.noFiles(first)
 	case 1:
 		return good[0].fs, good[0], nil
 	}
-	fs, err := joined(good)
+	fs, err := s.tree(ctx, 0, false)
 	return fs, nil, err
 }
 
 // readable are the partitions whose files can be read; first is why the first
 // of the others cannot.
-func (s *shelf) readable() (good []*part, first error) {
-	for _, p := range s.parts {
+func readable(parts []*part) (good []*part, first error) {
+	for _, p := range parts {
 		_, err := p.files()
 		switch {
 		case err == nil:
@@ -235,17 +253,6 @@ func (p *part) files() (volume.FileSystem, error) {
 		p.fs, p.err = volume.OpenFS(p.r, p.size)
 	}
 	return p.fs, p.err
-}
-
-// joined is a tree with a folder for each of several partitions.
-func joined(parts []*part) (*mount.Tree, error) {
-	t := mount.NewTree()
-	for _, p := range parts {
-		if err := t.AddVolume(mount.PartitionName(0, p.number, p.label), p.fs); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
 }
 
 // leftOut tells whether the contents of a file were left out of the image.

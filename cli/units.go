@@ -104,6 +104,8 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d d %02d h", s/86400, s/3600%24)
 }
 
+func durationOf(nanos int64) time.Duration { return time.Duration(max(nanos, 0)) }
+
 // stamp writes a moment in local time to the minute, exactStamp to the last
 // digit that file systems keep.
 func stamp(t time.Time) string      { return t.Local().Format("2006-01-02 15:04") }

@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"vitrine/capture"
+	"vitrine/device"
+	"vitrine/index"
+	"vitrine/reader"
+)
+
+type captureOptions struct {
+	source       string
+	dir          string
+	onto         string
+	differential bool
+	force        bool
+	partitions   []int
+	level        string
+	allSectors   bool
+	exclude      []string
+	split        sizeFlag
+	name         string
+	comment      string
+	polite       bool
+}
+
+func newCapture(e *env) *cobra.Command {
+	o := captureOptions{}
+	c := &cobra.Command{
+		Use: "capture SOURCE -o DIR", Short: "Take an image of a disk or partition", GroupID: groupMake,
+		Long: `Capture a disk, a partition or a raw image file into the folder DIR. The source is
+only read. Taken is what the file systems have in use; a file system that cannot be
+read is taken whole. The contents of pagefile.sys, hiberfil.sys and swapfile.sys are
+left out and listed in the image.
+
+With --onto IMAGE only what has changed since that point is stored. A member that was
+written is never changed again. A capture that is cut off leaves all earlier points as
+they are; what it holds can be saved with 'vitrine rescue'.`,
+		Example: `  vitrine capture /dev/sdb -o backups/ --comment "before the upgrade"
+  vitrine capture /dev/sdb -o backups/ --onto backups/              an incremental
+  vitrine capture /dev/sdb -o backups/ --onto backups/ --differential
+  vitrine capture disk.img -o backups/ --partition 2 --split 4G --verify`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := o.arguments(args); err != nil {
+				return err
+			}
+			return runCapture(c.Context(), e, &o)
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.dir, "output", "o", "", "folder for the image (required)")
+	f.StringVar(&o.onto, "onto", "", "store only what changed since `IMAGE`; a folder means its newest point")
+	f.BoolVar(&o.differential, "differential", false, "with --onto: what changed since the full at the start of that chain")
+	f.BoolVar(&o.force, "other-source", false, "with --onto: even if that image shows another disk")
+	f.IntSliceVar(&o.partitions, "partition", nil, "take only partition `N` (repeatable)")
+	f.StringVar(&o.level, "level", "default", "compression: none, fastest, default, better, best")
+	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
+	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
+	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
+	f.StringVar(&o.name, "name", "", "readable `PREFIX` of the file names")
+	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
+	f.BoolVar(&o.polite, "polite", false, "let other programs go first")
+	return c
+}
+
+func (o *captureOptions) arguments(args []string) error {
+	like := "like this: vitrine capture /dev/sdb -o backups/"
+	switch {
+	case len(args) != 1:
+		return usage(like, "one source is needed: a disk, a partition or a raw image")
+	case o.dir == "":
+		return usage(like, "no folder for the image is named")
+	case o.differential && o.onto == "":
+		return usage("add --onto IMAGE", "--differential needs the image that it starts from")
+	}
+	if _, err := capture.ParseLevel(o.level); err != nil {
+		return usage("choose none, fastest, default, better or best", "there is no level %q", o.level)
+	}
+	o.source = args[0]
+	return nil
+}
+
+func runCapture(ctx context.Context, e *env, o *captureOptions) error {
+	if o.polite {
+		bePolite()
+	}
+	src, err := device.Open(o.source)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := makeDir(o.dir); err != nil {
+		return err
+	}
+	opts := o.options(src)
+	parent, err := o.parent(ctx, e)
+	if err != nil {
+		return err
+	}
+	if parent != nil {
+		defer parent.Close()
+		opts.use(parent, o)
+	}
+	return e.capture(ctx, src, o, opts)
+}
+
+// makeDir makes the folder for images, but not the way to it: a backup disk
+// that is not mounted shall be noticed.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o777)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failed(exitFailed, "make it first, or mount the disk that it is on; nothing was written", "%s: the folder above it does not exist", dir)
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		return failed(exitFailed, "name a folder with -o; nothing was written", "%s is a file, not a folder", dir)
+	}
+	return err
+}
+
+// captureRun are the options of package capture, completed step by step.
+type captureRun struct{ capture.Options }
+
+func (o *captureOptions) options(src *device.Device) *captureRun {
+	level, _ := capture.ParseLevel(o.level)
+	host, _ := os.Hostname()
+	r := &captureRun{capture.Options{
+		Dir: o.dir, Prefix: o.name, Partitions: o.partitions, AllSectors: o.allSectors, Exclude: o.exclude,
+		Level: level, Split: int64(o.split), SectorSize: src.SectorSize(), Comment: o.comment,
+		Tool: "vitrine " + version(), Host: host, SourceName: sourceName(o.source),
+		Model: src.Model(), Serial: src.Serial(), PhysicalSector: src.PhysicalSector(),
+	}}
+	if reason, rw := src.InUse(); rw {
+		r.Consistency = "live"
+		r.Warnings = append(r.Warnings, "the source was in use: "+reason)
+	}
+	return r
+}
+
+func sourceName(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// use makes the capture one onto parent.
+func (r *captureRun) use(parent *reader.Point, o *captureOptions) {
+	r.Parent, r.Force = parent, o.force
+	r.Folders = []string{filepath.Dir(parent.Path())}
+	if o.differential {
+		r.Kind = index.Differential
+	}
+	if r.Prefix == "" {
+		r.Prefix = prefixOf(parent)
+	}
+}
+
+// prefixOf is the readable start of the parent's name.
+func prefixOf(p *reader.Point) string {
+	prefix, _, found := strings.Cut(filepath.Base(p.Path()), p.Set().String())
+	if !found {
+		return ""
+	}
+	return prefix
+}
+
+// parent opens the point to build on: the one named, or for a differential the
+// full of its chain.
+func (o *captureOptions) parent(ctx context.Context, e *env) (*reader.Point, error) {
+	if o.onto == "" {
+		return nil, nil
+	}
+	p, err := e.point(ctx, parseImage(o.onto, onWindows), reader.Options{})
+	if err != nil {
+		return nil, at("--onto", err)
+	}
+	if !o.differential || p.Tail().Self.Kind == index.Full {
+		return p, nil
+	}
+	defer p.Close()
+	full := p.Chain()[0]
+	if full.Err != nil {
+		return nil, at("--onto", full.Err)
+	}
+	return reader.Open(ctx, full.Path, reader.Options{Search: e.search})
+}
+
+func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions, r *captureRun) error {
+	if reason, rw := src.InUse(); rw {
+		e.note(note{Path: o.source, Text: "it is in use (" + reason + "); files that change meanwhile may be captured half old, half new"})
+	}
+	m := e.progress()
+	defer m.abandon()
+	r.Progress = captureProgress(m)
+	res, err := capture.Run(ctx, src, r.Options)
+	if err != nil {
+		return captureFailed(res, err)
+	}
+	m.finish()
+	return e.captured(res)
+}
+
+// captureProgress shows the events of a capture.
+func captureProgress(m *meter) func(capture.Event) {
+	words := map[capture.Phase]string{capture.PhasePlan: "planning", capture.PhaseRead: "capturing", capture.PhaseFinish: "finishing"}
+	shown := capture.Phase("")
+	return func(ev capture.Event) {
+		word := words[ev.Phase]
+		if word == "" {
+			return // verifying has a meter of its own
+		}
+		if ev.Phase != shown && (shown != capture.PhaseRead || ev.Phase != capture.PhaseFinish) {
+			m.begin(word, ev.Total)
+			shown = ev.Phase
+		}
+		m.at(ev.Done, ev.Total, ev.Item)
+	}
+}
+
+// captureFailed words what there is after a capture that failed.
+func captureFailed(res *capture.Result, err error) error {
+	if res != nil { // written, but its proof failed
+		p := explain(err)
+		return &problem{p.code, fmt.Sprintf("%s was written, but could not be proved: %s", res.Path, p.msg), "capture again; earlier points are untouched", err}
+	}
+	s, ok := errors.AsType[*capture.StoppedError](err)
+	if !ok {
+		return err
+	}
+	hint := "earlier points are untouched, nothing was kept of this one"
+	if s.Path != "" {
+		hint = fmt.Sprintf("earlier points are untouched; %s of this one are kept, 'vitrine rescue %s' makes them readable", size(s.Kept), s.Path)
+	}
+	if errors.Is(err, context.Canceled) {
+		return &problem{exitInterrupted, "interrupted", hint, err}
+	}
+	p := explain(s.Err)
+	return &problem{p.code, "capture stopped: " + p.msg, hint, err}
+}
+
+// capturedObject is the result of a capture in --json. Sizes are bytes.
+type capturedObject struct {
+	Set        string          `json:"set"`
+	Number     uint32          `json:"number"`
+	Kind       string          `json:"kind"`
+	Path       string          `json:"path"`
+	Parts      []string        `json:"parts"`
+	Size       int64           `json:"size"`
+	Root       string          `json:"root"`
+	Stats      *index.Stats    `json:"stats"`
+	LeftOut    []index.LeftOut `json:"left_out,omitempty"`
+	Incomplete []string        `json:"incomplete,omitempty"`
+	Warnings   []string        `json:"warnings,omitempty"`
+}
+
+func (e *env) captured(res *capture.Result) error {
+	o := capturedObject{Set: res.Set.String(), Number: res.Number, Kind: res.Kind.String(), Path: res.Path, Parts: res.Parts, Size: res.Size,
+		Root: res.Root.String(), Stats: res.Meta.Stats, LeftOut: leftOutOf(res.Meta), Incomplete: res.Reasons, Warnings: res.Meta.Warnings}
+	if e.json {
+		e.emit("captured", o)
+	} else {
+		e.printCaptured(&o)
+	}
+	if !res.Incomplete {
+		return nil
+	}
+	hurt := &tally{}
+	for _, r := range res.Reasons {
+		hurt.add(e, o.Path, errors.New(r))
+	}
+	return hurt.err("could not be captured as they should")
+}
+
+func leftOutOf(m *index.Meta) (all []index.LeftOut) {
+	for _, d := range m.Disks {
+		for _, p := range d.Partitions {
+			all = append(all, p.LeftOut...)
+		}
+	}
+	return all
+}
+
+func (e *env) printCaptured(o *capturedObject) {
+	fmt.Fprintf(e.Out, "point %d of set %s, %s: %s", o.Number, o.Set, o.Kind, o.Path)
+	if len(o.Parts) > 1 {
+		fmt.Fprintf(e.Out, " and %s", plural(int64(len(o.Parts)-1), "further part"))
+	}
+	fmt.Fprintln(e.Out)
+	if s := o.Stats; s != nil {
+		fmt.Fprintf(e.Out, "%s in use, %s new, stored in %s%s, %s\n", size(s.Used), size(s.Changed), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
+	}
+	for _, l := range o.LeftOut {
+		fmt.Fprintf(e.Out, "left out: the contents of %s, %s\n", printable(l.Path), size(l.Size))
+	}
+	for _, w := range o.Warnings {
+		e.note(note{Text: w})
+	}
+}

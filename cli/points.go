@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"vitrine/index"
+	"vitrine/mount"
+	"vitrine/reader"
+	"vitrine/volume"
+)
+
+// resolve finds the member's file that an IMAGE argument means.
+func (e *env) resolve(ctx context.Context, r imageRef) (string, error) {
+	if r.Image == "" {
+		return "", usage("name a member file, a folder with one set, or an Image ID", "no image is named")
+	}
+	return reader.Resolve(ctx, r.Spec(), e.search...)
+}
+
+// point opens the point that an IMAGE argument means.
+func (e *env) point(ctx context.Context, r imageRef, o reader.Options) (*reader.Point, error) {
+	path, err := e.resolve(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	o.Search = e.search
+	return reader.Open(ctx, path, o)
+}
+
+// openImage opens a point with its partitions.
+func (e *env) openImage(ctx context.Context, r imageRef, o reader.Options) (*shelf, error) {
+	p, err := e.point(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	return pointShelf(p, r.Spec()), nil
+}
+
+// pointShelf makes an opened point a shelf, which closes it.
+func pointShelf(p *reader.Point, name string) *shelf {
+	self := p.Tail().Self
+	s := &shelf{name: name, file: p.Path(), point: fmt.Sprint(self.Number), when: self.Time(), close: p.Close}
+	for _, d := range p.Disks() {
+		if d.Meta.Table != volume.TableNone && s.disk == nil {
+			s.disk = viewFile{View: d.View, used: usedOf(d.Meta)}
+		}
+		for _, pt := range d.Partitions {
+			s.parts = append(s.parts, imagePart(pt))
+		}
+	}
+	return s
+}
+
+func usedOf(d *index.Disk) (n int64) {
+	for _, p := range d.Partitions {
+		n += p.Used
+	}
+	return n
+}
+
+func imagePart(pt *reader.Partition) *part {
+	p := &part{number: pt.Meta.Number, label: pt.Meta.Label, r: pt.View, size: pt.Size(), leftOut: map[string]string{}}
+	p.raw = viewFile{View: pt.View, used: pt.Meta.Used}
+	for _, l := range pt.Meta.LeftOut {
+		p.leftOut[strings.ToLower("/"+strings.TrimPrefix(l.Path, "/"))] = l.Reason
+	}
+	if pt.Meta.Mode == "none" {
+		p.err = fmt.Errorf("partition %d was not selected when the image was made: %w", p.number, volume.ErrNotCaptured)
+	}
+	return p
+}
+
+// viewFile shows a view as a raw file whose holes can be asked for.
+type viewFile struct {
+	*reader.View
+	used int64
+}
+
+var _ mount.RawView = viewFile{}
+var _ volume.Sparse = viewFile{}
+
+// ReadAt reads with a context, as mounts need it.
+func (v viewFile) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return v.View.ReadAtContext(ctx, p, off)
+}
+
+// Alloc is about what the image holds of it, in bytes.
+func (v viewFile) Alloc() int64 { return min(v.used, max(v.Size()-1, 0)) }
+
+// NextExtent tells data from what reads as zeros without being stored.
+func (v viewFile) NextExtent(ctx context.Context, off int64) (end int64, hole bool, err error) {
+	end = off
+	err = v.View.Extents(ctx, off, v.Size()-off, func(x reader.Extent) bool {
+		empty := x.Kind == index.Hole || x.Kind == index.Zero || x.Kind == index.NotCaptured
+		if end > off && empty != hole {
+			return false
+		}
+		hole, end = empty, x.Off+x.Len
+		return true
+	})
+	return end, hole, err
+}
+
+// timeline shows a folder for each point of a set, opened when it is used.
+func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error) {
+	path, err := e.resolve(ctx, o.ref)
+	if err != nil {
+		return nil, err
+	}
+	set, err := e.setOf(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	t := mount.NewTree()
+	t.SetTime(set.Members[len(set.Members)-1].Time())
+	pool := reader.NewPool(0, 0)
+	t.OnClose(pool.Close)
+	for _, m := range set.Members {
+		if !m.Usable() {
+			e.note(note{Path: m.Path, Text: "left out: " + memberState(&m)})
+			continue
+		}
+		if err := t.AddPoint(pointName(&m), m.Time(), e.pointTree(o, m.Path, pool)); err != nil {
+			return nil, err
+		}
+	}
+	o.parsed.Image, o.parsed.Point = path, "timeline"
+	return t, nil
+}
+
+// pointName is the folder of a point: they sort by number and tell the time.
+func pointName(m *reader.Member) string {
+	return fmt.Sprintf("%04d_%s", m.Number, m.Time().Local().Format("2006-01-02_15-04-05"))
+}
+
+func (e *env) pointTree(o *mountOptions, path string, pool *reader.Pool) func(context.Context) (*mount.Tree, error) {
+	return func(ctx context.Context) (*mount.Tree, error) {
+		p, err := reader.Open(ctx, path, reader.Options{Search: e.search, Pool: pool})
+		if err != nil {
+			return nil, err
+		}
+		s := pointShelf(p, path)
+		t, err := s.tree(ctx, o.ref.Part, o.raw)
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		t.OnClose(p.Close)
+		return t, nil
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !linux && !windows
+
+package cli
+
+// bePolite does nothing here.
+func bePolite() {}
