@@ -1,0 +1,157 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Options are what the caller may choose. The zero value works.
+type Options struct {
+	// MaxPerCode bounds the findings kept of each code; 0: 1000. The others
+	// are counted.
+	MaxPerCode int
+	// Deep also reads all contents and expands what is compressed.
+	Deep bool
+	// Progress is called now and then, from Run's goroutine.
+	Progress func(Progress)
+}
+
+// Progress says how far a phase is. Totals are exact and known when the phase
+// starts.
+type Progress struct {
+	Phase       string // "file records", "folders", "clusters", "contents"
+	Done, Total int64  // bytes
+}
+
+type checker struct {
+	ctx  context.Context
+	r    io.ReaderAt
+	size int64
+	o    Options
+	rep  *Report
+	err  error // the context's, once it ended
+
+	g       geometry
+	info    volumeInfo
+	up      *upcase
+	mft     stream
+	records uint64 // that the file table has room for
+	bits    []byte // bitmap of file records
+	table   table
+	owned   clusterMap
+	cur     current
+	doubled spans    // owned twice
+	unowned spans    // marked used, owned by nobody
+	lists   []uint32 // records with an attribute list
+	secIDs  map[uint32]uint32
+
+	indexBytes              int64 // of all index allocations
+	indexBudget             int64 // bytes of index blocks that may still be read
+	listBudget              int64 // attribute list entries that may still be followed
+	reparse                 int64
+	folders                 map[string]uint64 // children of $Extend by name
+	hiberfil                uint64
+	objectIDs, reparseIndex uint64 // records of $ObjId and $Reparse; 0: none
+	quiet                   bool   // in a second walk: what it finds is reported already
+
+	count map[string]int
+	paths map[uint64]string
+	lost  map[uint64]lostName
+	done  Progress
+}
+
+// Run checks the NTFS volume of the given size in bytes that r holds. The error
+// is ctx's, or nil: whatever is wrong with the volume is in the report.
+func Run(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
+	c := &checker{ctx: ctx, r: r, size: size, o: o, rep: &Report{Findings: []Finding{}}}
+	c.count, c.paths, c.folders = map[string]int{}, map[uint64]string{}, map[string]uint64{}
+	c.lost = map[uint64]lostName{}
+	c.secIDs = map[uint32]uint32{}
+	if c.o.MaxPerCode <= 0 {
+		c.o.MaxPerCode = 1000
+	}
+	if c.boot() && c.openTable() {
+		c.stages()
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.addPaths()
+	c.rep.finish()
+	return c.rep, nil
+}
+
+// stages run one after the other; each stands on what the former learned.
+func (c *checker) stages() {
+	for _, stage := range []func(){
+		c.readVolume, c.readUpcase, c.readTableBitmap,
+		c.scanTable, c.attributeLists, c.extensions, c.mirror, c.systemFiles,
+		c.indexes, c.extend, c.links, c.parents, c.security,
+		c.clusters, c.log, c.hibernation, c.overlays, c.deep,
+	} {
+		if c.stopped() {
+			return
+		}
+		stage()
+	}
+}
+
+// stopped reports whether the caller has lost interest.
+func (c *checker) stopped() bool {
+	if c.err == nil {
+		c.err = c.ctx.Err()
+	}
+	return c.err != nil
+}
+
+// find records a finding of the code's usual severity.
+func (c *checker) find(code string, rec uint64, attribute, format string, args ...any) {
+	c.findAs(Codes[code].Severity, code, rec, attribute, format, args...)
+}
+
+func (c *checker) findAs(sev Severity, code string, rec uint64, attribute, format string, args ...any) {
+	if c.quiet {
+		return
+	}
+	c.rep.Worst = max(c.rep.Worst, sev)
+	c.count[code]++
+	if c.count[code] > c.o.MaxPerCode {
+		if c.rep.Omitted == nil {
+			c.rep.Omitted = map[string]int{}
+		}
+		c.rep.Omitted[code]++
+		return
+	}
+	c.rep.Findings = append(c.rep.Findings, Finding{code, sev, rec, "", attribute, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) start(phase string, total int64) {
+	c.done = Progress{phase, 0, total}
+	c.advance(0)
+}
+
+func (c *checker) advance(n int64) {
+	c.done.Done = min(c.done.Done+n, c.done.Total)
+	if c.o.Progress != nil {
+		c.o.Progress(c.done)
+	}
+}
+
+var errOutside = errors.New("outside the volume")
+
+// readAt fills p from the volume.
+func (c *checker) readAt(p []byte, off int64) error {
+	if off < 0 || off > c.size || int64(len(p)) > c.size-off {
+		return errOutside
+	}
+	n, err := c.r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,203 @@
+package check
+
+import (
+	"fmt"
+
+	"vitrine/ntfsparse/internal/decomp"
+)
+
+// Forms of CompactOS data: what the number in the reparse point stands for.
+var wofForms = []struct {
+	chunk  int64
+	expand func(dst, src []byte) error
+}{{4096, decomp.Xpress}, {32768, decomp.LZX}, {8192, decomp.Xpress}, {16384, decomp.Xpress}}
+
+// overlay is a compressed system file: the stored stream and its plain size.
+type overlay struct {
+	stored *stream
+	size   int64
+	form   int
+}
+
+// overlays judges the tables of compressed system files.
+func (c *checker) overlays() {
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&recWof == 0 || e.flags&(recExt|recBad) != 0 || c.stopped() {
+			return
+		}
+		if o, msg := c.openOverlay(no); msg != "" {
+			c.find("T17", no, "$DATA:WofCompressedData", "The compressed system file in record %d is damaged: %s.", no, msg)
+		} else if msg := c.overlayTable(o, nil); msg != "" {
+			c.find("T17", no, "$DATA:WofCompressedData", "The compressed system file in record %d is damaged: %s.", no, msg)
+		}
+	})
+}
+
+func (c *checker) openOverlay(no uint64) (o overlay, msg string) {
+	o.form = -1
+	c.eachOfFile(no, func(a *attr) {
+		if v := c.overlayHead(a); len(v) >= reparseHead+wofHead {
+			o.form = int(le.Uint32(v[reparseHead+12:]))
+		}
+	})
+	if o.form < 0 || o.form >= len(wofForms) {
+		return o, "its form is unknown"
+	}
+	plain, err := c.load(no, tData, "")
+	if err == nil {
+		o.size = plain.size
+		o.stored, err = c.load(no, tData, nameWof)
+	}
+	if err != nil {
+		return o, err.Error()
+	}
+	return o, ""
+}
+
+func (c *checker) overlayHead(a *attr) []byte {
+	if a.typ != tReparse {
+		return nil
+	}
+	return c.valueOf(a)
+}
+
+// overlayTable walks the offsets of all chunks but the first, 4 bytes each, 8 in
+// files of 4 GiB and more, and calls do with each chunk's place.
+func (c *checker) overlayTable(o overlay, do func(i, off, n int64) string) string {
+	chunk := wofForms[o.form].chunk
+	count := max(1, (o.size+chunk-1)/chunk)
+	width := int64(4)
+	if o.size >= 1<<32 {
+		width = 8
+	}
+	table := (count - 1) * width
+	if table > o.stored.size || count < 0 {
+		return "its table is longer than its data"
+	}
+	buf := make([]byte, min(table, 64<<10))
+	last := table
+	for i := int64(0); i < count; i++ {
+		next := o.stored.size
+		if i < count-1 {
+			at := i * width % max(1, int64(len(buf)))
+			if at == 0 {
+				if err := c.read(o.stored, buf[:min(int64(len(buf)), table-i*width)], i*width); err != nil {
+					return err.Error()
+				}
+			}
+			if next = int64(le.Uint32(buf[at:])); width == 8 {
+				next = int64(le.Uint64(buf[at:]))
+			}
+			next += table
+		}
+		if next < last || next-last > chunk || next > o.stored.size {
+			return fmt.Sprintf("chunk %d of %d is said to have %d bytes", i, count, next-last)
+		}
+		if do != nil {
+			if msg := do(i, last, next-last); msg != "" {
+				return msg
+			}
+		}
+		last = next
+	}
+	return ""
+}
+
+// deep reads all contents and expands what is compressed.
+func (c *checker) deep() {
+	if !c.o.Deep {
+		return
+	}
+	c.readContents()
+	c.start("compressed contents", int64(c.records)*c.g.record)
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&(recExt|recBad) != 0 || c.stopped() {
+			return
+		}
+		if e.flags&recWof != 0 {
+			c.expandOverlay(no)
+		} else if e.flags&recSparse != 0 {
+			c.expandFile(no)
+		}
+	})
+}
+
+// readContents reads every run of every file.
+func (c *checker) readContents() {
+	buf := make([]byte, 1<<20)
+	budget := 2 * c.g.clusters * c.g.cluster
+	c.eachRun(func(no uint64, a *attr, r run) {
+		if budget -= r.n * c.g.cluster; budget < 0 {
+			return
+		}
+		for off, end := r.lcn*c.g.cluster, (r.lcn+r.n)*c.g.cluster; off < end && !c.stopped(); off += int64(len(buf)) {
+			if err := c.readAt(buf[:min(int64(len(buf)), end-off)], off); err != nil {
+				c.find("D1", c.base(no), a.label(), "Contents of record %d cannot be read from byte %d of the volume on: %v.", c.base(no), off, err)
+				return
+			}
+		}
+	})
+}
+
+// expandOverlay expands every chunk of a compressed system file.
+func (c *checker) expandOverlay(no uint64) {
+	o, msg := c.openOverlay(no)
+	if msg != "" {
+		return // reported
+	}
+	f := wofForms[o.form]
+	src, dst := make([]byte, f.chunk), make([]byte, f.chunk)
+	msg = c.overlayTable(o, func(i, off, n int64) string {
+		if err := c.read(o.stored, src[:n], off); err != nil {
+			return err.Error()
+		}
+		if plain := min(f.chunk, o.size-i*f.chunk); n < plain {
+			if err := f.expand(dst[:plain], src[:n]); err != nil {
+				return fmt.Sprintf("chunk %d: %v", i, err)
+			}
+		}
+		return ""
+	})
+	if msg != "" {
+		c.find("D2", no, "$DATA:WofCompressedData", "The compressed system file in record %d does not decode: %s.", no, msg)
+	}
+}
+
+// expandFile expands every compression unit of a file's unnamed stream.
+func (c *checker) expandFile(no uint64) {
+	s, err := c.load(no, tData, "")
+	if err != nil || s.resident || s.flags&aCompressed == 0 || s.unit != 4 || c.g.cluster > 4096 {
+		return
+	}
+	unit := int64(16)
+	src, dst := make([]byte, unit*c.g.cluster), make([]byte, unit*c.g.cluster)
+	i := 0
+	for vcn := int64(0); vcn*c.g.cluster < min(s.size, s.init) && vcn < s.end(); vcn += unit {
+		for i < len(s.runs) && s.runs[i].vcn+s.runs[i].n <= vcn {
+			i++
+		}
+		have := s.stored(i, vcn, unit)
+		if have == 0 || have == unit {
+			continue
+		}
+		if err := c.read(s, src[:have*c.g.cluster], vcn*c.g.cluster); err != nil {
+			return // reported
+		}
+		if _, err := decomp.LZNT1(dst, src[:have*c.g.cluster]); err != nil {
+			c.find("D2", no, "$DATA", "The contents of record %d do not decode at byte %d: %v.", no, vcn*c.g.cluster, err)
+			return
+		}
+	}
+}
+
+// stored counts the clusters that the unit at vcn has before its hole; runs
+// before index i end before it.
+func (s *stream) stored(i int, vcn, unit int64) (n int64) {
+	for ; i < len(s.runs) && s.runs[i].vcn < vcn+unit; i++ {
+		if s.runs[i].lcn < 0 {
+			continue
+		}
+		n += min(vcn+unit, s.runs[i].vcn+s.runs[i].n) - max(vcn, s.runs[i].vcn)
+	}
+	return n
+}

@@ -1,0 +1,157 @@
+package check
+
+// extend judges the views in $Extend against the files.
+func (c *checker) extend() {
+	c.objectIDs, c.reparseIndex = c.folders["$ObjId"], c.folders["$Reparse"]
+	c.eachObjectID(func(ref uint64, key []byte) {
+		if r := c.viewed("X1", "$ObjId", ref); r != nil {
+			r.sum -= hashName(keyObject, 0, key)
+		}
+	})
+	c.eachReparse(func(ref uint64, tag []byte) {
+		if r := c.viewed("X3", "$Reparse", ref); r != nil {
+			r.sum -= hashName(keyReparse, 0, tag)
+		}
+	})
+	c.quota()
+	c.journal()
+	if no := c.folders["$Deleted"]; no != 0 {
+		if e := c.table.peek(no); e != nil && e.flags&recI30 != 0 {
+			c.deleted(no, e)
+		}
+	}
+}
+
+// eachObjectID walks $ObjId:$O: the key is the identifier, the data begin with
+// the file's reference.
+func (c *checker) eachObjectID(do func(ref uint64, key []byte)) {
+	if c.objectIDs == 0 {
+		return
+	}
+	c.view(c.objectIDs, nameO, func(e, key []byte) {
+		d := viewData(e)
+		if len(d) < 8 || len(key) != 16 {
+			c.find("X1", c.objectIDs, "$INDEX_ROOT:$O", "An entry of the index of object identifiers is malformed.")
+			return
+		}
+		if ref := le.Uint64(d); refRecord(ref) != fVolume {
+			do(ref, key)
+		}
+	})
+}
+
+// eachReparse walks $Reparse:$R: the key is the tag and the file's reference.
+func (c *checker) eachReparse(do func(ref uint64, tag []byte)) {
+	if c.reparseIndex == 0 {
+		return
+	}
+	c.view(c.reparseIndex, nameR, func(_, key []byte) {
+		if len(key) < 12 {
+			c.find("X3", c.reparseIndex, "$INDEX_ROOT:$R", "An entry of the index of reparse points is malformed.")
+			return
+		}
+		do(le.Uint64(key[4:]), key[:4])
+	})
+}
+
+// viewed returns the file that a view's entry leads to, nil when there is none.
+func (c *checker) viewed(code, index string, ref uint64) *entry {
+	r := c.table.peek(refRecord(ref))
+	switch {
+	case r == nil || r.flags&recUsed == 0 || r.flags&recExt != 0:
+		if r == nil || r.flags&recBad == 0 {
+			c.find(code, refRecord(ref), "", "The index %s leads to record %d, which is not in use.", index, refRecord(ref))
+		}
+		return nil
+	case r.seq != refSeq(ref):
+		c.find(code, refRecord(ref), "", "The index %s leads to record %d with the sequence number %d, which is now %d.", index, refRecord(ref), refSeq(ref), r.seq)
+		return nil
+	}
+	return r
+}
+
+// quotaDefaults is the id of the entry that holds the volume's defaults.
+const quotaDefaults = 1
+
+func (c *checker) quota() {
+	no := c.folders["$Quota"]
+	if no == 0 {
+		return
+	}
+	owners := map[uint32]bool{}
+	full := c.view(no, nameQ, func(_, key []byte) {
+		if len(key) == 4 && len(owners) < maxSecurityIDs {
+			owners[le.Uint32(key)] = true
+		}
+	})
+	if full && len(owners) > 0 && !owners[quotaDefaults] {
+		c.find("X2", no, "$INDEX_ROOT:$Q", "The quota table has no default entry.")
+	}
+	full = c.view(no, nameO, func(e, key []byte) {
+		d := viewData(e)
+		if len(d) < 4 || full && !owners[le.Uint32(d)] {
+			c.find("X2", no, "$INDEX_ROOT:$O", "The quota table has an owner without an entry.")
+		}
+	}) && full
+}
+
+// deleted counts files that were deleted while open.
+func (c *checker) deleted(no uint64, e *entry) {
+	n := 0
+	counts := c.rep.Counts
+	c.quiet = true
+	c.folder(no, e, func(uint64, []byte, []byte) { n++ })
+	c.quiet, c.rep.Counts = false, counts
+	if n > 0 {
+		c.find("X5", no, "", "%d files that were deleted while open remain.", n)
+	}
+}
+
+// USN record: length (4), major version (2 at 4), USN (8 at 24, or at 40 in
+// version 3).
+const usnPage = 4096
+
+// journal judges the first page of the change journal that has data.
+func (c *checker) journal() {
+	no := c.folders["$UsnJrnl"]
+	if no == 0 {
+		return
+	}
+	if s, err := c.load(no, tData, nameMax); err != nil || s.size < 32 {
+		c.find("X4", no, "$DATA:$Max", "The change journal lacks its settings.")
+	}
+	j, err := c.load(no, tData, nameJ)
+	if err != nil {
+		c.find("X4", no, "$DATA:$J", "The change journal cannot be read: %v.", err)
+		return
+	}
+	for _, r := range j.runs {
+		if r.lcn >= 0 {
+			c.journalPage(no, j, r.vcn*c.g.cluster)
+			return
+		}
+	}
+}
+
+func (c *checker) journalPage(no uint64, j *stream, off int64) {
+	b := make([]byte, usnPage)
+	if off >= min(j.size, j.init) || c.read(j, b, off) != nil {
+		return
+	}
+	for p := b; len(p) >= 60 && le.Uint32(p) != 0; {
+		n, major := int(le.Uint32(p)), le.Uint16(p[4:])
+		at := 24
+		if major > 2 {
+			at = 40
+		}
+		if n < 56 || n&7 != 0 || n > len(p) || major < 2 || major > 4 {
+			c.find("X4", no, "$DATA:$J", "The change journal breaks off at byte %d.", off+int64(len(b)-len(p)))
+			return
+		}
+		if usn := int64(le.Uint64(p[at:])); usn != off+int64(len(b)-len(p)) {
+			c.find("X4", no, "$DATA:$J", "The change journal has the record %d at byte %d.", usn, off+int64(len(b)-len(p)))
+			return
+		}
+		p = p[n:]
+	}
+}

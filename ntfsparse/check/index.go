@@ -1,0 +1,484 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Collations of indexes.
+const (
+	byBinary  = 0x00
+	byName    = 0x01
+	byULong   = 0x10
+	bySID     = 0x11
+	byHash    = 0x12
+	byULongs  = 0x13
+	maxDepth  = 24
+	indexHead = 0x18 // of an index block, before the node header
+	rootHead  = 0x10 // of an index root, before the node header
+	entryHead = 0x10
+)
+
+// Entry flags.
+const (
+	entrySub  = 1 // has a node below
+	entryLast = 2
+)
+
+// tree is an index that is being walked.
+//
+//	root:  0 4 attribute type  4 4 collation  8 4 block size  12 1 blocks per cluster
+//	node:  0 4 first entry     4 4 used       8 4 allocated   12 1 has children
+//	entry: 0 8 reference or data place  8 2 length  10 2 key length  12 2 flags
+//	       16 key; VCN of the node below in the last 8 bytes
+//	block: "INDX", update sequence, 16 8 own VCN, 24 node
+type tree struct {
+	c         *checker
+	no        uint64 // file
+	label     string
+	collation uint32
+	alloc     *stream
+	block     int64 // bytes
+	unit      int64 // bytes of one VCN
+	blocks    int64
+	bitmap    []byte
+	seen      []uint64
+	prev      []byte // former key
+	leaf      int    // depth of leaves, -1: none seen
+	bufs      [maxDepth + 1][]byte
+	visit     func(e []byte, key []byte) // each entry
+	damaged   bool
+}
+
+// indexes walks the folders and then the views.
+func (c *checker) indexes() {
+	c.start("folders", c.indexBytes)
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&recI30 != 0 && e.flags&recExt == 0 && !c.stopped() {
+			c.folder(no, e, c.checkEntry)
+		}
+	})
+}
+
+// folder walks a folder's index.
+func (c *checker) folder(no uint64, e *entry, visit func(dir uint64, e, key []byte)) {
+	ref := no | uint64(e.seq)<<48
+	t := c.openTree(no, nameI30, func(entry, key []byte) { visit(ref, entry, key) })
+	if t != nil {
+		t.walk()
+	}
+}
+
+// openTree loads an index's root, blocks and bitmap; nil when it cannot be
+// walked at all.
+func (c *checker) openTree(no uint64, name string, visit func(entry, key []byte)) *tree {
+	t := &tree{c: c, no: no, label: attrName(tRoot, []byte(name)), leaf: -1, visit: visit}
+	b, msg := c.record(no, nil)
+	if msg != "" {
+		return nil
+	}
+	root, err := c.loadFrom(b, no, tRoot, name)
+	if err != nil {
+		t.bad("I1", "The index root of record %d cannot be read: %v.", no, err)
+		return nil
+	}
+	if !t.openRoot(root.value, name) || !t.openBlocks(b, name) {
+		return nil
+	}
+	return t
+}
+
+func (t *tree) openRoot(v []byte, name string) bool {
+	g := &t.c.g
+	if len(v) < rootHead+16 {
+		t.bad("I1", "The index root of record %d has %d bytes.", t.no, len(v))
+		return false
+	}
+	t.collation, t.block = le.Uint32(v[4:]), int64(le.Uint32(v[8:]))
+	if !power(t.block, 512, 2<<20) {
+		t.bad("I1", "The index of record %d has blocks of %d bytes.", t.no, t.block)
+		return false
+	}
+	if name == nameI30 {
+		if typ := le.Uint32(v); typ != tName || t.collation != byName {
+			t.bad("I1", "The folder index of record %d is of type %#x with collation %#x.", t.no, typ, t.collation)
+			return false
+		}
+		if t.block != g.index && t.no == fRoot {
+			t.c.findAs(Error, "B3", NoRecord, "", "The boot sector has index blocks of %d bytes, the root folder of %d.", g.index, t.block)
+		}
+	}
+	t.unit = g.cluster
+	if t.block < g.cluster {
+		t.unit = 512
+	}
+	t.bufs[0] = v[rootHead:]
+	return true
+}
+
+// openBlocks loads what lies below the root, when something does.
+func (t *tree) openBlocks(b []byte, name string) bool {
+	alloc, err := t.c.loadFrom(b, t.no, tAlloc, name)
+	large := t.bufs[0][12]&1 != 0
+	switch {
+	case err == errNoStream && !large:
+		return true
+	case err != nil:
+		t.bad("I1", "The index blocks of record %d cannot be found: %v.", t.no, err)
+		return true
+	}
+	t.alloc = alloc
+	t.blocks = min(alloc.size, alloc.real(t.c.g.clusters)*t.c.g.cluster) / t.block
+	t.seen = make([]uint64, (t.blocks+63)/64)
+	bm, err := t.c.loadFrom(b, t.no, tBitmap, name)
+	if err == nil {
+		t.bitmap, err = t.c.readAll(bm, t.blocks/8+1<<16)
+	}
+	if err != nil {
+		t.bad("I6", "The bitmap of the index of record %d cannot be read: %v.", t.no, err)
+	}
+	return true
+}
+
+func (t *tree) bad(code, format string, args ...any) {
+	t.damaged = true
+	t.c.find(code, t.no, t.label, format, args...)
+}
+
+// walk visits all entries in order, then compares the bitmap.
+func (t *tree) walk() {
+	t.node(t.bufs[0], 0)
+	if t.damaged || t.alloc == nil || t.bitmap == nil {
+		return
+	}
+	stale := 0
+	for i := range int64(len(t.bitmap)) * 8 {
+		if t.bitmap[i/8]>>(i&7)&1 != 0 && (i >= t.blocks || t.seen[i/64]>>(i&63)&1 == 0) {
+			stale++
+		}
+	}
+	if stale > 0 {
+		t.c.findAs(Warning, "I6", t.no, t.label, "%d index blocks of record %d are marked used but hold nothing of it.", stale, t.no)
+	}
+}
+
+// node walks a node, whose header starts b; false stops the walk.
+func (t *tree) node(b []byte, depth int) bool {
+	first, used := int64(le.Uint32(b)), int64(le.Uint32(b[4:]))
+	if first < 16 || first&7 != 0 || used > int64(len(b)) || first > used {
+		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that its entries are at %d to %d of %d bytes.", t.no, first, used, len(b))
+		return false
+	}
+	for p := b[first:used]; ; {
+		n, flags, ok := t.entry(p)
+		if !ok {
+			return false
+		}
+		e := p[:n]
+		if !t.below(e, flags, depth) {
+			return false
+		}
+		if flags&entryLast != 0 {
+			return true
+		}
+		if !t.key(e, flags) {
+			return false
+		}
+		p = p[n:]
+	}
+}
+
+// entry judges the frame of the first entry of p.
+func (t *tree) entry(p []byte) (n int, flags uint16, ok bool) {
+	if len(p) < entryHead {
+		t.bad("I3", "An index node of record %d has no last entry.", t.no)
+		return 0, 0, false
+	}
+	n, flags = int(le.Uint16(p[8:])), le.Uint16(p[12:])
+	need := entryHead
+	if flags&entrySub != 0 {
+		need += 8
+	}
+	if flags&entryLast == 0 {
+		need += int(le.Uint16(p[10:]))
+	}
+	if n < need || n&7 != 0 || n > len(p) {
+		t.bad("I3", "An index entry of record %d has the impossible length %d.", t.no, n)
+		return 0, 0, false
+	}
+	return n, flags, true
+}
+
+// below walks the node under an entry, or notes that there is none.
+func (t *tree) below(e []byte, flags uint16, depth int) bool {
+	if flags&entrySub == 0 {
+		if t.leaf < 0 {
+			t.leaf = depth
+		}
+		if t.leaf != depth {
+			t.bad("I5", "The index of record %d has leaves at the depths %d and %d.", t.no, t.leaf, depth)
+			t.leaf = depth
+		}
+		return true
+	}
+	if depth >= maxDepth {
+		t.bad("I5", "The index of record %d is over %d levels deep.", t.no, maxDepth)
+		return false
+	}
+	vcn := le.Uint64(e[len(e)-8:])
+	b := t.load(vcn, depth+1)
+	if b == nil {
+		return true // reported; the rest can still be walked
+	}
+	return t.node(b, depth+1)
+}
+
+// load reads index block vcn into the depth's buffer and judges it.
+func (t *tree) load(vcn uint64, depth int) []byte {
+	c := t.c
+	per := t.block / t.unit
+	per = max(1, per)
+	if t.alloc == nil || vcn%uint64(per) != 0 || vcn/uint64(per) >= uint64(t.blocks) {
+		t.bad("I5", "An index entry of record %d leads to block %d, which does not exist.", t.no, vcn)
+		return nil
+	}
+	i := int64(vcn) / per
+	if t.seen[i/64]>>(i&63)&1 != 0 {
+		t.bad("I5", "Index block %d of record %d is reached twice.", vcn, t.no)
+		return nil
+	}
+	t.seen[i/64] |= 1 << (i & 63)
+	if c.indexBudget -= t.block; c.indexBudget < 0 || c.stopped() {
+		t.bad("I5", "The indexes are larger than the volume.")
+		return nil
+	}
+	return t.judgeBlock(vcn, i, depth)
+}
+
+func (t *tree) judgeBlock(vcn uint64, i int64, depth int) []byte {
+	c := t.c
+	if t.bitmap != nil && (i/8 >= int64(len(t.bitmap)) || t.bitmap[i/8]>>(i&7)&1 == 0) {
+		t.bad("I6", "Index block %d of record %d is in use, but its bitmap calls it free.", vcn, t.no)
+	}
+	if t.bufs[depth] == nil {
+		t.bufs[depth] = make([]byte, t.block)
+	}
+	b := t.bufs[depth]
+	c.rep.Counts.IndexBlocks++
+	c.advance(t.block)
+	if err := c.read(t.alloc, b, i*t.block); err != nil {
+		t.bad("I2", "Index block %d of record %d cannot be read: %v.", vcn, t.no, err)
+		return nil
+	}
+	if string(b[:4]) != "INDX" {
+		t.bad("I2", "Index block %d of record %d has the signature %q.", vcn, t.no, b[:4])
+		return nil
+	}
+	if msg := fixup(b, 0x28); msg != "" {
+		t.bad("I2", "Index block %d of record %d: %s.", vcn, t.no, msg)
+		return nil
+	}
+	if own := le.Uint64(b[16:]); own != vcn {
+		t.bad("I2", "Index block %d of record %d says that it is block %d.", vcn, t.no, own)
+		return nil
+	}
+	return b[indexHead:]
+}
+
+// key judges an entry's key and its order, and visits it.
+func (t *tree) key(e []byte, flags uint16) bool {
+	t.c.rep.Counts.IndexEntries++
+	key := e[entryHead : entryHead+int(le.Uint16(e[10:]))]
+	if t.collation == byName {
+		f, ok := parseFileName(key)
+		if !ok || len(f.name) == 0 {
+			t.bad("I3", "An index entry of record %d has a broken file name.", t.no)
+			return false
+		}
+	}
+	if t.prev != nil {
+		t.ordered(key)
+	}
+	t.prev = key
+	t.visit(e, key)
+	return true
+}
+
+// ordered compares a key with the one before it.
+func (t *tree) ordered(key []byte) {
+	if t.collation == byName {
+		t.orderedNames(t.prev[nameHead:], key[nameHead:])
+		return
+	}
+	switch d := compareKeys(t.collation, t.prev, key); {
+	case d == 0:
+		t.bad("I4", "The index %s of record %d has an entry twice.", t.label, t.no)
+	case d > 0:
+		t.bad("I4", "The index %s of record %d is out of order.", t.label, t.no)
+	}
+}
+
+func (t *tree) orderedNames(prev, name []byte) {
+	folded, exact := t.c.up.compare(prev, name)
+	switch {
+	case folded < 0:
+	case folded > 0:
+		t.bad("I4", "In the folder of record %d, %q stands behind %q.", t.no, decode16(name), decode16(prev))
+	case exact == 0:
+		t.bad("I4", "The folder of record %d has the name %q twice.", t.no, decode16(name))
+	case exact > 0:
+		t.c.findAs(Warning, "I4", t.no, t.label, "In the folder of record %d, %q stands behind %q.", t.no, decode16(name), decode16(prev))
+		fallthrough
+	default:
+		t.caseTwins(prev, name)
+	}
+}
+
+// caseTwins reports names that only case tells apart, unless the folder is
+// case-sensitive.
+func (t *tree) caseTwins(prev, name []byte) {
+	b, msg := t.c.record(t.no, nil)
+	if msg != "" {
+		return
+	}
+	sensitive := false
+	each(b, func(a *attr) bool {
+		if a.typ == tStandard && len(a.value) >= 48 {
+			sensitive = le.Uint32(a.value[36:]) == 0 && le.Uint32(a.value[40:]) == 1
+		}
+		return a.typ <= tStandard
+	})
+	if !sensitive {
+		t.c.findAs(Info, "I14", t.no, t.label, "%q and %q differ only in case.", decode16(prev), decode16(name))
+	}
+}
+
+// compareKeys orders the keys of view indexes.
+func compareKeys(collation uint32, a, b []byte) int {
+	switch collation {
+	case byULong, byULongs:
+		return compareWords(a, b, 0)
+	case byHash:
+		return compareWords(a, b, 0)
+	case bySID:
+		return bytes.Compare(a, b) // by length first in some versions: see order in quota
+	}
+	return bytes.Compare(a, b)
+}
+
+// compareWords compares as sequences of 32-bit numbers.
+func compareWords(a, b []byte, _ int) int {
+	for len(a) >= 4 && len(b) >= 4 {
+		x, y := le.Uint32(a), le.Uint32(b)
+		if x != y {
+			if x < y {
+				return -1
+			}
+			return 1
+		}
+		a, b = a[4:], b[4:]
+	}
+	return len(a) - len(b)
+}
+
+// checkEntry judges a folder's entry against the file that it leads to.
+func (c *checker) checkEntry(dir uint64, e, key []byte) {
+	ref := le.Uint64(e)
+	f, _ := parseFileName(key)
+	r := c.table.peek(refRecord(ref))
+	if r == nil || r.flags&recUsed == 0 || r.flags&recExt != 0 {
+		c.deadEnd(dir, ref, &f, r)
+		return
+	}
+	r.sum -= hashName(f.parent, f.space, f.name)
+	if r.flags&recBad != 0 {
+		c.remember(dir, ref, &f)
+	}
+	if r.seq != refSeq(ref) {
+		c.dangling(dir, ref, &f, fmt.Sprintf("which now has the sequence number %d instead of %d", r.seq, refSeq(ref)))
+		return
+	}
+	if refRecord(f.parent) != refRecord(dir) {
+		c.find("I8", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d names record %d as its folder.", decode16(f.name), refRecord(dir), refRecord(f.parent))
+	}
+	c.copies(dir, ref, &f, r)
+	c.noteChild(dir, ref, &f)
+}
+
+// deadEnd judges an entry that leads to no file.
+func (c *checker) deadEnd(dir, ref uint64, f *fileName, r *entry) {
+	switch {
+	case r != nil && r.flags&recBad != 0:
+		c.remember(dir, ref, f) // reported when the record was read
+	case r != nil && r.flags&recExt != 0:
+		c.dangling(dir, ref, f, "which is a part of another file")
+	default:
+		c.dangling(dir, ref, f, "which is not in use")
+	}
+}
+
+// remember keeps the name that a folder has for a damaged record.
+func (c *checker) remember(dir, ref uint64, f *fileName) {
+	if len(c.lost) < maxPaths && f.space != spaceDOS {
+		c.lost[refRecord(ref)] = lostName{refRecord(dir), decode16(f.name)}
+	}
+}
+
+// lostName is the name that a folder has for a file whose record is unreadable.
+type lostName struct {
+	dir  uint64
+	name string
+}
+
+func (c *checker) dangling(dir, ref uint64, f *fileName, why string) {
+	c.find("I7", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d leads to record %d, %s.", decode16(f.name), refRecord(dir), refRecord(ref), why)
+}
+
+// copies compares the size that an entry repeats with the file's own. Entries of
+// hard links and of system files are known to lag.
+func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
+	no := refRecord(ref)
+	if no < firstFree || r.flags&(recDir|recBad|recNoSum|recView) != 0 || r.links != r.names {
+		return
+	}
+	if (f.flags&(1<<28) != 0) != (r.flags&recDir != 0) {
+		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d calls it a folder, which it is not.", no)
+	}
+	if hash32(uint64(f.size)) != r.sizes && r.names == 1 && f.flags&attrSystem == 0 && !c.inExtend(dir) {
+		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d says that the file has %d bytes, which is stale.", no, f.size)
+	}
+}
+
+// inExtend reports whether a folder lies in $Extend, whose files Windows keeps
+// open.
+func (c *checker) inExtend(dir uint64) bool {
+	for range 8 {
+		e := c.table.peek(refRecord(dir))
+		if e == nil || refRecord(dir) == fExtend {
+			return e != nil
+		}
+		dir = e.parent
+	}
+	return false
+}
+
+// attrSystem marks files of the system, which often stay open for good.
+const attrSystem = 4
+
+// noteChild remembers what later stages look for by name.
+func (c *checker) noteChild(dir, ref uint64, f *fileName) {
+	switch refRecord(dir) {
+	case fExtend:
+		if len(c.folders) < 64 {
+			c.folders[decode16(f.name)] = refRecord(ref)
+		}
+	case fRoot:
+		if c.hiberfil == 0 {
+			if d, _ := c.up.compare(f.name, hiberfilName); d == 0 {
+				c.hiberfil = refRecord(ref)
+			}
+		}
+	}
+}
+
+var hiberfilName = encode16("hiberfil.sys")

@@ -1,0 +1,390 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+)
+
+// want is an index entry that a file's own attributes call for, or one that is
+// there.
+type want struct {
+	kind   byte   // 'n' name, 'o' object identifier, 'r' reparse point
+	parent uint64 // folder, for names
+	space  uint8
+	name   string
+	seq    uint16 // of the entry's reference, for entries
+}
+
+// suspect is a file whose attributes and index entries do not cancel out.
+type suspect struct {
+	want, have []want
+}
+
+const (
+	maxSuspects = 20000
+	maxHave     = 2048 // entries of one suspect
+)
+
+// links finds out what the files are missing whose sums did not come out at
+// zero, in another walk through the folders.
+func (c *checker) links() {
+	all := map[uint64]*suspect{}
+	more := 0
+	c.table.each(func(no uint64, e *entry) {
+		if e.sum == 0 || e.flags&(recExt|recBad) != 0 {
+			return
+		}
+		if len(all) >= maxSuspects {
+			more++
+			return
+		}
+		all[no] = &suspect{want: c.wants(no)}
+	})
+	if len(all) == 0 {
+		return
+	}
+	c.collect(all)
+	c.table.each(func(no uint64, _ *entry) {
+		if s := all[no]; s != nil {
+			c.compareLinks(no, s)
+		}
+	})
+	if more > 0 {
+		c.find("I9", NoRecord, "", "A further %d files do not match the folders.", more)
+	}
+}
+
+// wants lists the entries that file no calls for.
+func (c *checker) wants(no uint64) (out []want) {
+	c.eachOfFile(no, func(a *attr) {
+		switch a.typ {
+		case tName:
+			if f, ok := parseFileName(a.value); ok {
+				out = append(out, want{'n', f.parent, f.space, string(f.name), 0})
+			}
+		case tObjectID:
+			if len(a.value) >= 16 && no != fVolume {
+				out = append(out, want{'o', 0, 0, string(a.value[:16]), 0})
+			}
+		case tReparse:
+			if v := c.valueOf(a); len(v) >= reparseHead {
+				out = append(out, want{'r', 0, 0, string(v[:4]), 0})
+			}
+		}
+	})
+	return out
+}
+
+func (c *checker) valueOf(a *attr) []byte {
+	if a.nonRes {
+		return c.shortValue(a, maxReparse)
+	}
+	return a.value
+}
+
+// eachOfFile visits the attributes of a file in all its records.
+func (c *checker) eachOfFile(no uint64, do func(*attr)) {
+	b, _ := c.record(no, nil)
+	if b == nil {
+		return
+	}
+	list, _ := c.listOf(b)
+	each(b, func(a *attr) bool { do(a); return true })
+	done := map[uint64]bool{no: true}
+	for len(list) > 0 {
+		e, rest, ok := cutList(list)
+		if !ok {
+			return
+		}
+		list = rest
+		rec := refRecord(e.ref)
+		if x := c.table.peek(rec); done[rec] || x == nil || refRecord(x.parent) != no || x.flags&recExt == 0 {
+			continue
+		}
+		done[rec] = true
+		if b, _ := c.record(rec, nil); b != nil {
+			each(b, func(a *attr) bool { do(a); return true })
+		}
+	}
+}
+
+// collect walks all indexes again, without reporting, for entries of suspects.
+func (c *checker) collect(all map[uint64]*suspect) {
+	counts := c.rep.Counts
+	c.quiet = true
+	defer func() { c.quiet, c.rep.Counts = false, counts }()
+	c.indexBudget = 2 * c.g.clusters * c.g.cluster
+	c.start("doubtful names", c.indexBytes)
+	add := func(ref uint64, w want) {
+		if s := all[refRecord(ref)]; s != nil && len(s.have) < maxHave {
+			s.have = append(s.have, w)
+		}
+	}
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&recI30 == 0 || e.flags&recExt != 0 || c.stopped() {
+			return
+		}
+		c.folder(no, e, func(dir uint64, b, key []byte) {
+			if f, ok := parseFileName(key); ok {
+				ref := le.Uint64(b)
+				add(ref, want{'n', f.parent, f.space, string(f.name), refSeq(ref)})
+			}
+		})
+	})
+	c.eachObjectID(func(ref uint64, key []byte) { add(ref, want{'o', 0, 0, string(key), refSeq(ref)}) })
+	c.eachReparse(func(ref uint64, tag []byte) { add(ref, want{'r', 0, 0, string(tag), refSeq(ref)}) })
+}
+
+// compareLinks reports what a suspect lacks and what it has too much.
+func (c *checker) compareLinks(no uint64, s *suspect) {
+	have := map[want]int{}
+	seqs := map[want]uint16{}
+	for _, w := range s.have {
+		seq := w.seq
+		w.seq = 0
+		have[w]++
+		seqs[w] = seq
+	}
+	for _, w := range s.want {
+		if have[w]--; have[w] < 0 {
+			c.missing(no, w)
+		}
+	}
+	for w, n := range have {
+		if n > 0 && seqs[w] == c.table.at(no).seq {
+			c.surplus(no, w)
+		}
+	}
+}
+
+func (c *checker) missing(no uint64, w want) {
+	switch w.kind {
+	case 'o':
+		if c.objectIDs != 0 {
+			c.find("X1", no, "$OBJECT_ID", "The object identifier of record %d is not in the index $ObjId.", no)
+		}
+		return
+	case 'r':
+		if c.reparseIndex != 0 {
+			c.find("X3", no, "$REPARSE_POINT", "The reparse point of record %d is not in the index $Reparse.", no)
+		}
+		return
+	}
+	dir := refRecord(w.parent)
+	p := c.table.peek(dir)
+	if p != nil && p.flags&recBad != 0 {
+		return // that is the cause, and reported
+	}
+	if p == nil || p.flags&(recUsed|recI30) != recUsed|recI30 || p.seq != refSeq(w.parent) {
+		if w.parent != c.table.at(no).parent { // the first parent is judged elsewhere
+			c.find("I13", no, "$FILE_NAME", "%q (record %d) says that it is in record %d, which is no such folder.", decode16([]byte(w.name)), no, dir)
+		}
+		return
+	}
+	if c.looksDeleted(no, dir) {
+		c.findAs(Warning, "I9", no, "$FILE_NAME", "%q (record %d) is missing from its folder, record %d; it seems to have been deleted there, but its record was not freed.", decode16([]byte(w.name)), no, dir)
+		return
+	}
+	c.find("I9", no, "$FILE_NAME", "%q (record %d) is missing from its folder, record %d.", decode16([]byte(w.name)), no, dir)
+}
+
+// looksDeleted tells a deletion that did not get to the file's record from a
+// loss: the driver writes no log (the record's log number is 0, which Windows
+// never leaves), the name is the file's only one, and the folder has changed
+// since the file did.
+func (c *checker) looksDeleted(no, dir uint64) bool {
+	f, msg := c.record(no, nil)
+	d, msg2 := c.record(dir, nil)
+	if msg != "" || msg2 != "" || le.Uint64(f[8:]) != 0 || c.table.at(no).names != 1 || c.table.at(no).flags&recI30 != 0 {
+		return false
+	}
+	return changed(d) > changed(f)
+}
+
+// changed is the time of a record's last change, 0 when it does not tell.
+func changed(b []byte) (t uint64) {
+	each(b, func(a *attr) bool {
+		if a.typ == tStandard && len(a.value) >= 48 {
+			t = max(le.Uint64(a.value[8:]), le.Uint64(a.value[16:]))
+		}
+		return a.typ <= tStandard
+	})
+	return t
+}
+
+func (c *checker) surplus(no uint64, w want) {
+	switch w.kind {
+	case 'o':
+		c.find("X1", no, "$OBJECT_ID", "The index $ObjId has an identifier for record %d that the file does not have.", no)
+	case 'r':
+		c.find("X3", no, "$REPARSE_POINT", "The index $Reparse has a reparse point for record %d that the file does not have.", no)
+	default:
+		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d, which does not have that name there.",
+			refRecord(w.parent), decode16([]byte(w.name)), no)
+	}
+}
+
+// parents judges that every file's folder is one, and that every folder leads
+// to the root.
+func (c *checker) parents() {
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&(recExt|recBad) != 0 || e.names == 0 {
+			return
+		}
+		if msg := c.parentFault(e); msg != "" {
+			c.find("I13", no, "$FILE_NAME", "%q (record %d) says that it is in record %d, which %s.", c.nameOf(no), no, refRecord(e.parent), msg)
+			e.flags |= recDoubt
+		}
+	})
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&(recDir|recI30) != 0 && e.flags&(recExt|recBad) == 0 && e.names > 0 && c.circular(no) {
+			c.find("I13", no, "$FILE_NAME", "The folder %q (record %d) is inside itself.", c.nameOf(no), no)
+		}
+	})
+}
+
+func (c *checker) parentFault(e *entry) string {
+	p := c.table.peek(refRecord(e.parent))
+	switch {
+	case p != nil && p.flags&recBad != 0:
+		return ""
+	case p == nil || p.flags&recUsed == 0:
+		return "is not in use"
+	case p.flags&(recI30|recDir) == 0 || p.flags&recExt != 0:
+		return "is no folder"
+	case p.seq != refSeq(e.parent):
+		return fmt.Sprintf("has the sequence number %d instead of %d", p.seq, refSeq(e.parent))
+	}
+	return ""
+}
+
+// circular reports whether a folder's parents lead back to itself.
+func (c *checker) circular(no uint64) bool {
+	var trail []uint64
+	for at := no; at != fRoot; {
+		e := c.table.peek(at)
+		if e == nil || e.flags&(recReached|recDoubt|recBad) != 0 || e.names == 0 {
+			break
+		}
+		e.flags |= recDoubt // also marks the trail
+		trail = append(trail, at)
+		next := refRecord(e.parent)
+		if n := c.table.peek(next); next != fRoot && n != nil && n.flags&recDoubt != 0 && onTrail(trail, next) {
+			return true
+		}
+		at = next
+	}
+	for _, at := range trail {
+		e := c.table.at(at)
+		e.flags = e.flags&^recDoubt | recReached
+	}
+	return false
+}
+
+// onTrail looks from the end; a trail is rarely long.
+func onTrail(trail []uint64, no uint64) bool {
+	for i := len(trail) - 1; i >= 0; i-- {
+		if trail[i] == no {
+			return true
+		}
+	}
+	return false
+}
+
+// nameOf is a file's best name: any but a DOS name.
+func (c *checker) nameOf(no uint64) string {
+	name, _ := c.bestName(no)
+	return name
+}
+
+func (c *checker) bestName(no uint64) (name string, parent uint64) {
+	best := -1
+	c.eachOfFile(no, func(a *attr) {
+		f, ok := parseFileName(a.value)
+		if a.typ != tName || !ok {
+			return
+		}
+		rank := 1
+		if f.space == spaceDOS {
+			rank = 0
+		}
+		if rank > best {
+			best, name, parent = rank, decode16(f.name), f.parent
+		}
+	})
+	return name, parent
+}
+
+const (
+	maxPathDepth = 128
+	maxPaths     = 1 << 14 // folders whose path is remembered
+)
+
+// path is a file's path from the root; a folder that cannot be told is "?".
+func (c *checker) path(no uint64) string {
+	if no == NoRecord {
+		return ""
+	}
+	var parts []string
+	for range maxPathDepth {
+		if no == fRoot {
+			break
+		}
+		if p, ok := c.paths[no]; ok {
+			parts = append(parts, p)
+			break
+		}
+		name, parent := c.bestName(no)
+		if base := c.base(no); name == "" && base != no {
+			name, parent = c.bestName(base)
+		}
+		if l, ok := c.lost[no]; ok && name == "" {
+			name, parent = l.name, l.dir
+		}
+		if name == "" {
+			if len(parts) == 0 {
+				return ""
+			}
+			parts = append(parts, "?")
+			break
+		}
+		parts = append(parts, name)
+		no = refRecord(parent)
+	}
+	return joinPath(parts)
+}
+
+func joinPath(parts []string) string {
+	var b strings.Builder
+	for i := len(parts) - 1; i >= 0; i-- {
+		if !strings.HasPrefix(parts[i], "/") {
+			b.WriteByte('/')
+		}
+		b.WriteString(parts[i])
+	}
+	if b.Len() == 0 {
+		return "/"
+	}
+	return b.String()
+}
+
+// addPaths gives each finding the path of its file.
+func (c *checker) addPaths() {
+	if len(c.mft.runs) == 0 {
+		return
+	}
+	for i := range c.rep.Findings {
+		f := &c.rep.Findings[i]
+		if f.Record == NoRecord || f.Path != "" || c.stopped() {
+			continue
+		}
+		p, ok := c.paths[f.Record]
+		if !ok {
+			p = c.path(f.Record)
+			if len(c.paths) < maxPaths && p != "" {
+				c.paths[f.Record] = p
+			}
+		}
+		f.Path = p
+	}
+}

@@ -1,0 +1,286 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Numbers of system files.
+const (
+	fMFT = iota
+	fMirror
+	fLog
+	fVolume
+	fAttrDef
+	fRoot
+	fBitmap
+	fBoot
+	fBadClus
+	fSecure
+	fUpCase
+	fExtend
+	firstFree = 24 // records below are reserved
+)
+
+var systemNames = []string{"$MFT", "$MFTMirr", "$LogFile", "$Volume", "$AttrDef", ".", "$Bitmap", "$Boot", "$BadClus", "$Secure", "$UpCase", "$Extend"}
+
+// openTable finds all of the file table, from its own record or the mirror's.
+func (c *checker) openTable() bool {
+	c.listBudget, c.indexBudget = 1<<20, 2*c.g.clusters*c.g.cluster
+	b, ok := c.ownRecord()
+	if !ok {
+		return false
+	}
+	if err := c.followTable(b); err != nil {
+		c.find("M3", fMFT, "$DATA", "The file table cannot be found in full: %v.", err)
+		return false
+	}
+	if msg := c.overlapping(); msg != "" {
+		c.find("M3", fMFT, "$DATA", "The file table cannot be found in full: %s.", msg)
+		return false
+	}
+	return c.tableSize()
+}
+
+// ownRecord reads record 0, or its copy when it is damaged.
+func (c *checker) ownRecord() ([]byte, bool) {
+	why := ""
+	for i, lcn := range []int64{c.g.mft, c.g.mirror} {
+		b := make([]byte, c.g.record)
+		msg := c.tableRecord(b, lcn)
+		if msg == "" {
+			if i > 0 {
+				c.find("M2", fMFT, "", "The file table's own record is damaged: %s. The mirror's copy was used.", why)
+			}
+			return b, true
+		}
+		if i == 0 {
+			why = msg
+		}
+	}
+	c.find("M3", fMFT, "", "The file table's own record is damaged, %s, and so is the mirror's.", why)
+	return nil, false
+}
+
+// tableRecord reads a copy of record 0 and says what is wrong with it.
+func (c *checker) tableRecord(b []byte, lcn int64) string {
+	if err := c.readAt(b, lcn*c.g.cluster); err != nil {
+		return err.Error()
+	}
+	if string(b[:4]) != "FILE" {
+		return "it has no signature"
+	}
+	if msg := fixup(b, headOld); msg != "" {
+		return msg
+	}
+	c.mft = stream{}
+	if ok, err := c.mft.find(b, tData, "", 0); err != nil || !ok || c.mft.resident || len(c.mft.runs) == 0 {
+		return "its run list is missing or damaged"
+	}
+	return ""
+}
+
+// followTable adds the extents that further records hold; each lies in what is
+// known already.
+func (c *checker) followTable(b []byte) error {
+	list, err := c.listOf(b)
+	if err != nil {
+		return fmt.Errorf("its attribute list: %w", err)
+	}
+	_, err = c.follow(&c.mft, list, fMFT, tData, "", true)
+	return err
+}
+
+// overlapping refuses a file table with a cluster twice: its size is what bounds
+// the check's memory.
+func (c *checker) overlapping() string {
+	var seen clusterMap
+	seen.reset(0, c.g.clusters)
+	for _, r := range c.mft.runs {
+		if r.lcn < 0 || r.lcn > c.g.clusters || r.n > c.g.clusters-r.lcn {
+			return fmt.Sprintf("its run at cluster %d of the stream lies outside the volume", r.vcn)
+		}
+		if seen.mark(r.lcn, r.n, nil) > 0 {
+			return fmt.Sprintf("its run at cluster %d of the stream overlaps another", r.vcn)
+		}
+	}
+	return ""
+}
+
+func (c *checker) tableSize() bool {
+	room := c.mft.end() * c.g.cluster
+	switch {
+	case c.mft.size%c.g.record != 0:
+		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes is no multiple of its records.", c.mft.size)
+	case c.mft.size > room || c.mft.size < 16*c.g.record:
+		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes does not fit its clusters of %d bytes.", c.mft.size, room)
+		c.mft.size = room
+	}
+	c.records = uint64(min(c.mft.size, room) / c.g.record)
+	c.listBudget = 1<<20 + 64*int64(c.records)
+	c.table.init(c.records)
+	return c.records >= 12
+}
+
+// readTableBitmap loads the bitmap of file records.
+func (c *checker) readTableBitmap() {
+	s, err := c.load(fMFT, tBitmap, "")
+	if err == nil {
+		c.bits, err = c.readAll(s, min(s.size, int64(c.records/8+1<<20)))
+	}
+	if err != nil {
+		c.find("M5", fMFT, "$BITMAP", "The bitmap of file records cannot be read: %v.", err)
+		c.bits = nil
+		return
+	}
+	if uint64(len(c.bits))*8 < c.records {
+		c.find("M5", fMFT, "$BITMAP", "The bitmap of file records covers %d of %d records.", len(c.bits)*8, c.records)
+	}
+}
+
+// bit tells whether the bitmap calls record no used.
+func (c *checker) bit(no uint64) bool {
+	return no/8 < uint64(len(c.bits)) && c.bits[no/8]>>(no&7)&1 != 0
+}
+
+// scanChunk is how much of the file table one read takes.
+const scanChunk = 256 << 10
+
+// scanTable judges every record, once, front to back.
+func (c *checker) scanTable() {
+	c.owned.reset(0, c.g.clusters)
+	c.start("file records", int64(c.records)*c.g.record)
+	c.walkTable(func(no uint64, b []byte) {
+		if b == nil {
+			c.unreadable(no)
+			return
+		}
+		c.scanRecord(no, b)
+	})
+}
+
+// unreadable reports a record that cannot be read from the device.
+func (c *checker) unreadable(no uint64) {
+	if no < firstFree || c.bit(no) || c.bits == nil {
+		c.find("D1", no, "", "File record %d cannot be read.", no)
+		c.table.at(no).flags |= recBad
+	}
+}
+
+// walkTable calls do with each record as it is on disk; nil where it cannot be
+// read.
+func (c *checker) walkTable(do func(no uint64, b []byte)) {
+	buf := make([]byte, scanChunk)
+	rec := uint64(c.g.record)
+	per := uint64(len(buf)) / rec
+	for no := uint64(0); no < c.records && !c.stopped(); no += per {
+		n := min(per, c.records-no)
+		p := buf[:n*rec]
+		if c.read(&c.mft, p, int64(no*rec)) != nil {
+			c.walkSlowly(no, p, do)
+			continue
+		}
+		for i := range n {
+			do(no+i, p[i*rec:(i+1)*rec:(i+1)*rec])
+		}
+		c.advance(int64(len(p)))
+	}
+}
+
+// walkSlowly reads a chunk that has unreadable places record by record.
+func (c *checker) walkSlowly(no uint64, p []byte, do func(uint64, []byte)) {
+	rec := c.g.record
+	for b := p; len(b) > 0; no, b = no+1, b[rec:] {
+		one := b[:rec:rec]
+		if c.read(&c.mft, one, int64(no)*rec) != nil {
+			one = nil
+		}
+		do(no, one)
+		c.advance(rec)
+	}
+}
+
+// mirror compares the first records with their copies.
+func (c *checker) mirror() {
+	n := max(4*c.g.record, c.g.cluster)
+	n = min(n, int64(c.records)*c.g.record)
+	a, b := make([]byte, n), make([]byte, n)
+	if c.read(&c.mft, a, 0) != nil {
+		return
+	}
+	if err := c.readAt(b, c.g.mirror*c.g.cluster); err != nil {
+		c.find("M1", fMirror, "", "The file table's mirror cannot be read: %v.", err)
+		return
+	}
+	for i := int64(0); i < 4*c.g.record; i += c.g.record {
+		c.mirrored(uint64(i/c.g.record), a[i:i+c.g.record], b[i:i+c.g.record])
+	}
+}
+
+// mirrored compares one record with its copy. Windows updates $Volume's copy
+// late, so that the update sequence and the log number may lag.
+func (c *checker) mirrored(no uint64, a, b []byte) {
+	if bytes.Equal(a, b) {
+		return
+	}
+	if string(b[:4]) != "FILE" {
+		c.find("M1", no, "", "The mirror's copy of file record %d is no file record.", no)
+		return
+	}
+	x, y := bytes.Clone(a), bytes.Clone(b)
+	mx, my := fixup(x, headOld), fixup(y, headOld)
+	if my != "" {
+		c.find("M1", no, "", "The mirror's copy of file record %d is damaged: %s.", no, my)
+		return
+	}
+	if mx == "" && !sameRecord(x, y) {
+		c.find("M1", no, "", "File record %d and its copy in the mirror differ.", no)
+	}
+}
+
+// sameRecord compares two records but for log number, update sequence and what
+// stands behind their end.
+func sameRecord(x, y []byte) bool {
+	hx, hy := parseHeader(x), parseHeader(y)
+	n := min(int(hx.used), len(x))
+	if hx.used != hy.used || hx.first != hy.first || int(hx.first) > n {
+		return false
+	}
+	return bytes.Equal(x[16:hx.usaOff&63|16], y[16:hx.usaOff&63|16]) && bytes.Equal(x[hx.first:n], y[hx.first:n])
+}
+
+// systemFiles judges the first records: in use, with their names.
+func (c *checker) systemFiles() {
+	major := c.info.major
+	for no, name := range systemNames {
+		if major < 3 && (no == fSecure || no == fExtend) {
+			continue
+		}
+		c.systemFile(uint64(no), name)
+	}
+	for no := uint64(16); no < firstFree; no++ {
+		if e := c.table.peek(no); e != nil && e.flags&(recUsed|recExt) == recUsed && e.names > 0 {
+			c.find("M8", no, "", "The reserved file record %d is in use.", no)
+		}
+	}
+}
+
+func (c *checker) systemFile(no uint64, name string) {
+	e := c.table.peek(no)
+	if e == nil || e.flags&recUsed == 0 {
+		if e == nil || e.flags&recBad == 0 {
+			c.find("M7", no, "", "The system file %s (record %d) is missing.", name, no)
+		}
+		return
+	}
+	if e.flags&recExt != 0 {
+		c.find("M7", no, "", "Record %d, of the system file %s, is an extension of another.", no, name)
+		return
+	}
+	if got := c.nameOf(no); e.names > 0 && got != name {
+		c.find("M7", no, "", "Record %d is named %q instead of %s.", no, got, name)
+	}
+	if want := max(1, uint16(no)); e.seq != want && e.flags&recBad == 0 {
+		c.find("M7", no, "", "The system file %s has the sequence number %d instead of %d.", name, e.seq, want)
+	}
+}

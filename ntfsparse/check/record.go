@@ -1,0 +1,491 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// current is what is known of the record, or of the file with an attribute
+// list, that is being judged.
+type current struct {
+	no, base uint64 // base: the file that it belongs to
+	e        *entry // of base
+	b        []byte
+	h        header
+
+	ids             [48]uint16 // attribute ids seen
+	nIDs            int
+	maxID           int
+	prevType        uint32
+	prevName        []byte
+	prevLow         int64
+	prevNamed       bool
+	names, dos      int
+	win32           int
+	standard, list  bool
+	data, unnamed   bool
+	i30, view       bool
+	alloc           bool
+	efs, encrypted  bool
+	wofData         bool
+	eaInfo, ea      bool
+	eaSize, eaNeed  int
+	stdFlags        uint32
+	hasStd          bool
+	tag             uint32 // of the reparse point
+	wof             bool
+	dataFlags       uint16
+	dataSeen        bool
+	parents         [4]uint64 // of Win32 and DOS names
+	spaces          [4]uint8
+	nPairs          int
+	size, allocated int64
+}
+
+// scanRecord judges one record as the sequential pass meets it.
+func (c *checker) scanRecord(no uint64, b []byte) {
+	bit := c.bit(no) || c.bits == nil
+	if string(b[:4]) != "FILE" {
+		c.unsigned(no, b, c.bit(no))
+		return
+	}
+	h := parseHeader(b)
+	if h.flags&flagUsed == 0 {
+		if c.bit(no) && no >= firstFree {
+			c.find("M6", no, "", "File record %d is not in use, but its bitmap says so.", no)
+		}
+		if e := c.table.at(no); e.flags == 0 {
+			e.seq = h.seq
+		}
+		return
+	}
+	if !bit {
+		c.find("M6", no, "", "File record %d is in use, but its bitmap calls it free.", no)
+	}
+	c.judge(no, b, h)
+}
+
+// unsigned judges what is no file record. Records never used are all zero; that
+// is normal while the bitmap calls them free.
+func (c *checker) unsigned(no uint64, b []byte, bit bool) {
+	if !bit && no >= 12 || no >= 12 && no < firstFree && len(bytes.Trim(b, "\x00")) == 0 {
+		return
+	}
+	if string(b[:4]) == "BAAD" {
+		c.find("R1", no, "", "File record %d was marked bad by Windows.", no)
+	} else {
+		c.find("R1", no, "", "File record %d has the signature %q instead of \"FILE\".", no, b[:4])
+	}
+	c.table.at(no).flags |= recBad
+}
+
+// judge judges a record in use: header, then attributes, then the whole.
+func (c *checker) judge(no uint64, b []byte, h header) {
+	e := c.table.at(no)
+	e.seq, e.links = h.seq, h.links
+	e.flags |= recUsed
+	if h.flags&flagDir != 0 {
+		e.flags |= recDir
+	}
+	c.cur = current{no: no, base: no, e: e, b: b, h: h, maxID: -1}
+	if h.base != 0 {
+		c.extension(e)
+	} else {
+		c.rep.Counts.Records++
+	}
+	if !c.header(b, h) || !c.attributes(b) {
+		e.flags |= recBad
+		c.cur.e.flags |= recBad
+		return
+	}
+	if h.base == 0 {
+		c.whole()
+	}
+}
+
+// extension notes whose part a record is.
+func (c *checker) extension(e *entry) {
+	c.rep.Counts.Extensions++
+	e.flags |= recExt
+	e.parent = c.cur.h.base
+	if base := refRecord(c.cur.h.base); base < c.table.n && base != c.cur.no {
+		c.cur.base, c.cur.e = base, c.table.at(base)
+	}
+}
+
+// header judges the record's head; false when the attributes cannot be read.
+func (c *checker) header(b []byte, h header) bool {
+	no := c.cur.no
+	if msg := fixup(b, headOld); msg != "" {
+		c.find("R2", no, "", "File record %d: %s.", no, msg)
+		return false
+	}
+	if h.seq == 0 {
+		c.find("R6", no, "", "File record %d is in use with the sequence number 0.", no)
+	}
+	if h.usaOff >= headNew && uint64(h.number) != no&(1<<32-1) {
+		c.find("R5", no, "", "File record %d says that it is number %d.", no, h.number)
+	}
+	if int64(h.alloc) != c.g.record || int64(h.used) > c.g.record || h.used&7 != 0 || h.used < headOld {
+		c.find("R3", no, "", "File record %d has %d bytes, claims %d and says that %d are used.", no, c.g.record, h.alloc, h.used)
+		return false
+	}
+	if h.first&7 != 0 || int(h.first) < int(h.usaOff)+2*int(h.usaCount) || uint32(h.first) > h.used-8 {
+		c.find("R4", no, "", "File record %d has its first attribute at the impossible offset %d.", no, h.first)
+		return false
+	}
+	return true
+}
+
+// attributes judges the attributes one by one.
+func (c *checker) attributes(b []byte) bool {
+	h, no := &c.cur.h, c.cur.no
+	used := int(h.used)
+	var a attr
+	for off := int(h.first); ; {
+		if used-off < 4 || le.Uint32(b[off:]) != tEnd && used-off < 24 {
+			c.find("R3", no, "", "File record %d has no end marker.", no)
+			return false
+		}
+		if le.Uint32(b[off:]) == tEnd {
+			c.ending(used - off)
+			return true
+		}
+		n, f := a.parse(b[off:used])
+		if f.code != "" {
+			c.find(f.code, c.cur.base, a.label(), "The attribute %s in record %d %s.", a.label(), no, f.msg)
+			if n == 0 {
+				return false
+			}
+			c.cur.e.flags |= recBad
+		} else {
+			c.attribute(&a)
+		}
+		off += n
+	}
+}
+
+// ending judges what follows the last attribute: the end marker and four bytes.
+func (c *checker) ending(left int) {
+	if left != 8 {
+		c.find("R3", c.cur.no, "", "File record %d says that %d bytes follow its end marker instead of 4.", c.cur.no, left-4)
+	}
+	if int(c.cur.h.nextID) <= c.cur.maxID {
+		c.find("R9", c.cur.no, "", "File record %d would give the identifier %d to its next attribute, but has %d already.", c.cur.no, c.cur.h.nextID, c.cur.maxID)
+	}
+}
+
+// attribute judges one attribute of the current record.
+func (c *checker) attribute(a *attr) {
+	c.order(a)
+	c.identifier(a.id)
+	c.form(a)
+	if a.nonRes {
+		c.runList(a)
+		c.sizes(a)
+	}
+	switch a.typ {
+	case tStandard:
+		c.standard(a)
+	case tList:
+		c.cur.list = true
+	case tName:
+		c.name(a)
+	case tObjectID:
+		c.objectID(a)
+	case tSecurity:
+		c.ownSecurity(a)
+	case tData:
+		c.data(a)
+	case tRoot:
+		c.root(a)
+	case tAlloc:
+		c.cur.alloc = true
+		if a.lowest == 0 {
+			c.indexBytes += max(0, min(a.size, c.g.clusters*c.g.cluster))
+		}
+	case tReparse:
+		c.reparsePoint(a)
+	case tEAInfo:
+		c.eaInfo(a)
+	case tEA:
+		c.ea(a)
+	case tUtility:
+		c.cur.efs = c.cur.efs || string(a.name) == nameEFS
+	}
+}
+
+// order judges the attribute's place behind the former one.
+func (c *checker) order(a *attr) {
+	k := &c.cur
+	switch {
+	case k.prevNamed && a.typ < k.prevType:
+		c.find("R11", k.no, a.label(), "In file record %d, %s stands behind %s.", k.no, a.label(), attrName(k.prevType, k.prevName))
+	case k.prevNamed && a.typ == k.prevType && a.typ != tName && bytes.Equal(a.name, k.prevName) && a.lowest <= k.prevLow:
+		c.find("T11", k.base, a.label(), "File record %d has %s twice.", k.no, a.label())
+	}
+	k.prevNamed, k.prevType, k.prevName, k.prevLow = true, a.typ, a.name, a.lowest
+}
+
+// identifier judges the attribute's number within the record.
+func (c *checker) identifier(id uint16) {
+	k := &c.cur
+	k.maxID = max(k.maxID, int(id))
+	for _, other := range k.ids[:k.nIDs] {
+		if other == id {
+			c.find("T12", k.no, "", "Two attributes of file record %d have the identifier %d.", k.no, id)
+			return
+		}
+	}
+	if k.nIDs < len(k.ids) {
+		k.ids[k.nIDs] = id
+		k.nIDs++
+	}
+}
+
+// form judges type and residency.
+func (c *checker) form(a *attr) {
+	k := &c.cur
+	switch a.typ {
+	case tStandard, tName, tObjectID, tVolName, tVolInfo, tRoot, tEAInfo:
+		if a.nonRes {
+			c.findAs(Error, "T4", k.base, a.label(), "%s of record %d is not resident, which it must be.", a.label(), k.no)
+		}
+	case tAlloc:
+		if !a.nonRes {
+			c.findAs(Error, "T4", k.base, a.label(), "%s of record %d is resident, which it must not be.", a.label(), k.no)
+		}
+	case tList, tSecurity, tData, tBitmap, tReparse, tEA, tUtility, tProperty:
+	default:
+		if a.typ&0xf != 0 || a.typ < tStandard || a.typ < 0x1000 {
+			c.find("T4", k.base, a.label(), "Record %d has an attribute of the unknown type %#x.", k.no, a.typ)
+		}
+	}
+	if !a.nonRes && (a.indexed != 0) != (a.typ == tName) {
+		c.find("T3", k.base, a.label(), "%s of record %d has the wrong index flag %d.", a.label(), k.no, a.indexed)
+	}
+}
+
+// runList judges the runs and marks their clusters as owned.
+func (c *checker) runList(a *attr) {
+	k := &c.cur
+	r := runReader{b: a.pairs, vcn: a.lowest}
+	real := int64(0)
+	for {
+		e, ok, msg := r.next()
+		if msg != "" {
+			c.find("T5", k.base, a.label(), "%s in record %d: %s.", a.label(), k.no, msg)
+			return
+		}
+		if !ok {
+			break
+		}
+		if e.lcn >= 0 {
+			real += e.n
+			c.own(a, e)
+		}
+	}
+	if r.vcn != a.last+1 {
+		c.find("T5", k.base, a.label(), "%s in record %d: its run list ends at cluster %d of the stream instead of %d.", a.label(), k.no, r.vcn, a.last+1)
+	}
+	c.realSize(a, real)
+}
+
+// own marks a run's clusters.
+func (c *checker) own(a *attr, e run) {
+	if e.lcn >= c.g.clusters || e.n > c.g.clusters-e.lcn {
+		c.find("T6", c.cur.base, a.label(), "%s in record %d has clusters %d to %d, but the volume ends at %d.",
+			a.label(), c.cur.no, e.lcn, e.lcn+e.n-1, c.g.clusters)
+		e.n = c.g.clusters - e.lcn
+	}
+	if e.n > 0 {
+		c.owned.mark(e.lcn, e.n, func(lcn, n int64) { c.doubled.add("C1", lcn, n) })
+	}
+}
+
+// realSize compares the clusters that are there with the field that tells them.
+func (c *checker) realSize(a *attr, real int64) {
+	if a.lowest != 0 || c.cur.list || c.cur.no != c.cur.base {
+		return // the file has more extents elsewhere
+	}
+	if a.flags&(aSparse|aCompressed) != 0 && a.total != real*c.g.cluster {
+		c.find("T9", c.cur.base, a.label(), "%s of record %d has %d bytes of clusters but claims %d.", a.label(), c.cur.no, real*c.g.cluster, a.total)
+	}
+}
+
+// sizes judges the sizes of a non-resident attribute, which its first extent has.
+func (c *checker) sizes(a *attr) {
+	k := &c.cur
+	if a.lowest != 0 {
+		return
+	}
+	switch {
+	case a.alloc < 0 || a.size < 0 || a.init < 0 || a.alloc%c.g.cluster != 0:
+		c.find("T8", k.base, a.label(), "%s of record %d has an impossible size (%d allocated, %d used, %d valid).", a.label(), k.no, a.alloc, a.size, a.init)
+	case a.size > a.alloc:
+		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes but only %d allocated.", a.label(), k.no, a.size, a.alloc)
+	case a.init > a.size:
+		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes but claims that %d are valid.", a.label(), k.no, a.size, a.init)
+	case !k.list && k.no == k.base && a.last+1 != a.alloc/c.g.cluster:
+		c.find("T7", k.base, a.label(), "%s of record %d has %d clusters but %d allocated bytes.", a.label(), k.no, a.last+1, a.alloc)
+	}
+	if a.flags&aCompressed != 0 && (a.unit != 4 || c.g.cluster > 4096) {
+		c.find("T9", k.base, a.label(), "%s of record %d is compressed in impossible units of 2^%d clusters.", a.label(), k.no, a.unit)
+	}
+}
+
+// whole judges a base record when all its attributes are known; one with an
+// attribute list waits until its other records are.
+func (c *checker) whole() {
+	k := &c.cur
+	k.e.flags |= k.indexFlags()
+	if k.list {
+		k.e.flags |= recList
+		c.lists = append(c.lists, uint32(k.no))
+		return
+	}
+	c.complete()
+}
+
+func (k *current) indexFlags() (f uint16) {
+	if k.i30 {
+		f |= recI30
+	}
+	if k.view {
+		f |= recView
+	}
+	if k.wof {
+		f |= recWof
+	}
+	return f
+}
+
+// complete judges a file all of whose attributes have been seen.
+func (c *checker) complete() {
+	k := &c.cur
+	c.countFile()
+	if k.names != int(k.h.links) && (k.no < 12 || k.no >= firstFree || k.names > 0) {
+		c.find("R7", k.no, "", "Record %d has %d names but counts %d links.", k.no, k.names, k.h.links)
+	}
+	c.mandatory()
+	c.folderFlag()
+	c.pairs()
+	c.flags()
+	c.eaPair()
+	c.rememberSizes()
+}
+
+func (c *checker) countFile() {
+	k := &c.cur
+	if k.h.flags&flagDir != 0 {
+		c.rep.Counts.Folders++
+	} else if k.names > 0 {
+		c.rep.Counts.Files++
+	}
+	if k.tag != 0 {
+		c.rep.Counts.ReparsePoints++
+	}
+}
+
+// mandatory looks for what every file has.
+func (c *checker) mandatory() {
+	k := &c.cur
+	miss := func(what string) {
+		c.find("R12", k.no, what, "Record %d has no %s.", k.no, what)
+	}
+	if !k.standard {
+		miss("$STANDARD_INFORMATION")
+	}
+	if k.names == 0 && (k.no < 12 || k.no >= firstFree) {
+		miss("$FILE_NAME")
+	}
+	switch {
+	case k.h.flags&flagDir != 0 && !k.i30:
+		miss("$INDEX_ROOT:$I30")
+	case k.h.flags&flagDir == 0 && !k.data && !k.i30 && !k.view && (k.no < 12 || k.no >= firstFree):
+		miss("$DATA")
+	}
+	if k.no == fMFT && !k.has(tBitmap) || k.no == fVolume && !k.has(tVolInfo) {
+		miss(map[uint64]string{fMFT: "$BITMAP", fVolume: "$VOLUME_INFORMATION"}[k.no])
+	}
+	if k.alloc && k.i30 && !k.has(tBitmap) {
+		miss("$BITMAP:$I30")
+	}
+}
+
+// has reports whether the record itself has an attribute of the type, or a list
+// that may name it elsewhere.
+func (k *current) has(typ uint32) (found bool) {
+	each(k.b, func(a *attr) bool {
+		found = found || a.typ == typ || a.typ == tList
+		return !found
+	})
+	return found
+}
+
+// folderFlag compares the header's flags with the indexes.
+func (c *checker) folderFlag() {
+	k := &c.cur
+	switch dir := k.h.flags&flagDir != 0; {
+	case dir && !k.i30 && k.data:
+		c.find("R8", k.no, "", "Record %d is marked as a folder but has data and no index.", k.no)
+	case !dir && k.i30:
+		c.find("R8", k.no, "", "Record %d has a folder's index but is not marked as a folder.", k.no)
+	}
+}
+
+// pairs looks for short names without a long one.
+func (c *checker) pairs() {
+	k := &c.cur
+	for i := range k.nPairs {
+		if k.spaces[i] != spaceDOS {
+			continue
+		}
+		found := false
+		for j := range k.nPairs {
+			found = found || k.spaces[j] == spaceWin32 && k.parents[j] == k.parents[i]
+		}
+		if !found {
+			c.find("I11", k.no, "$FILE_NAME", "Record %d has a short name without a long name in the same folder.", k.no)
+		}
+	}
+}
+
+// flags compares the file's flags with its data's.
+func (c *checker) flags() {
+	k := &c.cur
+	if !k.dataSeen || !k.hasStd || k.h.flags&flagDir != 0 {
+		return
+	}
+	for _, f := range []struct {
+		std, data uint32
+		what      string
+	}{{0x200, aSparse, "sparse"}, {0x800, 1, "compressed"}, {0x4000, aEncrypted, "encrypted"}} {
+		if uint32(k.dataFlags)&f.data != 0 && k.stdFlags&f.std == 0 {
+			c.find("T10", k.no, "$DATA", "The data of record %d is %s but the file's flags do not say so.", k.no, f.what)
+		}
+	}
+	if k.dataFlags&aEncrypted != 0 && !k.efs {
+		c.find("T16", k.no, "$LOGGED_UTILITY_STREAM:$EFS", "The data of record %d is encrypted but its keys are missing.", k.no)
+	}
+	if k.wof && !k.wofData {
+		c.find("T17", k.no, "$DATA:WofCompressedData", "Record %d is a compressed system file but lacks the compressed data.", k.no)
+	}
+}
+
+// rememberSizes keeps hashes for the comparison with index entries.
+func (c *checker) rememberSizes() {
+	k := &c.cur
+	k.e.sizes = hash32(uint64(k.size))
+	k.e.names = uint16(min(k.names, 0xffff))
+	if k.dataFlags&(aSparse|aCompressed) != 0 {
+		k.e.flags |= recSparse
+	}
+}
+
+func (c *checker) recordText(no uint64) string {
+	if p := c.path(no); p != "" {
+		return fmt.Sprintf("record %d (%s)", no, p)
+	}
+	return fmt.Sprintf("record %d", no)
+}

@@ -1,0 +1,142 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Severity says how bad a finding is.
+type Severity uint8
+
+// Severities, rising.
+const (
+	Info    Severity = iota // normal, but worth knowing
+	Warning                 // stale, untidy or lost space; no data in danger
+	Error                   // a repair is needed; data are or can get lost
+	Fatal                   // the check cannot go further here
+)
+
+var severityNames = [...]string{"info", "warning", "error", "fatal"}
+
+func (s Severity) String() string { return severityNames[min(int(s), len(severityNames)-1)] }
+
+// MarshalText gives the severity as a word.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText gives.
+func (s *Severity) UnmarshalText(b []byte) error {
+	i := slices.Index(severityNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("no severity: %q", b)
+	}
+	*s = Severity(i)
+	return nil
+}
+
+// NoRecord stands for findings that belong to no file record.
+const NoRecord = ^uint64(0)
+
+// Finding is one thing that is wrong or worth knowing.
+type Finding struct {
+	Code      string   `json:"code"` // never changes its meaning, see [Codes]
+	Severity  Severity `json:"severity"`
+	Record    uint64   `json:"record"`              // file record number; NoRecord: none
+	Path      string   `json:"path,omitempty"`      // of the record, '/' separated from the root
+	Attribute string   `json:"attribute,omitempty"` // such as "$DATA:stream"
+	Message   string   `json:"message"`             // a plain sentence
+}
+
+// Volume describes the volume that was checked.
+type Volume struct {
+	Label        string `json:"label"`
+	Serial       string `json:"serial"` // 16 hexadecimal digits
+	Version      string `json:"version"`
+	Size         int64  `json:"size"` // bytes, the backup boot sector not counted
+	SectorSize   int64  `json:"sector_size"`
+	ClusterSize  int64  `json:"cluster_size"`
+	RecordSize   int64  `json:"record_size"`
+	Clusters     int64  `json:"clusters"`
+	UsedClusters int64  `json:"used_clusters"` // as $Bitmap says
+	Dirty        bool   `json:"dirty"`
+	LogUnclean   bool   `json:"log_unclean"` // the log holds work that was not finished
+	Hibernated   bool   `json:"hibernated"`
+}
+
+// Counts says how much was looked at.
+type Counts struct {
+	Records        int64 `json:"records"` // in use
+	Extensions     int64 `json:"extension_records"`
+	Files          int64 `json:"files"`
+	Folders        int64 `json:"folders"`
+	Streams        int64 `json:"data_streams"`
+	ReparsePoints  int64 `json:"reparse_points"`
+	IndexEntries   int64 `json:"index_entries"`
+	IndexBlocks    int64 `json:"index_blocks"`
+	Descriptors    int64 `json:"security_descriptors"`
+	OwnedClusters  int64 `json:"owned_clusters"`  // by run lists
+	UnownedCluster int64 `json:"unowned_cluster"` // marked used, owned by nobody
+}
+
+// Report is the outcome of a check.
+type Report struct {
+	Worst    Severity       `json:"worst"`
+	Summary  string         `json:"summary"` // a plain sentence
+	Volume   Volume         `json:"volume"`
+	Counts   Counts         `json:"counts"`
+	Findings []Finding      `json:"findings"`          // worst first, then by code and record
+	Omitted  map[string]int `json:"omitted,omitempty"` // findings beyond the bound, by code
+}
+
+// Count returns how many findings have at least severity s, those left out
+// counted by their code's usual severity.
+func (r *Report) Count(s Severity) (n int) {
+	for _, f := range r.Findings {
+		if f.Severity >= s {
+			n++
+		}
+	}
+	for code, k := range r.Omitted {
+		if Codes[code].Severity >= s {
+			n += k
+		}
+	}
+	return n
+}
+
+// Damaged reports whether something needs repair.
+func (r *Report) Damaged() bool { return r.Worst >= Error }
+
+func (r *Report) finish() {
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), compareCodes(a.Code, b.Code), cmp.Compare(a.Record+1, b.Record+1))
+	})
+	r.Summary = r.summary()
+}
+
+// compareCodes orders C2 before C10.
+func compareCodes(a, b string) int {
+	return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+func (r *Report) summary() string {
+	errs, warns := r.Count(Error), r.Count(Warning)
+	switch {
+	case r.Worst == Fatal:
+		return "The file system cannot be read in full: " + r.firstMessage()
+	case errs > 0 && (r.Volume.LogUnclean || r.Volume.Dirty):
+		return fmt.Sprintf("%d errors. The volume was not cleanly unmounted: replaying its log may mend some of them.", errs)
+	case errs > 0:
+		return fmt.Sprintf("The file system is damaged: %d errors, %d warnings.", errs, warns-errs)
+	case warns > 0:
+		return fmt.Sprintf("The file system is sound; %d warnings.", warns)
+	}
+	return "The file system is sound."
+}
+
+func (r *Report) firstMessage() string {
+	if len(r.Findings) == 0 {
+		return "nothing could be read."
+	}
+	return r.Findings[0].Message
+}

@@ -1,0 +1,224 @@
+package check
+
+import "bytes"
+
+// standard judges $STANDARD_INFORMATION: four times, flags (32), and since 3.0
+// owner (48), security id (52), quota, USN.
+func (c *checker) standard(a *attr) {
+	k := &c.cur
+	k.standard = true
+	if len(a.value) < 48 {
+		c.find("T3", k.base, a.label(), "%s of record %d has %d bytes, at least 48 are needed.", a.label(), k.no, len(a.value))
+		return
+	}
+	k.hasStd, k.stdFlags = true, le.Uint32(a.value[32:])
+	k.e.times = hash32(hashBytes(a.value[8:16]))
+	if len(a.value) >= 72 {
+		c.useSecurity(le.Uint32(a.value[52:]))
+	}
+}
+
+// maxSecurityIDs bounds the security ids that are remembered.
+const maxSecurityIDs = 1 << 20
+
+// useSecurity remembers that a file uses a descriptor.
+func (c *checker) useSecurity(id uint32) {
+	if id == 0 {
+		return
+	}
+	if _, ok := c.secIDs[id]; !ok && len(c.secIDs) < maxSecurityIDs {
+		c.secIDs[id] = uint32(c.cur.base)
+	}
+}
+
+// name judges a $FILE_NAME and adds it to what the indexes should hold.
+func (c *checker) name(a *attr) {
+	k := &c.cur
+	k.names++
+	f, ok := parseFileName(a.value)
+	if !ok {
+		c.find("T3", k.base, a.label(), "A name of record %d is longer than its attribute.", k.no)
+		k.e.flags |= recBad
+		return
+	}
+	if msg := illegal(&f); msg != "" {
+		c.find("I12", k.base, a.label(), "A name of record %d %s.", k.no, msg)
+	}
+	if k.e.parent == 0 {
+		k.e.parent = f.parent
+	}
+	k.e.sum += hashName(f.parent, f.space, f.name)
+	if (f.space == spaceWin32 || f.space == spaceDOS) && k.nPairs < len(k.spaces) {
+		k.parents[k.nPairs], k.spaces[k.nPairs] = f.parent, f.space
+		k.nPairs++
+	}
+}
+
+// illegal says what no file name may be.
+func illegal(f *fileName) string {
+	if len(f.name) == 0 {
+		return "is empty"
+	}
+	if f.space > spaceBoth {
+		return "is in an unknown name space"
+	}
+	for i := 0; i < len(f.name); i += 2 {
+		if f.name[i+1] == 0 && (f.name[i] == 0 || f.name[i] == '/') {
+			return "has a NUL or a slash inside"
+		}
+	}
+	return ""
+}
+
+func (c *checker) objectID(a *attr) {
+	k := &c.cur
+	if len(a.value) < 16 {
+		c.find("X1", k.base, a.label(), "The object identifier of record %d has %d bytes instead of 16 or 64.", k.no, len(a.value))
+		return
+	}
+	if k.no != fVolume {
+		k.e.sum += hashName(keyObject, 0, a.value[:16])
+	}
+}
+
+// Seeds that keep the kinds of index entries apart in an entry's sum; no parent
+// reference has them, since record numbers end at 48 bits and these have the
+// sequence 0.
+const (
+	keyObject  = 1<<48 - 1
+	keyReparse = 1<<48 - 2
+)
+
+func (c *checker) data(a *attr) {
+	k := &c.cur
+	k.data = true
+	if a.lowest == 0 {
+		c.rep.Counts.Streams++
+	}
+	if len(a.name) > 0 {
+		k.wofData = k.wofData || string(a.name) == nameWof
+		return
+	}
+	if a.lowest != 0 {
+		return
+	}
+	k.unnamed, k.dataSeen, k.dataFlags = true, true, a.flags
+	if k.size = a.size; !a.nonRes {
+		k.size = int64(len(a.value))
+	}
+}
+
+// root notes an index root; the index itself is judged when it is walked.
+func (c *checker) root(a *attr) {
+	if string(a.name) == nameI30 {
+		c.cur.i30 = true
+	} else {
+		c.cur.view = true
+	}
+}
+
+// Reparse tags that the check knows.
+const (
+	tagWof      = 0x80000017
+	tagMS       = 1 << 31 // made by Microsoft: no GUID behind the header
+	maxReparse  = 16 << 10
+	wofFile     = 2
+	wofHead     = 16
+	reparseHead = 8
+)
+
+// reparsePoint judges a reparse point [MS-FSCC 2.1.2] and adds it to what the
+// index of reparse points should hold.
+func (c *checker) reparsePoint(a *attr) {
+	k := &c.cur
+	v := a.value
+	if a.nonRes {
+		v = c.shortValue(a, maxReparse)
+	}
+	if len(v) < reparseHead {
+		c.find("T15", k.base, a.label(), "The reparse point of record %d has %d bytes.", k.no, len(v))
+		return
+	}
+	k.tag = le.Uint32(v)
+	head := reparseHead
+	if k.tag&tagMS == 0 {
+		head += 16
+	}
+	if len(v) != head+int(le.Uint16(v[4:])) {
+		c.find("T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), head+int(le.Uint16(v[4:])))
+	}
+	k.wof = k.tag == tagWof && len(v) >= reparseHead+wofHead && le.Uint32(v[reparseHead+4:]) == wofFile
+	k.e.sum += hashName(keyReparse, 0, v[:4])
+}
+
+// shortValue reads a non-resident attribute of at most limit bytes; nil when it
+// cannot.
+func (c *checker) shortValue(a *attr, limit int64) []byte {
+	var s stream
+	if s.extend(a) != nil {
+		return nil
+	}
+	v, err := c.readAll(&s, limit)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+// eaInfo reads $EA_INFORMATION: packed size (2), how many are needed (2), size
+// (4).
+func (c *checker) eaInfo(a *attr) {
+	k := &c.cur
+	if k.eaInfo = len(a.value) >= 8; k.eaInfo {
+		k.eaNeed, k.eaSize = int(le.Uint16(a.value[2:])), int(le.Uint32(a.value[4:]))
+		return
+	}
+	c.find("T14", k.base, a.label(), "%s of record %d has %d bytes instead of 8.", a.label(), k.no, len(a.value))
+}
+
+// ea judges the chain of extended attributes; those of 64 KiB and more are not
+// followed.
+func (c *checker) ea(a *attr) {
+	k := &c.cur
+	k.ea = true
+	v := a.value
+	if a.nonRes {
+		if v = c.shortValue(a, 64<<10); v == nil {
+			return
+		}
+	}
+	need := 0
+	for p := v; len(p) > 0; {
+		n, ok := eaLength(p)
+		if !ok {
+			c.find("T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
+			return
+		}
+		need += int(p[4] >> 7)
+		p = p[n:]
+	}
+	if k.eaInfo && (need != k.eaNeed || k.eaSize != len(v)) {
+		c.find("T14", k.base, a.label(), "The extended attributes of record %d have %d bytes, but claim %d.", k.no, len(v), k.eaSize)
+	}
+}
+
+// eaLength is the length of the first entry: next (4), flags (1), name length
+// (1), value length (2), name and NUL, value. The last entry's next may be 0.
+func eaLength(p []byte) (int, bool) {
+	if len(p) < 8 {
+		return 0, len(bytes.Trim(p, "\x00")) == 0
+	}
+	need := 8 + int(p[5]) + 1 + int(le.Uint16(p[6:]))
+	n := int(le.Uint32(p))
+	if n == 0 {
+		n = len(p)
+	}
+	return n, n >= need && n <= len(p) && p[8+int(p[5])] == 0
+}
+
+// eaPair looks that both attributes are there or none.
+func (c *checker) eaPair() {
+	if k := &c.cur; k.ea != k.eaInfo {
+		c.find("T14", k.no, "$EA", "Record %d has only one of $EA and $EA_INFORMATION.", k.no)
+	}
+}

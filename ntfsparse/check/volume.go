@@ -1,0 +1,157 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Volume flags.
+const (
+	volDirty = 1
+	volKnown = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x80 | 0x4000 | 0x8000
+)
+
+// readVolume reads version, flags and label from record 3.
+func (c *checker) readVolume() {
+	c.info = volumeInfo{major: 3, minor: 1}
+	b, msg := c.record(fVolume, nil)
+	if msg != "" {
+		return // reported when the record's turn comes
+	}
+	each(b, func(a *attr) bool {
+		switch {
+		case a.typ == tVolInfo && len(a.value) >= 12:
+			c.info = volumeInfo{a.value[8], a.value[9], le.Uint16(a.value[10:])}
+		case a.typ == tVolName:
+			c.rep.Volume.Label = decode16(a.value)
+		}
+		return true
+	})
+	c.judgeVolume()
+}
+
+func (c *checker) judgeVolume() {
+	i, v := c.info, &c.rep.Volume
+	v.Version, v.Dirty = fmt.Sprintf("%d.%d", i.major, i.minor), i.flags&volDirty != 0
+	if v.Dirty {
+		c.find("V1", fVolume, "$VOLUME_INFORMATION", "The volume is marked dirty: it was not cleanly unmounted, or Windows wants to check it.")
+	}
+	if rest := i.flags &^ volKnown; rest != 0 {
+		c.find("V2", fVolume, "$VOLUME_INFORMATION", "The volume has the unknown flags %#x.", rest)
+	}
+	if v.Version != "1.2" && v.Version != "3.0" && v.Version != "3.1" {
+		c.find("V3", fVolume, "$VOLUME_INFORMATION", "The NTFS version %s is unknown.", v.Version)
+	}
+	c.attrDef()
+}
+
+// attrDef judges $AttrDef: entries of 160 bytes, by rising type (4 at 128).
+func (c *checker) attrDef() {
+	const size = 160
+	s, err := c.load(fAttrDef, tData, "")
+	var b []byte
+	if err == nil {
+		b, err = c.readAll(s, 64<<10)
+	}
+	if err != nil {
+		c.find("V6", fAttrDef, "$DATA", "The attribute definitions cannot be read: %v.", err)
+		return
+	}
+	prev, n := uint32(0), 0
+	for ; len(b) >= size && le.Uint32(b[128:]) != 0; b = b[size:] {
+		if typ := le.Uint32(b[128:]); typ <= prev || typ&0xf != 0 {
+			c.find("V6", fAttrDef, "$DATA", "The attribute definitions are out of order at type %#x.", typ)
+			return
+		} else {
+			prev = typ
+		}
+		n++
+	}
+	if n < 10 {
+		c.find("V6", fAttrDef, "$DATA", "There are only %d attribute definitions.", n)
+	}
+}
+
+// Restart page of $LogFile: "RSTR", update sequence, system page size (4 at 16),
+// log page size (4 at 20), restart area offset (2 at 24), minor and major
+// version (2 at 26, 28). Restart area: current LSN (8), clients (2), free list
+// (2), in-use list (2), flags (2).
+const (
+	logClean = 2
+	logNone  = 0xffff
+)
+
+// log judges the restart pages of $LogFile.
+func (c *checker) log() {
+	s, err := c.load(fLog, tData, "")
+	if err != nil || s.size < 2*4096 {
+		c.find("V4", fLog, "$DATA", "The log cannot be read.")
+		return
+	}
+	page := make([]byte, 4096)
+	var best []byte
+	broken := 0
+	for i := range int64(2) {
+		if c.read(s, page, i*4096) != nil {
+			broken++
+			continue
+		}
+		switch {
+		case len(bytes.Trim(page, "\xff")) == 0:
+			continue // empty: as mkntfs and Linux leave it
+		case string(page[:4]) == "CHKD":
+			continue // emptied by chkdsk
+		case string(page[:4]) != "RSTR" || fixup(page, 0x1e) != "":
+			broken++
+		case best == nil || restartLSN(page) > restartLSN(best):
+			best = bytes.Clone(page)
+		}
+	}
+	c.judgeLog(best, broken)
+}
+
+func restartLSN(page []byte) uint64 {
+	if off := int(le.Uint16(page[24:])); off <= len(page)-16 {
+		return le.Uint64(page[off:])
+	}
+	return 0
+}
+
+func (c *checker) judgeLog(page []byte, broken int) {
+	if page == nil {
+		if broken > 0 {
+			c.find("V4", fLog, "$DATA", "The log has no readable restart page.")
+		}
+		return
+	}
+	off := int(le.Uint16(page[24:]))
+	if off > len(page)-16 {
+		c.find("V4", fLog, "$DATA", "The log's restart page is malformed.")
+		return
+	}
+	if le.Uint16(page[28:]) >= 2 {
+		c.find("V8", fLog, "$DATA", "The log has version 2, as while mounted by Windows 8 or later.")
+	}
+	inUse, flags := le.Uint16(page[off+12:]), le.Uint16(page[off+14:])
+	if inUse != logNone && flags&logClean == 0 {
+		c.rep.Volume.LogUnclean = true
+		c.find("V4", fLog, "$DATA", "The log holds work that was not finished: the volume was in use or was not cleanly unmounted.")
+	}
+}
+
+// hibernation looks at hiberfil.sys in the root.
+func (c *checker) hibernation() {
+	if c.hiberfil == 0 {
+		return
+	}
+	s, err := c.load(c.hiberfil, tData, "")
+	var b [4]byte
+	if err != nil || s.size < 4096 || c.read(s, b[:], 0) != nil {
+		return
+	}
+	switch string(b[:]) {
+	case "hibr", "HIBR", "wake", "WAKE", "RSTR":
+		c.rep.Volume.Hibernated = true
+		c.find("V5", c.hiberfil, "$DATA", "Windows is hibernated on this volume, or was shut down with fast start-up.")
+	}
+}
