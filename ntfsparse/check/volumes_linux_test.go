@@ -1,0 +1,69 @@
+package check
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"vitrine/internal/testvol"
+)
+
+// TestFreshVolumes checks what mkntfs makes, of every geometry, empty and with
+// some files.
+func TestFreshVolumes(t *testing.T) {
+	for _, g := range []struct{ sector, cluster int }{
+		{512, 512}, {512, 1024}, {512, 4096}, {512, 65536}, {512, 131072}, {512, 2 << 20},
+		{1024, 4096}, {2048, 4096}, {4096, 4096}, {4096, 65536}, {4096, 2 << 20},
+	} {
+		t.Run(fmt.Sprintf("%d sector %d cluster", g.sector, g.cluster), func(t *testing.T) {
+			img := testvol.Make(t, testvol.Options{Size: max(96<<20, int64(g.cluster)*900), Sector: g.sector, Cluster: g.cluster, Label: "fresh"})
+			sound(t, judgedFile(t, img))
+			testvol.With(t, img, func(dir string) { testvol.Fill(t, dir, 300, 1) })
+			rep := judgedFile(t, img)
+			sound(t, rep)
+			if rep.Counts.Files < 300 || rep.Volume.Label != "fresh" {
+				t.Errorf("%d files, label %q", rep.Counts.Files, rep.Volume.Label)
+			}
+		})
+	}
+}
+
+func TestRichVolume(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 384 << 20})
+	testvol.With(t, img, func(dir string) {
+		testvol.Rich(t, dir)
+		testvol.StaleIndex(t, dir, 2000)
+		must(t, os.Mkdir(filepath.Join(dir, "wof"), 0o755))
+		testvol.WOFSet(t, filepath.Join(dir, "wof"))
+		testvol.Fill(t, dir, 600, 2)
+		testvol.Mutate(t, dir, 3)
+	})
+	sound(t, judgedFile(t, img))
+}
+
+func TestWSLVolume(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		must(t, os.Symlink("../target", filepath.Join(dir, "link")))
+		must(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o644))
+		must(t, syscall.Mknod(filepath.Join(dir, "device"), syscall.S_IFBLK|0o600, 8<<8|1))
+		l, err := net.Listen("unix", filepath.Join(dir, "socket"))
+		must(t, err)
+		l.(*net.UnixListener).SetUnlinkOnClose(false)
+		must(t, l.Close())
+	}, "special_files=wsl,permissions")
+	sound(t, judgedFile(t, img))
+}
+
+func TestFragmentedTable(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 48 << 20})
+	testvol.With(t, img, func(dir string) { testvol.FragmentMFT(t, dir, 5000) })
+	rep := judgedFile(t, img)
+	sound(t, rep)
+	if rep.Counts.Extensions == 0 {
+		t.Error("the file table is not in pieces: the test does not test")
+	}
+}
