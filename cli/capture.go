@@ -65,11 +65,14 @@ they are; what it holds can be saved with 'vitrine rescue'.`,
 	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
-	f.StringVar(&o.name, "name", "", "readable `PREFIX` of the file names")
+	f.StringVar(&o.name, "name", "", "readable `NAME` in front of the file names")
 	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
 	f.BoolVar(&o.polite, "polite", false, "let other programs go first")
 	return c
 }
+
+// minSplit is the smallest part of a member, in bytes.
+const minSplit = 1 << 20
 
 func (o *captureOptions) arguments(args []string) error {
 	like := "like this: vitrine capture /dev/sdb -o backups/"
@@ -80,6 +83,9 @@ func (o *captureOptions) arguments(args []string) error {
 		return usage(like, "no folder for the image is named")
 	case o.differential && o.onto == "":
 		return usage("add --onto IMAGE", "--differential needs the image that it starts from")
+	}
+	if o.split > 0 && o.split < minSplit {
+		return usage("choose 1M or more, like 4G for FAT disks", "parts of %s are too small", size(int64(o.split)))
 	}
 	if _, err := capture.ParseLevel(o.level); err != nil {
 		return usage("choose none, fastest, default, better or best", "there is no level %q", o.level)
@@ -173,7 +179,7 @@ func prefixOf(p *reader.Point) string {
 	if !found {
 		return ""
 	}
-	return prefix
+	return strings.TrimSuffix(prefix, "_")
 }
 
 // parent opens the point to build on: the one named, or for a differential the

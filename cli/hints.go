@@ -8,8 +8,11 @@ import (
 	"strings"
 	"syscall"
 
+	"vitrine/capture"
+	"vitrine/device"
 	"vitrine/index"
 	"vitrine/mount"
+	"vitrine/reader"
 	"vitrine/volume"
 )
 
@@ -45,11 +48,10 @@ func at(what string, err error) error {
 }
 
 func interrupted(err error) error {
-	p := &problem{code: exitInterrupted, msg: "interrupted", hint: "nothing that existed before was changed", err: err}
 	if told, ok := errors.AsType[*problem](err); ok && told.code == exitInterrupted {
 		return told
 	}
-	return p
+	return &problem{exitInterrupted, "interrupted", "nothing that existed before was changed", err}
 }
 
 // explain finds the two lines and the exit code for err.
@@ -74,6 +76,23 @@ type hintRule struct {
 
 // hintTable is searched from the top; the first class that fits speaks.
 var hintTable = []hintRule{
+	{is[*capture.OptionError], exitUsage, "'vitrine capture --help' shows what it takes; nothing was written"},
+	{isAny(capture.ErrWrongParent), exitFailed, "nothing was written; name the image of this disk with --onto, or leave --onto away for a full (--other-source takes it all the same)"},
+	{isAny(capture.ErrSourceGone), exitFailed, "earlier points are untouched; connect the disk again and capture again"},
+	{is[*reader.MissingError], exitMissing, missingHint},
+	{is[*reader.NoPointError], exitFailed, "'vitrine list' shows the points of the set; nothing was changed"},
+	{is[*reader.SeveralSetsError], exitFailed, severalHint},
+	{is[*reader.UnfinishedError], exitFailed, unfinishedHint},
+	{isAny(reader.ErrUnreadable), exitIncomplete, "the disk could not be read there when the image was made; 'vitrine info' lists such places, an earlier point may have these bytes"},
+	{is[*reader.DamageError], exitDamage, "the image is damaged there; other files and points may be fine, 'vitrine verify' tells; a second copy of this file helps"},
+	{isAny(device.ErrNotDisk), exitFailed, "name a disk, a partition or a raw image file"},
+	{isAny(device.ErrUnsupported), exitDriver, "use a raw image file, or run it on Linux; nothing was changed"},
+	{isAny(device.ErrTooSmall), exitFailed, "nothing was written; choose a larger target"},
+	{isAny(device.ErrExists), exitFailed, "nothing was written; choose another name, or --overwrite"},
+	{isAny(device.ErrProtected), exitFailed, "nothing was written; choose another target"},
+	{isAny(device.ErrReadOnly), exitDriver, "nothing was written; the system does not let this target be written"},
+	{isAny(device.ErrBusy), exitFailed, "nothing was written; unmount it first, or choose another target"},
+	{is[*mount.OptionError], exitUsage, "'vitrine mount --help' lists options"},
 	{is[*mount.PointError], exitFailed, pointHint},
 	{is[*mount.DriverError], exitDriver, driverHint},
 	{isAny(mount.ErrBusy), exitFailed, busyHint},
@@ -119,6 +138,26 @@ func isAny(targets ...error) func(error) bool {
 		}
 		return false
 	}
+}
+
+// missingHint tells where a member was looked for, and what to do.
+func missingHint(err error) string {
+	m, _ := errors.AsType[*reader.MissingError](err)
+	return fmt.Sprintf("put %s beside the others or name its folder with --search; points that do not need it stay usable, 'vitrine list' shows them", m.Name)
+}
+
+func severalHint(err error) string {
+	s, _ := errors.AsType[*reader.SeveralSetsError](err)
+	ids := make([]string, len(s.Sets))
+	for i, set := range s.Sets {
+		ids[i] = set.ID.String()
+	}
+	return fmt.Sprintf("name one by its Image ID: --search %s %s", s.Dir, strings.Join(ids, " or "))
+}
+
+func unfinishedHint(err error) string {
+	u, _ := errors.AsType[*reader.UnfinishedError](err)
+	return fmt.Sprintf("this capture was cut off; earlier points are safe, and 'vitrine rescue %s' saves what it holds", u.Path)
 }
 
 // plain is the text of err without the name of the system call that failed.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"vitrine/index"
@@ -16,7 +18,14 @@ func (e *env) resolve(ctx context.Context, r imageRef) (string, error) {
 	if r.Image == "" {
 		return "", usage("name a member file, a folder with one set, or an Image ID", "no image is named")
 	}
-	return reader.Resolve(ctx, r.Spec(), e.search...)
+	path, err := reader.Resolve(ctx, r.Spec(), e.search...)
+	switch _, notID := index.ParseImageID(r.Image); {
+	case errors.Is(err, index.ErrNotMember):
+		return "", &problem{exitFailed, r.Image + " is not a Vitrine image", "name a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device", err}
+	case notID == nil && errors.Is(err, fs.ErrNotExist) && !is[*reader.NoPointError](err):
+		return "", &problem{exitFailed, "no image with the ID " + r.Image + " is here", "name the folder that holds it with --search", err}
+	}
+	return path, err
 }
 
 // point opens the point that an IMAGE argument means.

@@ -18,11 +18,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"vitrine/scripts/demo/disk"
 )
 
 const (
 	work    = "bin/demo" // all that the demo makes; stays for playing on
-	disk    = work + "/disk.img"
+	sample  = "testdata/demo"
+	image   = work + "/disk.img"
 	images  = work + "/images"
 	noMount = 6 // exit code: a driver or a right is missing
 )
@@ -32,7 +35,7 @@ var program = "bin/vitrine"
 func main() {
 	err := error(nil)
 	if len(os.Args) > 1 && os.Args[1] == "-pack" {
-		err = pack(os.Args[2:])
+		err = disk.Pack(sample, os.Args[2:])
 	} else {
 		err = demo()
 	}
@@ -67,24 +70,24 @@ func fresh() error {
 
 func capture() error {
 	title("A disk of 56 MiB: GPT, an EFI partition and a Windows volume. The first image is a full.")
-	if err := apply(disk, 1); err != nil {
+	if err := disk.Apply(sample, image, 1); err != nil {
 		return err
 	}
-	if err := vitrine("capture", disk, "-o", images, "--comment", "first image"); err != nil {
+	if err := vitrine("capture", image, "-o", images, "--comment", "first image"); err != nil {
 		return err
 	}
 	title("A week later files have changed. An incremental stores only what did.")
-	if err := apply(disk, 2); err != nil {
+	if err := disk.Apply(sample, image, 2); err != nil {
 		return err
 	}
-	if err := vitrine("capture", disk, "-o", images, "--onto", images, "--comment", "after the opening"); err != nil {
+	if err := vitrine("capture", image, "-o", images, "--onto", images, "--comment", "after the opening"); err != nil {
 		return err
 	}
 	title("Another week: some documents were deleted, by mistake.")
-	if err := apply(disk, 3); err != nil {
+	if err := disk.Apply(sample, image, 3); err != nil {
 		return err
 	}
-	return vitrine("capture", disk, "-o", images, "--onto", images)
+	return vitrine("capture", image, "-o", images, "--onto", images)
 }
 
 func look() error {
@@ -147,7 +150,7 @@ func restore() error {
 	}
 	title("Compared with the source: the files of both disks, byte by byte.")
 	source := filepath.Join(work, "source.img")
-	if err := apply(source, 1); err != nil {
+	if err := disk.Apply(sample, source, 1); err != nil {
 		return err
 	}
 	was, err := sums(source, "was")
