@@ -3,11 +3,8 @@ package mount
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,12 +31,10 @@ type driver struct {
 	opts Options
 	ctx  context.Context
 
-	uid, gid   uint32
-	file, dir  uint32 // permission bits
-	mu         sync.RWMutex
-	files      map[uint64]volume.OpenFile
-	lastHandle uint64
-	complaints atomic.Int32
+	uid, gid  uint32
+	file, dir uint32 // permission bits
+	open      handles
+	complaints
 }
 
 func newDriver(ctx context.Context, t volume.FileSystem, o Options) *driver {
@@ -48,7 +43,6 @@ func newDriver(ctx context.Context, t volume.FileSystem, o Options) *driver {
 		tree:          t, opts: o, ctx: ctx,
 		uid: o.uid(), gid: o.gid(),
 		file: 0o777 &^ uint32(o.fileMask()), dir: 0o777 &^ uint32(o.dirMask()),
-		files: map[uint64]volume.OpenFile{},
 	}
 }
 
@@ -69,20 +63,13 @@ var errnos = map[class]fuse.Status{
 	classTimeout:     fuse.Status(syscall.ETIMEDOUT),
 }
 
-// maxComplaints bounds the lines that a broken image can put into the log.
-const maxComplaints = 1000
-
 // status tells an error to the kernel, and to the log what the kernel cannot
 // be told.
 func (d *driver) status(op string, id uint64, err error) fuse.Status {
 	if err == nil {
 		return fuse.OK
 	}
-	c := classOf(err)
-	if c == classIO && d.complaints.Add(1) <= maxComplaints {
-		d.opts.log("%s %#x: %v", op, id, err)
-	}
-	return errnos[c]
+	return errnos[d.class(&d.opts, op, id, err)]
 }
 
 // Lookup also remembers what is not there.
@@ -302,61 +289,28 @@ func (d *driver) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fus
 	if err != nil {
 		return d.status("open", in.NodeId, err)
 	}
-	out.Fh = d.keep(f)
+	out.Fh = d.open.keep(f)
 	out.OpenFlags = fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH
 	return fuse.OK
 }
 
-func (d *driver) keep(f volume.OpenFile) uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.lastHandle++
-	d.files[d.lastHandle] = f
-	return d.lastHandle
-}
+func (d *driver) Release(_ <-chan struct{}, in *fuse.ReleaseIn) { d.open.close(in.Fh) }
 
-func (d *driver) opened(fh uint64) volume.OpenFile {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.files[fh]
-}
-
-func (d *driver) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
-	d.mu.Lock()
-	f := d.files[in.Fh]
-	delete(d.files, in.Fh)
-	d.mu.Unlock()
-	if f != nil {
-		f.Close()
-	}
-}
-
-// Read gives all that was asked for or fails: the kernel takes a short answer
-// for the end of the file and would show zeros.
 func (d *driver) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
-	f := d.opened(in.Fh)
+	f := d.open.get(in.Fh)
 	if f == nil {
 		return nil, fuse.EBADF
 	}
-	off := int64(in.Offset)
-	left := f.Size() - off
-	if off < 0 || left <= 0 {
-		return fuse.ReadResultData(nil), fuse.OK
-	}
-	buf = buf[:min(left, int64(len(buf)), int64(in.Size))]
-	n, err := f.ReadAt(d.ctx, buf, off)
-	if n < len(buf) {
-		if err == nil || err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+	n, err := readWhole(d.ctx, f, buf, int64(in.Offset))
+	if err != nil {
 		return nil, d.status("read", in.NodeId, err)
 	}
-	return fuse.ReadResultData(buf), fuse.OK
+	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
 
 // Lseek finds data and holes.
 func (d *driver) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
-	f := d.opened(in.Fh)
+	f := d.open.get(in.Fh)
 	if f == nil {
 		return fuse.EBADF
 	}
@@ -377,24 +331,6 @@ func (d *driver) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) 
 	}
 	out.Offset = uint64(min(at, size))
 	return fuse.OK
-}
-
-// seek goes from extent to extent until one is what is wanted; size when none is.
-func seek(ctx context.Context, f volume.OpenFile, off, size int64, wantHole bool) (int64, error) {
-	for off < size {
-		end, hole, err := nextExtent(ctx, f, size, off)
-		if err != nil {
-			return 0, err
-		}
-		if hole == wantHole {
-			return off, nil
-		}
-		if end <= off {
-			return 0, volume.ErrCorrupt
-		}
-		off = end
-	}
-	return size, nil
 }
 
 func (d *driver) StatFs(_ <-chan struct{}, h *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
@@ -422,11 +358,4 @@ func (d *driver) statfs(id volume.ID) (volume.StatFS, error) {
 func (d *driver) Access(<-chan struct{}, *fuse.AccessIn) fuse.Status { return fuse.ENOSYS }
 func (d *driver) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status   { return fuse.ENOSYS }
 
-func (d *driver) OnUnmount() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for fh, f := range d.files {
-		f.Close()
-		delete(d.files, fh)
-	}
-}
+func (d *driver) OnUnmount() { d.open.closeAll() }

@@ -51,19 +51,6 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// must is for what cannot fail in a test.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func sampleTree() *mount.Tree {
-	t := mount.NewTree()
-	must(t.AddVolume("", mounttest.Sample()))
-	return t
-}
-
 func bad(path string) bool { return strings.HasSuffix(path, "/bad") }
 
 func TestSample(t *testing.T) {

@@ -6,13 +6,14 @@ import (
 )
 
 // A damaged or hostile volume can hold names that no system can show: with a
-// slash or a zero in them, "." or "..". They appear with look-alikes, and can be
+// slash or a zero in them, "." or "..", or none at all. They appear with look-alikes, and can be
 // opened by these.
 const (
 	likeSlash  = "\u2215" // ∕
 	likeZero   = "\u2400" // ␀
 	likeDot    = "\u2024" // ․
 	likeDotDot = "\u2025" // ‥
+	likeEmpty  = "\u2422" // ␢
 )
 
 var (
@@ -24,7 +25,7 @@ var (
 func showName(name string) string {
 	switch name {
 	case "":
-		return likeZero
+		return likeEmpty
 	case ".":
 		return likeDot
 	case "..":
@@ -43,6 +44,8 @@ func recallName(shown string) (name string, ok bool) {
 		return ".", true
 	case likeDotDot:
 		return "..", true
+	case likeEmpty:
+		return "", true
 	}
 	name = nameRecaller.Replace(shown)
 	return name, name != shown

@@ -41,16 +41,33 @@ func serve(s Server, dir string) error {
 	tree, opts := s()
 	opts.Log = func(line string) { fmt.Println("log:", line) }
 	opts.Name = "mounttest"
-	srv, err := mount.Mount(context.Background(), tree, dir, opts)
+	unmount, err := drivers[Driver()](context.Background(), tree, dir, opts)
 	if err != nil {
 		return err
 	}
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
-	if err := srv.Unmount(); err != nil {
+	if err := unmount(); err != nil {
 		return err
 	}
 	return noLeak(before)
+}
+
+// driverEnv chooses the driver of all servers.
+const driverEnv = "VITRINE_TEST_DRIVER"
+
+// Driver is the name of the driver under test: "" for the system's own,
+// "cgofuse" for that of Windows over libfuse (build tag cgofuse).
+func Driver() string { return os.Getenv(driverEnv) }
+
+var drivers = map[string]func(context.Context, volume.FileSystem, string, mount.Options) (unmount func() error, err error){
+	"": func(ctx context.Context, t volume.FileSystem, dir string, o mount.Options) (func() error, error) {
+		s, err := mount.Mount(ctx, t, dir, o)
+		if err != nil {
+			return nil, err
+		}
+		return s.Unmount, nil
+	},
 }
 
 // noLeak waits for goroutines to end.

@@ -45,7 +45,11 @@ func ReadOnly(t *testing.T, dir, file, folder string) {
 		"set xattr":          func() error { return unix.Setxattr(f, "user.new", []byte("x"), 0) },
 		"remove xattr":       func() error { return unix.Removexattr(f, "user.Zone.Identifier") },
 	} {
-		if err := try(); err != unix.EROFS && !isROFS(err) {
+		err := try()
+		if Driver() == "cgofuse" && (err == unix.EINVAL || err == unix.EOPNOTSUPP) {
+			continue // libfuse 2 refuses by itself what it does not know
+		}
+		if err != unix.EROFS && !isROFS(err) {
 			t.Errorf("%s: %v, want %v", what, err, unix.EROFS)
 		}
 	}
