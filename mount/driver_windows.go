@@ -1,0 +1,329 @@
+package mount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/winfsp/cgofuse/fuse"
+	"golang.org/x/sys/windows"
+
+	"vitrine/volume"
+)
+
+// Server is a mount that is being served by this process.
+type Server struct {
+	dir    string // "X:" or the folder
+	opts   Options
+	host   *fuse.FileSystemHost
+	cancel context.CancelFunc
+	done   chan struct{}
+	known  chan struct{} // closed when the register has it, or it failed
+	over   chan struct{} // closed when WinFsp has ended it
+	entry  *entry
+	event  windows.Handle
+}
+
+// Mount mounts the tree: on a drive letter ("X:"), on a free one ("*" or ""), or
+// on a folder that must not exist yet. A process can mount once. It returns when
+// the files can be used. The mount outlives ctx.
+//
+// A wrong place is a [*PointError]; WinFsp missing, too old or not running is a
+// [*DriverError].
+func Mount(ctx context.Context, t volume.FileSystem, dir string, o Options) (*Server, error) {
+	if err := loadWinFsp(); err != nil {
+		return nil, err
+	}
+	dir, point, err := winPoint(dir, &o)
+	if err != nil {
+		return nil, err
+	}
+	tree, ok := t.(*Tree)
+	if !ok {
+		tree = NewTree()
+		if err := tree.AddVolume("", t); err != nil {
+			return nil, err
+		}
+	}
+	return start(ctx, tree, dir, point, o)
+}
+
+// winPoint checks the place. dir is what people call it, point is what WinFsp
+// is told: for an administrator a letter that all sessions see.
+func winPoint(where string, o *Options) (dir, point string, err error) {
+	used, err := windows.GetLogicalDrives()
+	if err != nil {
+		return "", "", err
+	}
+	if where == "" || where == "*" {
+		letter, ok := freeLetter(used)
+		if !ok {
+			return "", "", &PointError{"*", errNoLetter}
+		}
+		where = string(letter) + ":"
+	}
+	if letter, ok := driveLetter(where); ok {
+		return winDrive(where, letter, used)
+	}
+	return winFolder(where, o)
+}
+
+var errNoLetter = errors.New("no drive letter is free")
+
+func winDrive(where string, letter byte, used uint32) (dir, point string, err error) {
+	dir = string(letter) + ":"
+	if used&(1<<(letter-'A')) != 0 {
+		return "", "", &PointError{where, ErrMounted}
+	}
+	if windows.GetCurrentProcessToken().IsElevated() {
+		return dir, `\\.\` + dir, nil
+	}
+	return dir, dir, nil
+}
+
+func winFolder(where string, o *Options) (dir, point string, err error) {
+	dir, err = filepath.Abs(where)
+	if err != nil {
+		return "", "", err
+	}
+	info, err := os.Stat(filepath.Dir(dir))
+	switch {
+	case err != nil:
+		return "", "", &PointError{where, ErrMissing}
+	case !info.IsDir():
+		return "", "", &PointError{where, ErrNotFolder}
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return "", "", &PointError{where, errFolderExists}
+	}
+	return dir, dir, nil
+}
+
+var errFolderExists = errors.New("it exists already; on Windows the folder is made by mounting")
+
+func start(ctx context.Context, t *Tree, dir, point string, o Options) (*Server, error) {
+	space, err := t.StatFS(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, opts: o, done: make(chan struct{}), known: make(chan struct{}), over: make(chan struct{})}
+	defer close(s.known)
+	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	d := newPathDriver(ctx, t, o)
+	connected := make(chan struct{})
+	d.inited = func() { close(connected) }
+	s.host = fuse.NewFileSystemHost(d)
+	s.host.SetCapCaseInsensitive(true)
+	s.host.SetCapReaddirPlus(true)
+	s.host.SetCapDeleteAccess(true)
+	go s.serve(point, winfspOptions(&o, space, t.time))
+	if err := s.await(connected); err != nil {
+		s.cancel()
+		return nil, err
+	}
+	s.register()
+	return s, nil
+}
+
+func (s *Server) serve(point string, args []string) {
+	defer close(s.done)
+	defer s.cancel()
+	s.host.Mount(point, args) // WinFsp tells its reasons to its own log
+	close(s.over)
+	<-s.known
+	s.entry.remove()
+}
+
+// patience is how long a letter may take to appear or to vanish.
+const patience = 10 * time.Second
+
+// await waits until the files can be seen: WinFsp connects before that.
+func (s *Server) await(connected <-chan struct{}) error {
+	select {
+	case <-connected:
+	case <-s.over:
+		return &DriverError{ErrNoDriver, "WinFsp refused to mount on " + s.dir}
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if _, err := os.Stat(s.dir + `\`); err == nil {
+			return nil
+		}
+		select {
+		case <-s.over:
+			return &DriverError{ErrNoDriver, "WinFsp refused to mount on " + s.dir}
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	s.host.Unmount()
+	return fmt.Errorf("%s did not appear", s.dir)
+}
+
+func (s *Server) register() {
+	pid := os.Getpid()
+	var err error
+	s.entry, err = enter(Record{PID: pid, Dir: s.dir, Image: s.opts.Image, Point: s.opts.Point, Since: time.Now()})
+	if err != nil {
+		s.opts.log("the list of mounts: %v", err)
+	}
+	s.event, err = windows.CreateEvent(nil, 1, 0, eventName(pid))
+	if err != nil {
+		s.opts.log("unmounting from elsewhere: %v", err)
+		return
+	}
+	go s.obey()
+}
+
+// eventName is what another process sets to have process pid unmount.
+func eventName(pid int) *uint16 {
+	name, _ := windows.UTF16PtrFromString(fmt.Sprintf(`Local\vitrine-unmount-%d`, pid))
+	return name
+}
+
+// obey unmounts when another process says so; it ends with the mount.
+func (s *Server) obey() {
+	const pause = 100 // ms
+	defer windows.CloseHandle(s.event)
+	for {
+		select {
+		case <-s.done:
+			return
+		default:
+		}
+		if r, err := windows.WaitForSingleObject(s.event, pause); err != nil || r == windows.WAIT_OBJECT_0 {
+			s.host.Unmount()
+			return
+		}
+	}
+}
+
+// Dir is the drive ("X:") or the folder.
+func (s *Server) Dir() string { return s.dir }
+
+// Done is closed when the mount has ended.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Wait waits until the mount has ended.
+func (s *Server) Wait() { <-s.done }
+
+// Unmount unmounts and waits for the end. Windows does not refuse it to mounts
+// that are in use.
+func (s *Server) Unmount() error {
+	s.host.Unmount()
+	select {
+	case <-s.done:
+		return nil
+	case <-time.After(patience):
+		return &BusyError{Dir: s.dir}
+	}
+}
+
+// Detach is Unmount.
+func (s *Server) Detach() error { return s.Unmount() }
+
+// Abort is Unmount, but lets nobody wait for an answer.
+func (s *Server) Abort() error {
+	s.cancel()
+	return s.Unmount()
+}
+
+// Run waits for the end and unmounts when the process is told to stop: by
+// Ctrl-C, the closing of its window, log-off, or ctx.
+func (s *Server) Run(ctx context.Context, _ func(line string)) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	select {
+	case <-s.done:
+		return nil
+	case <-signals:
+	case <-ctx.Done():
+	}
+	return s.Unmount()
+}
+
+// Unmount unmounts an image that is mounted on a drive or folder by this or
+// another process, and waits until that process has ended. One that does not
+// listen is ended.
+func Unmount(ctx context.Context, dir string, _ bool) error {
+	r, err := findRecord(dir)
+	if err != nil {
+		return err
+	}
+	event, err := windows.OpenEvent(windows.EVENT_MODIFY_STATE, false, eventName(r.PID))
+	if err == nil {
+		windows.SetEvent(event)
+		windows.CloseHandle(event)
+	}
+	p, err := windows.OpenProcess(windows.SYNCHRONIZE|windows.PROCESS_TERMINATE, false, uint32(r.PID))
+	if err != nil {
+		return &DriverError{ErrNoRight, fmt.Sprintf("process %d serves %s: %v", r.PID, dir, err)}
+	}
+	defer windows.CloseHandle(p)
+	return waitOrEnd(ctx, p, dir)
+}
+
+func findRecord(dir string) (Record, error) {
+	name := dir
+	if letter, ok := driveLetter(dir); ok {
+		name = string(letter) + ":"
+	} else if abs, err := filepath.Abs(dir); err == nil {
+		name = abs
+	}
+	list, err := Mounts()
+	for _, r := range list {
+		if strings.EqualFold(r.Dir, name) {
+			return r, nil
+		}
+	}
+	if err == nil {
+		err = &PointError{dir, ErrNotMounted}
+	}
+	return Record{}, err
+}
+
+func waitOrEnd(ctx context.Context, p windows.Handle, dir string) error {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if r, err := windows.WaitForSingleObject(p, 50); err != nil || r == windows.WAIT_OBJECT_0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if err := windows.TerminateProcess(p, 1); err != nil {
+		return &PointError{dir, err}
+	}
+	return nil
+}
+
+// alive says that the process of a record still runs; WinFsp ends a mount with
+// its process.
+func alive(r *Record) bool { return r.Start != "" && startTime(r.PID) == r.Start }
+
+func addUnregistered(list []Record) []Record { return list }
+
+// startTime tells one process from a later one with the same number. Empty when
+// there is no such process.
+func startTime(pid int) string {
+	p, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
+	if err != nil {
+		return ""
+	}
+	defer windows.CloseHandle(p)
+	var code uint32
+	const running = 259 // STILL_ACTIVE
+	if windows.GetExitCodeProcess(p, &code) != nil || code != running {
+		return ""
+	}
+	var created, exited, kernel, user windows.Filetime
+	if windows.GetProcessTimes(p, &created, &exited, &kernel, &user) != nil {
+		return ""
+	}
+	return fmt.Sprint(created.Nanoseconds())
+}
