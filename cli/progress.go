@@ -183,7 +183,7 @@ func (m *meter) report(complete bool) progressReport {
 	r := progressReport{Phase: m.phase, Item: m.item, Done: m.done, Total: m.total, Elapsed: now.Sub(m.start).Seconds()}
 	rate := m.rate.perSecond(now)
 	r.Rate = int64(rate)
-	if m.total > 0 {
+	if m.total > 0 || complete {
 		p := percent(m.done, m.total, complete)
 		r.Percent = &p
 	}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"vitrine/ntfsparse/check"
+	"vitrine/volume"
+)
+
+type checkOptions struct {
+	source sourceFlags
+	deep   bool
+	all    bool
+	args   []string
+}
+
+func newCheck(e *env) *cobra.Command {
+	o := checkOptions{}
+	c := &cobra.Command{
+		Use: "check IMAGE[:N]", Short: "Check the file systems inside, read-only", GroupID: groupBack,
+		Long: `Check whether the NTFS volumes of an image or disk are sound, as chkdsk would, without
+changing anything. This is about what was captured; 'vitrine verify' is about the
+image. Exit code 4 when a repair is needed.`,
+		Example: `  vitrine check backups/
+  vitrine check backups@3:2 --deep
+  vitrine check --device /dev/sdb1`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.args = args
+			return runCheck(c.Context(), e, &o)
+		},
+	}
+	o.source.add(c)
+	c.Flags().BoolVar(&o.deep, "deep", false, "read all contents too and expand what is compressed")
+	c.Flags().BoolVarP(&o.all, "all", "a", false, "list remarks and all findings of a kind too")
+	return c
+}
+
+func runCheck(ctx context.Context, e *env, o *checkOptions) error {
+	refs, err := imageRefs(&o.source, o.args)
+	if err != nil {
+		return err
+	}
+	for _, r := range refs {
+		if err := e.checkOne(ctx, o, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef) error {
+	s, err := e.openShelf(ctx, r, o.source.device != "")
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	parts, err := s.checkable(r.Part)
+	if err != nil {
+		return err
+	}
+	damaged := 0
+	for _, p := range parts {
+		bad, err := e.checkPart(ctx, o, s, p)
+		if err != nil {
+			return err
+		}
+		if bad {
+			damaged++
+		}
+	}
+	if damaged > 0 {
+		return failed(exitDamage, "the image is as it was captured; run chkdsk on the disk itself, or look for an earlier point that is sound",
+			"%s needs a repair", plural(int64(damaged), "file system"))
+	}
+	return nil
+}
+
+// checkable are the NTFS partitions, or the one that is named whatever it is.
+func (s *shelf) checkable(number int) (parts []*part, err error) {
+	if number > 0 {
+		p, err := s.partition(number)
+		return []*part{p}, err
+	}
+	if len(s.parts) == 1 {
+		return s.parts, nil // a damaged boot sector may hide what it is
+	}
+	for _, p := range s.parts {
+		if volume.Detect(p.r, p.size).Kind == "ntfs" {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return nil, failed(exitFailed, "only NTFS can be checked as yet; 'vitrine info' tells what is there", "%s holds no NTFS volume", s.name)
+	}
+	return parts, nil
+}
+
+// checkedObject is the result of one file system in --json.
+type checkedObject struct {
+	Partition int `json:"partition"`
+	*check.Report
+}
+
+func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part) (damaged bool, err error) {
+	m := e.progress()
+	defer m.abandon()
+	phase := ""
+	r, err := check.Run(ctx, p.r, p.size, check.Options{Deep: o.deep, Progress: func(v check.Progress) {
+		if v.Phase != phase {
+			phase = v.Phase
+			m.begin("checking "+phase, v.Total)
+		}
+		m.at(v.Done, v.Total, "")
+	}})
+	if err != nil {
+		return false, err
+	}
+	m.finish()
+	if e.json {
+		e.emit("checked", checkedObject{p.number, r})
+	} else {
+		e.printChecked(o, p, r)
+	}
+	return r.Damaged(), nil
+}
+
+func (e *env) printChecked(o *checkOptions, p *part, r *check.Report) {
+	fmt.Fprintf(e.Out, "partition %d%s: %s\n", p.number, quotedLabel(r.Volume.Label), r.Summary)
+	const most = 10
+	shown := map[string]int{}
+	hidden := 0
+	for _, f := range r.Findings {
+		if shown[f.Code]++; !o.all && (shown[f.Code] > most || f.Severity == check.Info) {
+			hidden++
+			continue
+		}
+		fmt.Fprintf(e.Out, "  %-7s %-3s %s%s\n", f.Severity, f.Code, findingPlace(&f), f.Message)
+	}
+	for _, n := range r.Omitted {
+		hidden += n
+	}
+	if hidden > 0 {
+		fmt.Fprintf(e.Out, "  and %s; --all lists them\n", plural(int64(hidden), "more remark"))
+	}
+	c := r.Counts
+	fmt.Fprintf(e.Out, "  looked at %s, %s, %s of %s clusters in use\n", plural(c.Files, "file"), plural(c.Folders, "folder"), grouped(r.Volume.UsedClusters), grouped(r.Volume.Clusters))
+}
+
+func quotedLabel(l string) string {
+	if l == "" {
+		return ""
+	}
+	return " (" + printable(l) + ")"
+}
+
+func findingPlace(f *check.Finding) string {
+	switch {
+	case f.Path != "":
+		return printable(f.Path) + ": "
+	case f.Record != check.NoRecord:
+		return fmt.Sprintf("record %d: ", f.Record)
+	}
+	return ""
+}
