@@ -465,3 +465,25 @@ func (n *ntfsFS) FileExtents(_ context.Context, path string) (int64, []Extent, e
 
 // Notes tells what was found odd about the volume.
 func (n *ntfsFS) Notes() []string { return n.v.Notes() }
+
+// ListXattr lists what ntfs-3g gives access to as extended attributes.
+func (n *ntfsFS) ListXattr(ctx context.Context, id ID) ([]string, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil || stream != 0 {
+		return nil, err
+	}
+	return f.XattrNames(), nil
+}
+
+// Xattr gives the value of one of them.
+func (n *ntfsFS) Xattr(ctx context.Context, id ID, name string) ([]byte, error) {
+	f, stream, err := n.file(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if stream != 0 {
+		return nil, fs.ErrNotExist
+	}
+	b, err := f.Xattr(name)
+	return b, ntfsErr(err)
+}
