@@ -57,6 +57,9 @@ func (c *checker) fallBack(b []byte, g geometry, faults []fault, back []byte) bo
 	saved := len(bad) == 0 && c.plausible(bg)
 	if saved {
 		faults = againstBackup(b, back, faults)
+	} else if len(faults) == 0 && back != nil && len(bootDifferences(b, back)) == 0 {
+		c.find("M3", fMFT, "", "There is no file table at cluster %d and no mirror at cluster %d.", g.mft, g.mirror)
+		return false
 	} else if len(faults) == 0 {
 		faults = []fault{{"B5", fmt.Sprintf("there is no file table at cluster %d and no mirror at cluster %d", g.mft, g.mirror)}}
 	}

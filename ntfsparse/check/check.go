@@ -65,13 +65,7 @@ type checker struct {
 // Run checks the NTFS volume of the given size in bytes that r holds. The error
 // is ctx's, or nil: whatever is wrong with the volume is in the report.
 func Run(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, error) {
-	c := &checker{ctx: ctx, r: r, size: size, o: o, rep: &Report{Findings: []Finding{}}}
-	c.count, c.paths, c.folders = map[string]int{}, map[uint64]string{}, map[string]uint64{}
-	c.lost = map[uint64]lostName{}
-	c.secIDs = map[uint32]uint32{}
-	if c.o.MaxPerCode <= 0 {
-		c.o.MaxPerCode = 1000
-	}
+	c := newChecker(ctx, r, size, o)
 	if c.boot() && c.openTable() {
 		c.stages()
 	}
@@ -81,6 +75,17 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, er
 	c.addPaths()
 	c.rep.finish()
 	return c.rep, nil
+}
+
+func newChecker(ctx context.Context, r io.ReaderAt, size int64, o Options) *checker {
+	if o.MaxPerCode <= 0 {
+		o.MaxPerCode = 1000
+	}
+	return &checker{
+		ctx: ctx, r: r, size: size, o: o, rep: &Report{Findings: []Finding{}},
+		count: map[string]int{}, paths: map[uint64]string{}, lost: map[uint64]lostName{},
+		folders: map[string]uint64{}, secIDs: map[uint32]uint32{},
+	}
 }
 
 // stages run one after the other; each stands on what the former learned.

@@ -203,7 +203,7 @@ func (c *checker) compareWords(p []byte, lcn int64, bad *spans) {
 		}
 		stretches(own&^have, func(at, n int64) { bad.add("C2", lcn+at, n) })
 		stretches(have&^own, func(at, n int64) { c.unowned.add("C3", lcn+at, n) })
-		c.rep.Counts.UnownedCluster += int64(bits.OnesCount64(have &^ own))
+		c.rep.Counts.UnownedClusters += int64(bits.OnesCount64(have &^ own))
 	}
 }
 
@@ -237,7 +237,7 @@ func (c *checker) reportUnowned() {
 		return
 	}
 	c.find("C3", fBitmap, "$DATA", "%d clusters are marked used but belong to no file, the first at cluster %d (%d).",
-		c.rep.Counts.UnownedCluster, u.list[0].lcn, u.list[0].n)
+		c.rep.Counts.UnownedClusters, u.list[0].lcn, u.list[0].n)
 }
 
 // reportSpans finds the owners of doubtful ranges in one more pass and reports.

@@ -96,6 +96,8 @@ func (u *upcase) compare(a, b []byte) (folded, exact int) {
 const (
 	mix1 = 0x9e3779b97f4a7c15
 	mix2 = 0xd6e8feb86659fd93
+	mix3 = 0xa0761d6478bd642f
+	mix4 = 0xe7037ed1a0b428db
 )
 
 // hashName identifies an index entry of a file: where it stands and what it
@@ -118,7 +120,7 @@ func hashBytes(b []byte) uint64 {
 }
 
 func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a^mix1, b^mix2)
+	hi, lo := bits.Mul64(a^mix3, b^mix4)
 	return hi ^ lo
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -41,10 +42,31 @@ const NoRecord = ^uint64(0)
 type Finding struct {
 	Code      string   `json:"code"` // never changes its meaning, see [Codes]
 	Severity  Severity `json:"severity"`
-	Record    uint64   `json:"record"`              // file record number; NoRecord: none
+	Record    uint64   `json:"record"`              // file record number; NoRecord: none, and not in JSON
 	Path      string   `json:"path,omitempty"`      // of the record, '/' separated from the root
 	Attribute string   `json:"attribute,omitempty"` // such as "$DATA:stream"
 	Message   string   `json:"message"`             // a plain sentence
+}
+
+// MarshalJSON leaves the record out where there is none.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type plain Finding
+	if f.Record != NoRecord {
+		return json.Marshal(plain(f))
+	}
+	return json.Marshal(struct {
+		plain
+		Record *uint64 `json:"record,omitempty"`
+	}{plain: plain(f)})
+}
+
+// UnmarshalJSON reads what MarshalJSON gives.
+func (f *Finding) UnmarshalJSON(b []byte) error {
+	type plain Finding
+	p := plain{Record: NoRecord}
+	err := json.Unmarshal(b, &p)
+	*f = Finding(p)
+	return err
 }
 
 // Volume describes the volume that was checked.
@@ -65,17 +87,17 @@ type Volume struct {
 
 // Counts says how much was looked at.
 type Counts struct {
-	Records        int64 `json:"records"` // in use
-	Extensions     int64 `json:"extension_records"`
-	Files          int64 `json:"files"`
-	Folders        int64 `json:"folders"`
-	Streams        int64 `json:"data_streams"`
-	ReparsePoints  int64 `json:"reparse_points"`
-	IndexEntries   int64 `json:"index_entries"`
-	IndexBlocks    int64 `json:"index_blocks"`
-	Descriptors    int64 `json:"security_descriptors"`
-	OwnedClusters  int64 `json:"owned_clusters"`  // by run lists
-	UnownedCluster int64 `json:"unowned_cluster"` // marked used, owned by nobody
+	Records         int64 `json:"records"` // in use
+	Extensions      int64 `json:"extension_records"`
+	Files           int64 `json:"files"`
+	Folders         int64 `json:"folders"`
+	Streams         int64 `json:"data_streams"`
+	ReparsePoints   int64 `json:"reparse_points"`
+	IndexEntries    int64 `json:"index_entries"`
+	IndexBlocks     int64 `json:"index_blocks"`
+	Descriptors     int64 `json:"security_descriptors"`
+	OwnedClusters   int64 `json:"owned_clusters"`   // by run lists
+	UnownedClusters int64 `json:"unowned_clusters"` // marked used, owned by nobody
 }
 
 // Report is the outcome of a check.
@@ -125,13 +147,21 @@ func (r *Report) summary() string {
 	case r.Worst == Fatal:
 		return "The file system cannot be read in full: " + r.firstMessage()
 	case errs > 0 && (r.Volume.LogUnclean || r.Volume.Dirty):
-		return fmt.Sprintf("%d errors. The volume was not cleanly unmounted: replaying its log may mend some of them.", errs)
+		return "The file system is damaged: " + plural(errs, "error") + ", " + plural(warns-errs, "warning") +
+			". It was not cleanly unmounted: replaying its log may mend some of them."
 	case errs > 0:
-		return fmt.Sprintf("The file system is damaged: %d errors, %d warnings.", errs, warns-errs)
+		return "The file system is damaged: " + plural(errs, "error") + ", " + plural(warns-errs, "warning") + "."
 	case warns > 0:
-		return fmt.Sprintf("The file system is sound; %d warnings.", warns)
+		return "The file system is sound; " + plural(warns, "warning") + "."
 	}
 	return "The file system is sound."
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (r *Report) firstMessage() string {

@@ -1,0 +1,560 @@
+package check
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"vitrine/internal/testvol"
+)
+
+// mutation breaks one thing in a sound volume; code is what the check must say,
+// path of which file ("": not looked at).
+type mutation struct {
+	code, name, path string
+	do               func(v *vol)
+}
+
+var (
+	soundOnce  sync.Once
+	soundImage []byte
+)
+
+// soundVolume is a volume with one of everything that the mutations break.
+func soundVolume(t testing.TB) *vol {
+	soundOnce.Do(func() {
+		img := testvol.Make(t, testvol.Options{Size: 33 << 20})
+		testvol.With(t, img, func(dir string) { furnish(t, dir) })
+		b, err := os.ReadFile(img)
+		must(t, err)
+		soundImage = b
+	})
+	if soundImage == nil {
+		t.Fatal("the volume could not be made, see the first test")
+	}
+	return openVol(t, bytes.Clone(soundImage))
+}
+
+func furnish(t testing.TB, dir string) {
+	write := func(name string, data []byte) { must(t, os.WriteFile(filepath.Join(dir, name), data, 0o644)) }
+	for _, d := range []string{"many", "comp", "sub", "sub/inner", "links"} {
+		must(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+	}
+	for i := range 400 {
+		write("many/"+strings.Repeat("a name that fills ", 3)+string(rune('a'+i/100))+string(rune('a'+i/10%10))+string(rune('a'+i%10)), nil)
+	}
+	testvol.Compressed(t, filepath.Join(dir, "comp"))
+	write("comp/text", bytes.Repeat([]byte("compressible text, line by line\n"), 9000))
+	write("plain", bytes.Repeat([]byte("plain "), 5000))
+	write("other", bytes.Repeat([]byte("other "), 5000))
+	write("resident", []byte("a few bytes"))
+	write("streams", []byte("main"))
+	write("streams:aaa", []byte("first"))
+	write("streams:bbb", []byte("second"))
+	write("hiberfil.sys", make([]byte, 20000))
+	write("LongFileName.document", []byte("dos"))
+	testvol.DOSName(t, filepath.Join(dir, "LongFileName.document"), "LONGFI~1.DOC")
+	testvol.Striped(t, filepath.Join(dir, "striped"), 40)
+	write("links/hl0", []byte("linked"))
+	for i := range 60 {
+		must(t, os.Link(filepath.Join(dir, "links/hl0"), filepath.Join(dir, "links", strings.Repeat("l", 98)+string(rune('a'+i/26))+string(rune('a'+i%26)))))
+	}
+	for _, n := range []string{"ea", "objid", "symlink"} {
+		write(n, nil)
+	}
+	testvol.EAs(t, filepath.Join(dir, "ea"), []string{"USER.A", "USER.B"}, map[string][]byte{"USER.A": []byte("one"), "USER.B": []byte("two")})
+	testvol.ObjectID(t, filepath.Join(dir, "objid"), "00112233445566778899aabbccddeeff")
+	testvol.Reparse(t, filepath.Join(dir, "symlink"), 0xA000000C, testvol.LinkData("plain", "plain", true, 1))
+	testvol.WriteWOF(t, filepath.Join(dir, "wof"), bytes.Repeat([]byte("The quick brown fox. "), 3000), testvol.XPRESS4K)
+	for _, n := range []string{"x", "y", "z"} {
+		write("gone "+n, nil)
+	}
+	for _, n := range []string{"x", "y", "z"} {
+		must(t, os.Remove(filepath.Join(dir, "gone "+n)))
+	}
+	// The files are younger than their folders: one that is missing there was
+	// lost, not deleted.
+	must(t, os.Chtimes(filepath.Join(dir, "many"), time.Unix(1e9, 0), time.Unix(1e9, 0)))
+}
+
+// first finds the first name in the folder "many".
+const manyFirst = "/many/a name that fills a name that fills a name that fills "
+
+func u16(b []byte, off int, v uint16) { le.PutUint16(b[off:], v) }
+func u32(b []byte, off int, v uint32) { le.PutUint32(b[off:], v) }
+func u64(b []byte, off int, v uint64) { le.PutUint64(b[off:], v) }
+
+// runs rewrites an attribute's run list in place; it must not grow.
+func runs(a []byte, list ...byte) { copy(a[le.Uint16(a[32:]):], append(list, 0)) }
+
+var mutations = []mutation{
+	{"B1", "boot signature swapped", "", func(v *vol) { v.boot(func(b []byte) { b[510], b[511] = 0xaa, 0x55 }) }},
+	{"B2", "file system name spoiled", "", func(v *vol) { v.boot(func(b []byte) { b[6] = 'X' }) }},
+	{"B3", "sector of 500 bytes", "", func(v *vol) { v.boot(func(b []byte) { u16(b, 11, 500) }) }},
+	{"B3", "cluster of 127 sectors", "", func(v *vol) { v.boot(func(b []byte) { b[13] = 127 }) }},
+	{"B3", "cluster size halved", "", func(v *vol) { v.boot(func(b []byte) { b[13] /= 2 }) }},
+	{"B3", "record size impossible", "", func(v *vol) { v.boot(func(b []byte) { b[64] = 0x30 }) }},
+	{"B3", "record size doubled", "", func(v *vol) { v.boot(func(b []byte) { b[64]-- }) }},
+	{"B3", "index block size doubled in both boot sectors", "", func(v *vol) { v.both(func(b []byte) { b[68] = 2 }) }},
+	{"B4", "more sectors than the device", "", func(v *vol) { v.boot(func(b []byte) { u64(b, 40, le.Uint64(b[40:])*2) }) }},
+	{"B4", "fewer sectors in both boot sectors", "", func(v *vol) { v.both(func(b []byte) { u64(b, 40, le.Uint64(b[40:])-640) }) }},
+	{"B5", "file table outside the volume", "", func(v *vol) { v.boot(func(b []byte) { u64(b, 48, 1<<40) }) }},
+	{"B5", "file table elsewhere", "", func(v *vol) { v.boot(func(b []byte) { u64(b, 48, le.Uint64(b[48:])+9) }) }},
+	{"B5", "mirror at the file table", "", func(v *vol) { v.boot(func(b []byte) { copy(b[56:64], b[48:56]) }) }},
+	{"C6", "mirror elsewhere in both boot sectors", "/$MFTMirr", func(v *vol) { v.both(func(b []byte) { u64(b, 56, le.Uint64(b[56:])+3) }) }},
+	{"B6", "backup boot sector zero", "", func(v *vol) { clear(v.b[len(v.b)-512:]) }},
+	{"B6", "backup has another serial number", "", func(v *vol) { v.b[len(v.b)-512+73] ^= 1 }},
+	{"B7", "serial number zero", "", func(v *vol) { v.both(func(b []byte) { u64(b, 72, 0) }) }},
+	{"B8", "BitLocker", "", func(v *vol) { v.boot(func(b []byte) { copy(b[3:], "-FVE-FS-") }) }},
+
+	{"V1", "dirty flag", "/$Volume", func(v *vol) { v.value(fVolume, tVolInfo, "", func(x []byte) { x[10] |= 1 }) }},
+	{"V2", "unknown volume flag", "/$Volume", func(v *vol) { v.value(fVolume, tVolInfo, "", func(x []byte) { x[11] |= 2 }) }},
+	{"V3", "version 9.9", "/$Volume", func(v *vol) { v.value(fVolume, tVolInfo, "", func(x []byte) { x[8], x[9] = 9, 9 }) }},
+	{"V4", "log of noise", "/$LogFile", func(v *vol) {
+		at := v.place(v.stream(fLog, tData, ""), 0)
+		copy(v.b[at:at+8192], bytes.Repeat([]byte("noise!"), 2000))
+	}},
+	{"V4", "log with unfinished work", "/$LogFile", func(v *vol) {
+		at := v.place(v.stream(fLog, tData, ""), 0)
+		copy(v.b[at:], restartPage(1, 0, 0))
+	}},
+	{"V8", "log of version 2", "/$LogFile", func(v *vol) {
+		at := v.place(v.stream(fLog, tData, ""), 0)
+		copy(v.b[at:], restartPage(2, logNone, logClean))
+	}},
+	{"V5", "hibernated", "/hiberfil.sys", func(v *vol) {
+		copy(v.b[v.place(v.stream(v.no("/hiberfil.sys"), tData, ""), 0):], "hibr")
+	}},
+	{"V6", "attribute definitions out of order", "/$AttrDef", func(v *vol) {
+		u32(v.b, int(v.place(v.stream(fAttrDef, tData, ""), 128)), 0x90)
+	}},
+	{"V7", "upper-case table spoiled", "/$UpCase", func(v *vol) {
+		u16(v.b, int(v.place(v.stream(fUpCase, tData, ""), 2*'k')), 'k')
+	}},
+	{"V7", "upper-case table cut", "/$UpCase", func(v *vol) { v.attr(fUpCase, tData, "", func(a []byte) { u64(a, 48, 100000) }) }},
+	{"V9", "a bad cluster", "/$BadClus", func(v *vol) { v.badCluster(v.c.g.clusters - 2) }},
+
+	{"M1", "mirror of record 1 zero", "/$MFTMirr", func(v *vol) {
+		at := v.c.g.mirror*v.c.g.cluster + v.c.g.record
+		clear(v.b[at : at+v.c.g.record])
+	}},
+	{"M1", "mirror of record 0 stale", "/$MFT", func(v *vol) {
+		at := v.c.g.mirror * v.c.g.cluster
+		b := v.b[at : at+v.c.g.record]
+		fixup(b, headOld)
+		off, _ := v.find(b, tData, "")
+		u64(b, off+48, le.Uint64(b[off+48:])-1024)
+		seal(b)
+	}},
+	{"M2", "record 0 without signature", "/$MFT", func(v *vol) { v.raw(0, func(b []byte) { copy(b, "FILL") }) }},
+	{"M3", "record 0 and its mirror without signature", "", func(v *vol) {
+		v.raw(0, func(b []byte) { copy(b, "FILL") })
+		copy(v.b[v.c.g.mirror*v.c.g.cluster:], "FILL")
+	}},
+	{"M4", "file table of an odd size", "/$MFT", func(v *vol) {
+		v.attr(0, tData, "", func(a []byte) { u64(a, 48, le.Uint64(a[48:])-100) })
+	}},
+	{"M5", "record bitmap too short", "/$MFT", func(v *vol) {
+		v.attr(0, tBitmap, "", func(a []byte) { u64(a, 48, 8); u64(a, 56, 8) })
+	}},
+	{"M6", "record in use, bit clear", "/plain", func(v *vol) { v.bit(v.stream(0, tBitmap, ""), int64(v.no("/plain")), false) }},
+	{"M6", "record free, bit set", "", func(v *vol) { v.bit(v.stream(0, tBitmap, ""), int64(v.free()), true) }},
+	{"M7", "system file freed", "", func(v *vol) { v.edit(fAttrDef, func(b []byte) { b[22] = 0 }) }},
+	{"M7", "system file renamed", "", func(v *vol) { v.value(fUpCase, tName, "", func(x []byte) { x[nameHead+2] = 'X' }) }},
+	{"M7", "system file with another sequence number", "", func(v *vol) { v.edit(fBadClus, func(b []byte) { u16(b, 16, 77) }) }},
+
+	{"R1", "record without signature", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { copy(b, "LIFE") }) }},
+	{"R1", "record zero", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { clear(b) }) }},
+	{"R1", "record marked BAAD", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { copy(b, "BAAD") }) }},
+	{"R2", "record torn", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { b[510]++ }) }},
+	{"R2", "record torn in its second sector", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { b[1022]++ }) }},
+	{"R2", "update sequence of two entries", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { u16(b, 6, 2) }) }},
+	{"R2", "update sequence at an odd place", "/plain", func(v *vol) { v.raw(v.no("/plain"), func(b []byte) { u16(b, 4, 47) }) }},
+	{"R3", "more used than allocated", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u32(b, 24, 2000) }) }},
+	{"R3", "record claims another size", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u32(b, 28, 1023) }) }},
+	{"R3", "end marker gone", "/plain", func(v *vol) {
+		v.edit(v.no("/plain"), func(b []byte) { u32(b, 24, le.Uint32(b[24:])-8) })
+	}},
+	{"R3", "bytes behind the end marker", "/plain", func(v *vol) {
+		v.edit(v.no("/plain"), func(b []byte) { u32(b, 24, le.Uint32(b[24:])+16) })
+	}},
+	{"R4", "first attribute too early", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 20, 48) }) }},
+	{"R4", "first attribute behind the end", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 20, 1016) }) }},
+	{"R5", "another record's number", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u32(b, 44, 5) }) }},
+	{"R6", "sequence number 0", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 16, 0) }) }},
+	{"R7", "a link too many", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 18, 2) }) }},
+	{"R7", "no links", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 18, 0) }) }},
+	{"R7", "a link too few in a file of many records", "/links/hl0", func(v *vol) {
+		v.edit(v.no("/links/hl0"), func(b []byte) { u16(b, 18, le.Uint16(b[18:])-1) })
+	}},
+	{"R8", "file marked as a folder", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { b[22] |= flagDir }) }},
+	{"R8", "folder not marked", "/sub", func(v *vol) { v.edit(v.no("/sub"), func(b []byte) { b[22] &^= flagDir }) }},
+	{"R9", "next identifier too small", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 40, 0) }) }},
+	{"R10", "file claims to be an extension", "/plain", func(v *vol) {
+		v.edit(v.no("/plain"), func(b []byte) { u64(b, 32, v.no("/other")|1<<48) })
+	}},
+	{"R10", "extension of a free record", "", func(v *vol) {
+		v.edit(v.extension("/links/hl0"), func(b []byte) { u64(b, 32, v.free()|1<<48) })
+	}},
+	{"T13", "extension of another file", "/links/hl0", func(v *vol) {
+		v.edit(v.extension("/links/hl0"), func(b []byte) { u64(b, 32, v.no("/other")|1<<48) })
+	}},
+	{"T13", "extension freed", "/links/hl0", func(v *vol) { v.edit(v.extension("/links/hl0"), func(b []byte) { b[22] = 0 }) }},
+	{"R11", "attributes swapped", "/plain", func(v *vol) {
+		var std []byte
+		no := v.no("/plain")
+		v.replace(no, tStandard, "", func(a []byte) []byte { std = bytes.Clone(a); return nil })
+		v.replace(no, tName, "", func(a []byte) []byte { return slices.Concat(a, std) })
+	}},
+	{"R12", "standard information gone", "/plain", func(v *vol) { v.replace(v.no("/plain"), tStandard, "", drop) }},
+	{"R12", "file name gone", "", func(v *vol) { v.replace(v.no("/plain"), tName, "", drop) }},
+	{"R12", "data gone", "/resident", func(v *vol) { v.replace(v.no("/resident"), tData, "", drop) }},
+	{"R12", "index root gone", "/sub/inner", func(v *vol) { v.replace(v.no("/sub/inner"), tRoot, nameI30, drop) }},
+	{"R12", "record bitmap gone", "/$MFT", func(v *vol) { v.replace(0, tBitmap, "", drop) }},
+
+	{"T1", "attribute of length 0", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { u32(a, 4, 0) }) }},
+	{"T1", "attribute longer than its record", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { u32(a, 4, 0x1000) }) }},
+	{"T1", "attribute of odd length", "/plain", func(v *vol) {
+		v.attr(v.no("/plain"), tData, "", func(a []byte) { u32(a, 4, le.Uint32(a[4:])-1) })
+	}},
+	{"T2", "stream name outside", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("aaa"), func(a []byte) { u16(a, 10, 0x7000) }) }},
+	{"T2", "stream name too long", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("aaa"), func(a []byte) { a[9] = 200 }) }},
+	{"T3", "value outside", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { u16(a, 20, 0x4000) }) }},
+	{"T3", "value too long", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { u32(a, 16, 5000) }) }},
+	{"T3", "data with an index flag", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { a[22] = 1 }) }},
+	{"T3", "name without an index flag", "/resident", func(v *vol) { v.attr(v.no("/resident"), tName, "", func(a []byte) { a[22] = 0 }) }},
+	{"T3", "name longer than its attribute", "/resident", func(v *vol) { v.value(v.no("/resident"), tName, "", func(x []byte) { x[0x40] = 200 }) }},
+	{"T3", "standard information too short", "/resident", func(v *vol) { v.attr(v.no("/resident"), tStandard, "", func(a []byte) { u32(a, 16, 40) }) }},
+	{"T4", "unknown type", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { u32(a, 0, 0x88) }) }},
+	{"T5", "impossible run header", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x9f) }) }},
+	{"T5", "run of length 0", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x11, 0, 5) }) }},
+	{"T5", "run before the volume", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x11, 8, 0x80) }) }},
+	{"T5", "run list outside its attribute", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { u16(a, 32, 0x3000) }) }},
+	{"T5", "run list shorter than its range", "/plain", func(v *vol) {
+		v.attr(v.no("/plain"), tData, "", func(a []byte) { u64(a, 24, le.Uint64(a[24:])+1) })
+	}},
+	{"T6", "run past the volume's end", "/plain", func(v *vol) {
+		v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x31, 8, 0xff, 0xff, 0x7f) })
+	}},
+	{"T7", "allocated size without clusters", "/plain", func(v *vol) {
+		v.attr(v.no("/plain"), tData, "", func(a []byte) { u64(a, 40, le.Uint64(a[40:])+4096) })
+	}},
+	{"T8", "size above the allocated", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { u64(a, 48, 1<<30) }) }},
+	{"T8", "more valid than there is", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { u64(a, 56, 32000) }) }},
+	{"T8", "negative size", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { u64(a, 48, 1<<63) }) }},
+	{"T8", "allocated size of half a cluster", "/plain", func(v *vol) {
+		v.attr(v.no("/plain"), tData, "", func(a []byte) { u64(a, 40, le.Uint64(a[40:])+2048) })
+	}},
+	{"T9", "compressed size wrong", "/comp/text", func(v *vol) {
+		v.attr(v.no("/comp/text"), tData, "", func(a []byte) { u64(a, 64, le.Uint64(a[64:])+4096) })
+	}},
+	{"T9", "compression unit wrong", "/comp/text", func(v *vol) { v.attr(v.no("/comp/text"), tData, "", func(a []byte) { a[34] = 7 }) }},
+	{"T10", "compressed data, flag clear", "/comp/text", func(v *vol) {
+		v.value(v.no("/comp/text"), tStandard, "", func(x []byte) { u32(x, 32, le.Uint32(x[32:])&^0x800) })
+	}},
+	{"T11", "two streams of one name", "/streams", func(v *vol) {
+		v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { copy(a[le.Uint16(a[10:]):], encode16("aaa")) })
+	}},
+	{"T12", "two attributes of one identifier", "/streams", func(v *vol) {
+		v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { u16(a, 14, 0) })
+	}},
+	{"T13", "list entry with another sequence number", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { l[22]++ }) }},
+	{"T13", "list entry of length 0", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { u16(l, 4, 0) }) }},
+	{"T13", "list entry with another identifier", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { u16(l, 24, 999) }) }},
+	{"T13", "list out of order", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { u32(l, 0, 0xe0) }) }},
+	{"T14", "chain of extended attributes broken", "/ea", func(v *vol) { v.value(v.no("/ea"), tEA, "", func(x []byte) { u32(x, 0, 4) }) }},
+	{"T14", "size of extended attributes wrong", "/ea", func(v *vol) { v.value(v.no("/ea"), tEAInfo, "", func(x []byte) { u32(x, 4, 999) }) }},
+	{"T15", "reparse point of another length", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { u16(x, 4, 3) }) }},
+	{"T16", "encrypted without keys", "/plain", func(v *vol) {
+		v.attr(v.no("/plain"), tData, "", func(a []byte) { u16(a, 12, aEncrypted) })
+	}},
+	{"T17", "CompactOS table broken", "/wof", func(v *vol) {
+		u32(v.b, int(v.place(v.stream(v.no("/wof"), tData, nameWof), 4)), 1<<30)
+	}},
+	{"T17", "CompactOS data gone", "/wof", func(v *vol) { v.replace(v.no("/wof"), tData, nameWof, drop) }},
+
+	{"C1", "two files share clusters", "/plain", func(v *vol) { v.share("/plain", "/other") }},
+	{"C2", "clusters of a file marked free", "/plain", func(v *vol) { v.bit(v.stream(fBitmap, tData, ""), v.lcn("/plain")+2, false) }},
+	{"C3", "free cluster marked used", "/$Bitmap", func(v *vol) { v.bit(v.stream(fBitmap, tData, ""), v.c.g.clusters-1, true) }},
+	{"C4", "bits behind the end clear", "/$Bitmap", func(v *vol) { v.bit(v.stream(fBitmap, tData, ""), v.c.g.clusters, false) }},
+	{"C5", "bad cluster in a file", "/plain", func(v *vol) { v.badCluster(v.lcn("/plain") + 1) }},
+	{"C6", "$Boot elsewhere", "/$Boot", func(v *vol) {
+		v.attr(fBoot, tData, "", func(a []byte) { runs(a, 0x21, 2, byte(v.c.g.clusters-4), byte((v.c.g.clusters-4)>>8)) })
+	}},
+	{"C7", "cluster bitmap too short", "/$Bitmap", func(v *vol) {
+		v.attr(fBitmap, tData, "", func(a []byte) { u64(a, 48, 512); u64(a, 56, 512) })
+	}},
+
+	{"I1", "index of another collation", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 4, 0x10) }) }},
+	{"I1", "index of another type", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 0, tData) }) }},
+	{"I1", "index blocks of impossible size", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 8, 4000) }) }},
+	{"I1", "index entries outside the root", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 20, 5000) }) }},
+	{"I2", "index block without signature", "/many", func(v *vol) { v.node(func(b []byte) { copy(b, "XDNI") }) }},
+	{"I2", "index block with another number", "/many", func(v *vol) { v.node(func(b []byte) { u64(b, 16, 99) }) }},
+	{"I2", "index block torn", "/many", func(v *vol) {
+		no := v.no("/many")
+		v.b[v.place(v.stream(no, tAlloc, nameI30), v.leaf(no, nameI30, 5)*4096)+510]++
+	}},
+	{"I3", "index entry of length 0", "/many", func(v *vol) { v.entry(1, func(e []byte) { u16(e, 8, 0) }) }},
+	{"I3", "index entry longer than its block", "/many", func(v *vol) { v.entry(1, func(e []byte) { u16(e, 8, 0x2000) }) }},
+	{"I3", "key longer than its entry", "/many", func(v *vol) { v.entry(1, func(e []byte) { u16(e, 10, 0x300) }) }},
+	{"I3", "name longer than its key", "/many", func(v *vol) { v.entry(1, func(e []byte) { e[entryHead+0x40] = 250 }) }},
+	{"I4", "index entries swapped", "/many", func(v *vol) {
+		v.nodeEntries(func(e [][]byte) { x := bytes.Clone(e[1]); copy(e[1], e[2]); copy(e[2], x) })
+	}},
+	{"I4", "index entry doubled", "/many", func(v *vol) { v.nodeEntries(func(e [][]byte) { copy(e[2], e[1]) }) }},
+	{"I5", "child block outside the index", "/many", func(v *vol) { v.children(func(a, _ []byte) { u64(a, 0, 9999) }) }},
+	{"I5", "child block reached twice", "/many", func(v *vol) { v.children(func(a, b []byte) { copy(b, a) }) }},
+	{"I6", "index bitmap bit clear", "/many", func(v *vol) {
+		v.value(v.no("/many"), tBitmap, nameI30, func(x []byte) { x[0] &^= 1 << v.leaf(v.no("/many"), nameI30, 5) })
+	}},
+	{"I6", "index bitmap bit too many", "/many", func(v *vol) { v.value(v.no("/many"), tBitmap, nameI30, func(x []byte) { x[7] |= 0x80 }) }},
+	{"I7", "entry leads to a free record", "/many", func(v *vol) { v.entry(1, func(e []byte) { u64(e, 0, v.free()|1<<48) }) }},
+	{"I7", "entry leads outside the file table", "/many", func(v *vol) { v.entry(1, func(e []byte) { u64(e, 0, 1<<40) }) }},
+	{"I7", "entry with another sequence number", "/many", func(v *vol) { v.entry(1, func(e []byte) { e[6]++ }) }},
+	{"I8", "entry with another name", "", func(v *vol) {
+		v.entry(1, rename)
+	}},
+	{"I8", "entry leads to another file", "", func(v *vol) {
+		v.entry(1, func(e []byte) { u64(e, 0, v.no("/plain")|uint64(v.c.table.at(v.no("/plain")).seq)<<48) })
+	}},
+	{"I8", "entry with another folder", "", func(v *vol) { v.entry(1, func(e []byte) { copy(e[entryHead:], []byte{5, 0, 0, 0, 0, 0, 5, 0}) }) }},
+	{"I9", "entry gone", "", func(v *vol) { v.removeEntry(2) }},
+	{"I10", "entry with a stale size", "", func(v *vol) { v.entry(1, func(e []byte) { u64(e, entryHead+48, 12345) }) }},
+	{"I11", "short name without a long one", "/LongFileName.document", func(v *vol) {
+		no := v.no("/LongFileName.document")
+		v.edit(no, func(b []byte) {
+			each(b, func(a *attr) bool {
+				if a.typ == tName && a.value[0x41] == spaceWin32 {
+					a.value[0x41] = spacePOSIX
+				}
+				return true
+			})
+		})
+	}},
+	{"I12", "name with NUL", "", func(v *vol) { v.value(v.no("/plain"), tName, "", func(x []byte) { x[nameHead+2] = 0 }) }},
+	{"I13", "file whose folder is a file", "/resident/plain", func(v *vol) { v.parent("/plain", "/resident") }},
+	{"I13", "folder in itself", "", func(v *vol) { v.parent("/sub", "/sub/inner") }},
+	{"I13", "folder with another sequence number", "/sub/inner", func(v *vol) { v.value(v.no("/sub/inner"), tName, "", func(x []byte) { x[6]++ }) }},
+
+	{"S1", "unknown security id", "/plain", func(v *vol) { v.securityID("/plain", 0x7777) }},
+	{"S2", "security descriptor elsewhere", "/$Secure", func(v *vol) { v.value(fSecure, tRoot, nameSII, func(x []byte) { x[32+20+8]++ }) }},
+	{"S3", "security descriptor changed", "/$Secure", func(v *vol) { v.sds(0, sdsHead+12); v.sds(sdsBlock, sdsHead+12) }},
+	{"S4", "second copy changed", "/$Secure", func(v *vol) { v.sds(sdsBlock, sdsHead+12) }},
+	{"S5", "security descriptor of an unknown revision", "/$Secure", func(v *vol) { v.sds(0, sdsHead) }},
+	{"X1", "object identifier changed", "/objid", func(v *vol) { v.value(v.no("/objid"), tObjectID, "", func(x []byte) { x[3]++ }) }},
+	{"X1", "object index leads elsewhere", "/objid", func(v *vol) {
+		v.value(v.no("/$Extend/$ObjId"), tRoot, nameO, func(x []byte) { x[32+32]++ })
+	}},
+	{"X2", "quota defaults gone", "/$Extend/$Quota", func(v *vol) { v.value(v.no("/$Extend/$Quota"), tRoot, nameQ, func(x []byte) { u32(x, 32+16, 0) }) }},
+	{"X3", "reparse point of another tag", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { x[0]++ }) }},
+	{"X3", "reparse index leads elsewhere", "", func(v *vol) {
+		v.value(v.no("/$Extend/$Reparse"), tRoot, nameR, func(x []byte) { x[32+16+4]++ })
+	}},
+	{"D2", "compressed contents spoiled", "/comp/text", func(v *vol) {
+		at := v.place(v.stream(v.no("/comp/text"), tData, ""), 0)
+		copy(v.b[at+2:at+60], bytes.Repeat([]byte{0xff}, 58))
+	}},
+	{"D2", "CompactOS contents spoiled", "/wof", func(v *vol) {
+		s := v.stream(v.no("/wof"), tData, nameWof)
+		at := v.place(s, 60)
+		copy(v.b[at:at+300], bytes.Repeat([]byte{0x11}, 300))
+	}},
+}
+
+func drop([]byte) []byte { return nil }
+
+func enc(s string) string { return string(encode16(s)) }
+
+// restartPage is a log's restart page.
+func restartPage(major, inUse, flags uint16) []byte {
+	b := make([]byte, 4096)
+	copy(b, "RSTR")
+	u16(b, 4, 0x1e)
+	u16(b, 6, 9)
+	u32(b, 16, 4096)
+	u32(b, 20, 4096)
+	u16(b, 24, 0x30)
+	u16(b, 26, 1)
+	u16(b, 28, major)
+	u64(b, 0x30, 1000)
+	u16(b, 0x30+12, inUse)
+	u16(b, 0x30+14, flags)
+	u16(b, 0x1e, 7)
+	seal(b)
+	return b
+}
+
+// badCluster puts a cluster on the list of bad ones, and marks it used.
+func (v *vol) badCluster(lcn int64) {
+	n := v.c.g.clusters
+	v.bit(v.stream(fBitmap, tData, ""), lcn, true)
+	v.replace(fBadClus, tData, nameBad, func(a []byte) []byte {
+		head := bytes.Clone(a[:le.Uint16(a[32:])])
+		rest := n - lcn - 1
+		head = append(head, 0x03, byte(lcn), byte(lcn>>8), byte(lcn>>16), 0x31, 1, byte(lcn), byte(lcn>>8), byte(lcn>>16), 0x03, byte(rest), byte(rest>>8), byte(rest>>16), 0)
+		head = append(head, make([]byte, 7)...)[:(len(head)+7)&^7]
+		u32(head, 4, uint32(len(head)))
+		return head
+	})
+}
+
+// extension is a record that holds attributes of a file beside its own.
+func (v *vol) extension(path string) (out uint64) {
+	no := v.no(path)
+	v.c.table.each(func(rec uint64, e *entry) {
+		if e.flags&recExt != 0 && refRecord(e.parent) == no {
+			out = rec
+		}
+	})
+	return out
+}
+
+// list changes the second entry of a file's attribute list.
+func (v *vol) list(path string, change func(l []byte)) {
+	v.t.Helper()
+	no := v.no(path)
+	s := v.stream(no, tList, "")
+	if s.resident {
+		v.value(no, tList, "", func(x []byte) { change(x[le.Uint16(x[4:]):]) })
+		return
+	}
+	at := v.place(s, 0)
+	change(v.b[at+int64(le.Uint16(v.b[at+4:])):])
+}
+
+// share lets file a own the first clusters of file b.
+func (v *vol) share(a, b string) {
+	lcn := v.lcn(b)
+	v.attr(v.no(a), tData, "", func(x []byte) { runs(x, 0x31, 8, byte(lcn), byte(lcn>>8), byte(lcn>>16)) })
+}
+
+// node changes a leaf of the folder "many".
+func (v *vol) node(change func(b []byte)) {
+	v.t.Helper()
+	no := v.no("/many")
+	v.block(no, nameI30, v.leaf(no, nameI30, 5), change)
+}
+
+func (v *vol) nodeEntries(change func(e [][]byte)) {
+	v.t.Helper()
+	v.node(func(b []byte) { change(entriesOf(b[indexHead:])) })
+}
+
+// removeEntry takes an entry out of a leaf, as a lost write would.
+func (v *vol) removeEntry(k int) {
+	v.node(func(b []byte) {
+		node := b[indexHead:]
+		e := entriesOf(node)
+		used := int(le.Uint32(node[4:]))
+		at := used
+		for _, x := range e[k:] {
+			at -= len(x)
+		}
+		copy(node[at:], node[at+len(e[k]):used])
+		u32(node, 4, uint32(used-len(e[k])))
+	})
+}
+
+// rename changes the case of an entry's first letter, without changing its order.
+func rename(e []byte) {
+	f, _ := parseFileName(e[entryHead:])
+	f.name[0] ^= 0x20
+}
+
+// children gives two child pointers of a node of "many" to a change.
+func (v *vol) children(change func(a, b []byte)) {
+	v.t.Helper()
+	no := v.no("/many")
+	s := v.stream(no, tAlloc, nameI30)
+	for i := range s.size / 4096 {
+		done := false
+		v.block(no, nameI30, i, func(b []byte) {
+			if e := entriesOf(b[indexHead:]); b[indexHead+12] != 0 && len(e) > 1 {
+				change(e[0][len(e[0])-8:], e[1][len(e[1])-8:])
+				done = true
+			}
+		})
+		if done {
+			return
+		}
+	}
+	v.t.Fatal("no index block has two children")
+}
+
+// free is a record that is not in use.
+func (v *vol) free() uint64 {
+	for no := uint64(firstFree); no < v.c.records; no++ {
+		if e := v.c.table.peek(no); e == nil || e.flags&recUsed == 0 {
+			return no
+		}
+	}
+	v.t.Fatal("no record is free")
+	return 0
+}
+
+// parent moves a file's name, in its record alone, into another folder.
+func (v *vol) parent(path, into string) {
+	to := v.no(into)
+	v.value(v.no(path), tName, "", func(x []byte) { u64(x, 0, to|uint64(v.c.table.at(to).seq)<<48) })
+}
+
+// securityID gives a file another descriptor, growing its standard information
+// to the form that has one.
+func (v *vol) securityID(path string, id uint32) {
+	v.replace(v.no(path), tStandard, "", func(a []byte) []byte {
+		b := make([]byte, 24+72)
+		copy(b, a[:24])
+		copy(b[24:], a[le.Uint16(a[20:]):][:le.Uint32(a[16:])])
+		u32(b, 4, uint32(len(b)))
+		u32(b, 16, 72)
+		u16(b, 20, 24)
+		u32(b, 24+52, id)
+		return b
+	})
+}
+
+// sds changes a byte of the security descriptors.
+func (v *vol) sds(block, off int64) {
+	v.b[v.place(v.stream(fSecure, tData, nameSDS), block+off)] ^= 0x40
+}
+
+func TestMutations(t *testing.T) {
+	kinds := map[string]bool{}
+	good := soundVolume(t)
+	for _, m := range mutations {
+		if kinds[m.name] {
+			t.Errorf("%s is there twice", m.name)
+		}
+		kinds[m.name] = true
+		t.Run(m.code+" "+m.name, func(t *testing.T) { checkMutation(t, good.copyOf(t), m) })
+	}
+	if len(kinds) < 60 {
+		t.Errorf("only %d kinds", len(kinds))
+	}
+	t.Logf("%d kinds", len(kinds))
+}
+
+// linked reports whether both are names of the file with 61 links.
+func linked(a, b string) bool {
+	return strings.HasPrefix(a, "/links/") && strings.HasPrefix(b, "/links/")
+}
+
+func checkMutation(t *testing.T, v *vol, m mutation) {
+	m.do(v)
+	rep := judged(t, v.b, Options{Deep: true})
+	for _, f := range rep.Findings {
+		if f.Code == m.code && (m.path == "" || f.Path == m.path || linked(f.Path, m.path)) {
+			return
+		}
+	}
+	t.Errorf("%s %s not found", m.code, m.path)
+	for _, f := range rep.Findings {
+		t.Logf("%v %s %s: %s", f.Severity, f.Code, f.Path, f.Message)
+	}
+}

@@ -1,0 +1,64 @@
+package check
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestReportAsJSON(t *testing.T) {
+	rep := Report{Worst: Error, Findings: []Finding{
+		{"B4", Error, NoRecord, "", "", "The number of sectors is wrong."},
+		{"R7", Warning, 0, "/$MFT", "$FILE_NAME", "Record 0 has 1 names but counts 2 links."},
+	}}
+	b, err := json.Marshal(&rep)
+	must(t, err)
+	for _, want := range []string{`"worst":"error"`, `{"code":"B4","severity":"error","message":`, `"record":0,"path":"/$MFT"`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s lacks %s", b, want)
+		}
+	}
+	var back Report
+	must(t, json.Unmarshal(b, &back))
+	if !slices.Equal(back.Findings, rep.Findings) || back.Worst != Error {
+		t.Errorf("read back: %+v", back)
+	}
+}
+
+func TestFindingsBeyondTheBoundAreCounted(t *testing.T) {
+	c := newChecker(t.Context(), nil, 0, Options{MaxPerCode: 3})
+	for i := range 10 {
+		c.find("R7", uint64(9-i), "", "link %d", i)
+	}
+	c.find("M3", NoRecord, "", "fatal")
+	c.rep.finish()
+	r := c.rep
+	if len(r.Findings) != 4 || r.Omitted["R7"] != 7 || r.Count(Error) != 11 || r.Findings[0].Code != "M3" || r.Findings[1].Record != 7 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestSummaries(t *testing.T) {
+	for want, rep := range map[string]Report{
+		"The file system is sound.":                                     {},
+		"The file system is sound; 1 warning.":                          {Worst: Warning, Findings: []Finding{{Code: "C3", Severity: Warning}}},
+		"The file system is damaged: 1 error, 0 warnings.":              {Worst: Error, Findings: []Finding{{Code: "C1", Severity: Error}}},
+		"The file system cannot be read in full: The table is missing.": {Worst: Fatal, Findings: []Finding{{Code: "M3", Severity: Fatal, Message: "The table is missing."}}},
+	} {
+		if got := rep.summary(); got != want {
+			t.Errorf("%q instead of %q", got, want)
+		}
+	}
+}
+
+func TestEveryCodeIsOrderedAndExplained(t *testing.T) {
+	for code, c := range Codes {
+		if len(code) < 2 || !strings.HasSuffix(c.Meaning, ".") {
+			t.Errorf("%s: %q", code, c.Meaning)
+		}
+	}
+	if compareCodes("C2", "C10") >= 0 || compareCodes("B9", "C1") >= 0 {
+		t.Error("codes sort wrongly")
+	}
+}
