@@ -16,7 +16,8 @@ type ScanVisitor struct {
 	// Leaf is a finished leaf of the map, see ExpandLeaf.
 	Leaf func(stream uint16, leaf uint64, pg *Page) error
 	// Damaged is a place where a record was expected and none, or a broken one,
-	// was found; the scan goes on behind it. It is called once per gap.
+	// was found; the scan goes on behind it. It is called once per gap, before
+	// what follows it is reported.
 	Damaged func(addr, n int64) error
 	// Progress is called with the address reached.
 	Progress func(addr int64) error
@@ -55,6 +56,7 @@ type scanner struct {
 	size int64
 	h    *Header
 	v    ScanVisitor
+	at   int64 // the record at hand
 	gap  int64 // where the open gap begins; -1: none
 	buf  []byte
 }
@@ -77,6 +79,7 @@ func (s *scanner) closeGap(at int64) error {
 // record handles the record at addr and gives its padded length; 0: there is
 // none that can be trusted.
 func (s *scanner) record(at int64) (int64, error) {
+	s.at = at
 	var b [PreambleSize]byte
 	if err := readFull(s.r, b[:], at); err != nil {
 		return 0, ignoreShort(err)
@@ -146,7 +149,7 @@ func (s *scanner) plan(table, body []byte, err *error) bool {
 		}
 		streams = append(streams, r)
 	}
-	if s.v.Plan != nil {
+	if *err = s.closeGap(s.at); *err == nil && s.v.Plan != nil {
 		*err = s.v.Plan(doc.Meta, streams)
 	}
 	return true
@@ -164,7 +167,7 @@ func (s *scanner) segment(p *preamble, head, body []byte, whole bool, err *error
 			bad = append(bad, i)
 		}
 	}
-	if s.v.Segment != nil {
+	if *err = s.closeGap(s.at); *err == nil && s.v.Segment != nil {
 		ptr := SegmentPtr{p.Addr, uint32(len(head)), uint32(p.size()), ctxSegment.sum(head)}
 		*err = s.v.Segment(ptr, seg, bad)
 	}
@@ -172,6 +175,9 @@ func (s *scanner) segment(p *preamble, head, body []byte, whole bool, err *error
 }
 
 func (s *scanner) checkpoint(table, body []byte, err *error) bool {
+	if *err = s.closeGap(s.at); *err != nil {
+		return true
+	}
 	f := fields{b: table}
 	for len(f.b) > 0 {
 		tag, _, n, key := f.u16(), f.u16(), f.u32(), f.u64()
