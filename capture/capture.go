@@ -109,12 +109,15 @@ func (c *capturer) identify() error {
 func (c *capturer) create() (err error) {
 	for range 100 {
 		c.out, err = createOutput(c.st, c.o.Dir, baseName(c.o.Prefix, c.options.Set, c.options.Number))
+		if err == nil {
+			return nil
+		}
 		if !errors.Is(err, fs.ErrExist) {
-			return err
+			break
 		}
 		c.options.Number++
 	}
-	return err
+	return &outputError{err}
 }
 
 func (c *capturer) write(ctx context.Context) (*Result, error) {

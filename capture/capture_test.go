@@ -28,21 +28,23 @@ func (m memSource) Size() int64 { return int64(len(m)) }
 // mix fills b with text, noise and zeros.
 func mix(b []byte, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
+	noise := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
 	for len(b) > 0 {
 		n := min(1+r.IntN(200<<10), len(b))
 		switch r.IntN(3) {
 		case 0:
-			for i := range b[:n] {
-				b[i] = byte(r.Uint32())
-			}
+			noise.Read(b[:n])
 		case 1:
-			for i := range b[:n] {
-				b[i] = "a few letters "[r.IntN(14)]
+			noise.Read(b[:n/8])
+			for at := n / 8; at < n; at++ {
+				b[at] = words[int(b[at%(n/8+1)])%len(words)]
 			}
 		}
 		b = b[n:]
 	}
 }
+
+const words = "a few letters that compress "
 
 // fakeFS is a file system for tests: it says what is used.
 type fakeFS struct {

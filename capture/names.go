@@ -35,7 +35,7 @@ func checkPrefix(s string) error {
 
 // nextNumber is one more than the highest number of the set that is seen in
 // the folders, finished or not, and than after. Files are known by their
-// headers, whatever their names.
+// headers, whatever their names, and where there is none by their names.
 func nextNumber(set index.ImageID, folders []string, after int64) (uint32, error) {
 	for _, dir := range folders {
 		entries, err := os.ReadDir(dir)
@@ -43,8 +43,12 @@ func nextNumber(set index.ImageID, folders []string, after int64) (uint32, error
 			return 0, err
 		}
 		for _, e := range entries {
-			if h := headerOf(filepath.Join(dir, e.Name())); h != nil && h.Set == set {
+			h := headerOf(filepath.Join(dir, e.Name()))
+			switch {
+			case h != nil && h.Set == set:
 				after = max(after, int64(h.Number))
+			case h == nil:
+				after = max(after, numberInName(e.Name(), set))
 			}
 		}
 	}
@@ -54,9 +58,26 @@ func nextNumber(set index.ImageID, folders []string, after int64) (uint32, error
 	return uint32(after + 1), nil
 }
 
+// numberInName is the member number in a file's name; -1: none of this set.
+func numberInName(name string, set index.ImageID) int64 {
+	_, rest, ok := strings.Cut(strings.ToUpper(name), set.String()+"-")
+	n := uint32(0)
+	if !ok || !looksLikeMember(name) {
+		return -1
+	}
+	if _, err := fmt.Sscanf(rest, "%d", &n); err != nil {
+		return -1
+	}
+	return int64(n)
+}
+
+func looksLikeMember(name string) bool {
+	return strings.HasSuffix(name, index.Suffix) || strings.HasSuffix(name, index.UnfinishedSuffix)
+}
+
 // headerOf reads the header of a file that may be a member; nil: it is none.
 func headerOf(path string) *index.Header {
-	if !strings.HasSuffix(path, index.Suffix) && !strings.HasSuffix(path, index.UnfinishedSuffix) {
+	if st, err := os.Stat(path); !looksLikeMember(path) || err != nil || !st.Mode().IsRegular() {
 		return nil
 	}
 	f, err := os.Open(path)

@@ -177,6 +177,7 @@ func (s *streamIDs) partition(q *index.Partition) uint16 {
 // parentStream looks the blocks of one stream up in the parent.
 type parentStream struct {
 	m      *index.Map
+	blocks uint64
 	leaves uint64
 	sized  bool // the parent's stream has the same size
 }
@@ -188,7 +189,7 @@ func newParentStream(p ParentPoint, id uint16, size int64) *parentStream {
 	ip := p.IndexParent()
 	for _, r := range ip.Streams {
 		if r.ID == id {
-			return &parentStream{index.NewMap(r, ip.Pages), r.Leaves(), r.Size == size}
+			return &parentStream{index.NewMap(r, ip.Pages), r.Blocks(), r.Leaves(), r.Size == size}
 		}
 	}
 	return nil

@@ -1,0 +1,430 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"vitrine/index"
+)
+
+// badSource fails in places.
+type badSource struct {
+	memSource
+	bad     []extent // EIO
+	short   bool     // now and then gives less than asked, without an error
+	flaky   bool     // each place fails once
+	partial bool     // gives the bytes in front of a bad place
+	end     int64    // where it ends, if not 0
+	gone    int64    // from here on ENXIO, if not 0
+	mu      sync.Mutex
+	seen    map[int64]bool
+}
+
+func (s *badSource) ReadAt(p []byte, off int64) (int, error) {
+	if s.gone > 0 && off+int64(len(p)) > s.gone {
+		return 0, syscall.ENXIO
+	}
+	for _, e := range s.bad {
+		c := clip(e, off, off+int64(len(p)))
+		if c.Len == 0 || s.flaky && s.once(off) {
+			continue
+		}
+		if s.partial {
+			copy(p, s.memSource[off:c.Off])
+			return int(c.Off - off), syscall.EIO
+		}
+		return 0, syscall.EIO
+	}
+	m := s.memSource
+	if s.end > 0 {
+		m = m[:s.end]
+	}
+	if s.short && len(p) > 1000 {
+		p = p[:len(p)/2]
+		n, err := m.ReadAt(p, off)
+		if n > 0 {
+			err = nil
+		}
+		return n, err
+	}
+	return m.ReadAt(p, off)
+}
+
+// once tells whether a place was asked for before.
+func (s *badSource) once(off int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.seen[off]
+	s.seen[off] = true
+	return was
+}
+
+func TestSourceFaults(t *testing.T) {
+	src := make(memSource, 4<<20+1000)
+	mix(src, 11)
+	for i := 0; i < len(src); i += 512 {
+		src[i] = 1 // no zero blocks
+	}
+	bad := []extent{{Off: 512 * 9, Len: 512}, {Off: 100 << 10, Len: 200 << 10}, {Off: 1<<20 - 512, Len: 1024}, {Off: 4 << 20, Len: 1000}}
+	kinds := map[string]func(*badSource) []extent{
+		"errors":       func(s *badSource) []extent { s.bad = bad; return bad },
+		"partial":      func(s *badSource) []extent { s.bad, s.partial = bad, true; return bad },
+		"short reads":  func(s *badSource) []extent { s.short = true; return nil },
+		"flaky":        func(s *badSource) []extent { s.bad, s.flaky = bad, true; return nil },
+		"short errors": func(s *badSource) []extent { s.bad, s.short = bad, true; return bad },
+		"shrinks":      func(s *badSource) []extent { s.end = 3 << 20; return []extent{{Off: 3 << 20, Len: 1<<20 + 1000}} },
+	}
+	for name, set := range kinds {
+		t.Run(name, func(t *testing.T) {
+			s := &badSource{memSource: src, seen: map[int64]bool{}}
+			lost, want := set(s), bytes.Clone(src)
+			for _, e := range lost {
+				clear(want[e.Off:end(e)])
+			}
+			res, p := take(t, s, Options{Dir: t.TempDir()}, nil)
+			if !bytes.Equal(p.readDisk(t), want) {
+				t.Fatal("another content")
+			}
+			var got []extent
+			sum := int64(0)
+			for _, r := range res.Meta.Disks[0].Partitions[0].Unreadable {
+				got, sum = append(got, extent{Off: r.Off, Len: r.Len}), sum+r.Len
+			}
+			if len(got) != len(lost) || sum != res.Meta.Stats.Unreadable {
+				t.Fatalf("unreadable %v, want %v", got, lost)
+			}
+			for i := range got {
+				if got[i] != lost[i] {
+					t.Fatalf("unreadable %v, want %v", got, lost)
+				}
+			}
+			if res.Incomplete != (len(lost) > 0) || len(res.Reasons) != len(res.Meta.Warnings) {
+				t.Fatalf("%v %v", res.Incomplete, res.Reasons)
+			}
+			if n := p.kinds(t, 0)[index.Unreadable]; (n > 0) != (len(lost) > 0) {
+				t.Fatalf("%d blocks unreadable", n)
+			}
+		})
+	}
+}
+
+func TestSourceGone(t *testing.T) {
+	src := make(memSource, 40<<20)
+	mix(src, 12)
+	dir := t.TempDir()
+	_, err := Run(t.Context(), &badSource{memSource: src, gone: 30 << 20}, Options{Dir: dir})
+	var se *StoppedError
+	if !errors.As(err, &se) || !errors.Is(err, ErrSourceGone) || se.Output || se.Path == "" {
+		t.Fatal(err)
+	}
+	res, err := Rescue(t.Context(), se.Path, RescueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := openPoint(t, res.Path).readDisk(t); !bytes.Equal(got[:20<<20], src[:20<<20]) {
+		t.Fatal("another content")
+	}
+}
+
+// TestSourceChanges: a raw file that is written to is noticed.
+func TestSourceChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "raw")
+	os.WriteFile(path, make([]byte, 1<<20), 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := &touchedSource{fileSource: fileSource{f, 1 << 20}}
+	res, err := Run(t.Context(), s, Options{Dir: t.TempDir()})
+	if err != nil || !res.Incomplete || len(res.Reasons) != 1 {
+		t.Fatal(res, err)
+	}
+}
+
+type touchedSource struct {
+	fileSource
+	once sync.Once
+}
+
+func (s *touchedSource) ReadAt(p []byte, off int64) (int, error) {
+	s.once.Do(func() { os.Chtimes(s.Name(), time.Now(), time.Now().Add(time.Hour)) })
+	return s.fileSource.ReadAt(p, off)
+}
+
+func TestBadListBounded(t *testing.T) {
+	var ranges []index.Range
+	l := &badList{ranges: &ranges}
+	size := int64(1) << 40
+	for i := range int64(300000) {
+		l.add(extent{Off: i * 200 << 10, Len: 512}, size)
+	}
+	if len(ranges) > maxUnreadable || l.grain < index.BlockSize {
+		t.Fatalf("%d ranges, grain %d", len(ranges), l.grain)
+	}
+	for i := range int64(300000) {
+		at, ok := i*200<<10, false
+		for lo, hi := 0, len(ranges); lo < hi; {
+			m := (lo + hi) / 2
+			if r := ranges[m]; at >= r.Off && at+512 <= r.Off+r.Len {
+				ok = true
+				break
+			} else if at < r.Off {
+				hi = m
+			} else {
+				lo = m + 1
+			}
+		}
+		if !ok {
+			t.Fatalf("range %d is lost", i)
+		}
+	}
+}
+
+// faultyStorage fails the n-th operation and counts them.
+type faultyStorage struct {
+	osStorage
+	mu     sync.Mutex
+	n, ops int
+	failed string
+}
+
+var errFault = errors.New("no space left, say")
+
+func (s *faultyStorage) step(what string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ops++
+	if s.ops == s.n {
+		s.failed = what
+		return errFault
+	}
+	return nil
+}
+
+func (s *faultyStorage) create(path string) (outFile, error) {
+	if err := s.step("create"); err != nil {
+		return nil, err
+	}
+	f, err := s.osStorage.create(path)
+	return &faultyFile{f, s}, err
+}
+
+func (s *faultyStorage) rename(a, b string) error {
+	if err := s.step("rename"); err != nil {
+		return err
+	}
+	return s.osStorage.rename(a, b)
+}
+
+func (s *faultyStorage) syncDir(dir string) error {
+	if err := s.step("sync folder"); err != nil {
+		return err
+	}
+	return s.osStorage.syncDir(dir)
+}
+
+type faultyFile struct {
+	outFile
+	s *faultyStorage
+}
+
+func (f *faultyFile) Write(p []byte) (int, error) {
+	if err := f.s.step("write"); err != nil {
+		n, _ := f.outFile.Write(p[:len(p)/2])
+		return n, err
+	}
+	return f.outFile.Write(p)
+}
+
+func (f *faultyFile) Sync() error {
+	if err := f.s.step("sync"); err != nil {
+		return err
+	}
+	return f.outFile.Sync()
+}
+
+func (f *faultyFile) Close() error {
+	return errors.Join(f.outFile.Close(), f.s.step("close"))
+}
+
+// TestOutputFaults fails every operation of the output in turn: members before
+// stay as they are, and what is left is unfinished and can be rescued.
+func TestOutputFaults(t *testing.T) {
+	src := make(memSource, 12<<20)
+	mix(src, 13)
+	now := bytes.Clone(src)
+	for i := 0; i < len(now); i += 150 << 10 {
+		now[i] ^= 1
+	}
+	seen := map[string]bool{}
+	for n, again := 1, true; again; n++ {
+		dir := t.TempDir()
+		first, p := take(t, src, Options{Dir: dir, Level: Fastest}, nil)
+		before, _ := os.ReadFile(first.Path)
+		c := newCapturer(memSource(now), Options{Dir: dir, Level: Fastest, Parent: p, Split: 1 << 20})
+		st := &faultyStorage{n: n}
+		c.st = st
+		res, err := c.run(t.Context())
+		again = st.failed != ""
+		seen[st.failed] = true
+		if after, _ := os.ReadFile(first.Path); !bytes.Equal(before, after) {
+			t.Fatalf("%s: the member before was changed", st.failed)
+		}
+		if !again {
+			if err != nil || !bytes.Equal(openPoint(t, res.Path).readDisk(t), now) {
+				t.Fatal(err)
+			}
+			break
+		}
+		checkStopped(t, st.failed, err, dir, p, src, now)
+	}
+	for _, what := range []string{"create", "write", "sync", "sync folder", "rename", "close"} {
+		if !seen[what] {
+			t.Errorf("%s never failed", what)
+		}
+	}
+}
+
+func checkStopped(t *testing.T, what string, err error, dir string, p *testPoint, was, now []byte) {
+	t.Helper()
+	var se *StoppedError
+	if !errors.As(err, &se) || !errors.Is(err, errFault) || !se.Output {
+		t.Fatalf("%s: %v", what, err)
+	}
+	names, _ := filepath.Glob(filepath.Join(dir, "*-0001*"))
+	if se.Path == "" {
+		if len(names) > 0 {
+			t.Fatalf("%s: left %v", what, names)
+		}
+		return
+	}
+	if _, err := os.Stat(se.Path); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if q, err := openPointErr(t, names[0]); err == nil && bytes.Equal(q.readDisk(t), now) {
+		return // complete but for its name, or the sync of the footer
+	}
+	checkRescue(t, se.Path, p, was, now)
+}
+
+// checkRescue rescues a member: every block must be the parent's or the new
+// one, or be named unreadable.
+func checkRescue(t *testing.T, path string, p *testPoint, was, now []byte) *Result {
+	t.Helper()
+	o := RescueOptions{}
+	if p != nil {
+		o.Parent = p
+	}
+	res, err := Rescue(t.Context(), path, o)
+	if errors.Is(err, ErrNothing) {
+		return nil
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	q := openPoint(t, res.Path)
+	if q.tail.Self.Kind != index.Salvage || q.Meta().Consistency != "salvaged" {
+		t.Fatalf("%+v", q.Meta())
+	}
+	checkBlocks(t, q, was, now)
+	return res
+}
+
+func checkBlocks(t *testing.T, q *testPoint, was, now []byte) {
+	t.Helper()
+	d := q.tail.Meta.Disks[0]
+	for _, part := range d.Partitions {
+		m := q.stream(t, part.Stream)
+		got := q.readStream(t, part.Stream)
+		for b := uint64(0); b*index.BlockSize < uint64(len(got)); b++ {
+			lo, hi := b*index.BlockSize, min((b+1)*index.BlockSize, uint64(len(got)))
+			ref, _, err := m.Lookup(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old := was != nil && bytes.Equal(got[lo:hi], was[lo:hi])
+			if !old && !bytes.Equal(got[lo:hi], now[lo:hi]) && ref.Kind != index.Unreadable {
+				t.Fatalf("block %d (%v) is neither old nor new", b, ref.Kind)
+			}
+		}
+	}
+}
+
+// TestRescueCut cuts an unfinished full and an incremental in many places.
+func TestRescueCut(t *testing.T) {
+	src := make(memSource, 80<<20)
+	mix(src, 14)
+	now := bytes.Clone(src)
+	for i := 0; i < len(now); i += 100 << 10 {
+		now[i] ^= 1
+	}
+	dir := t.TempDir()
+	full, p := take(t, src, Options{Dir: dir, Level: Fastest}, nil)
+	inc, _ := take(t, memSource(now), Options{Dir: dir, Level: Fastest, Parent: p}, nil)
+	r := rand.New(rand.NewPCG(1, 5))
+	for _, c := range []struct {
+		path   string
+		parent *testPoint
+		was    []byte
+		now    []byte
+	}{{full.Path, nil, nil, src}, {inc.Path, p, src, now}} {
+		all, _ := os.ReadFile(c.path)
+		for i := range 12 {
+			b := bytes.Clone(all[:index.HeaderSize+r.IntN(len(all)-index.HeaderSize)])
+			if i%3 == 2 && len(b) > 100<<10 { // and damage in the middle
+				clear(b[len(b)/2:][:4096*(1+r.IntN(3))])
+			}
+			cut := filepath.Join(dir, strings.TrimSuffix(filepath.Base(c.path), ".vtr")+index.UnfinishedSuffix)
+			hide := c.path + ".hidden"
+			os.Rename(c.path, hide)
+			os.WriteFile(cut, b, 0o600)
+			if res := checkRescue(t, cut, c.parent, c.was, c.now); res != nil {
+				os.Remove(res.Path)
+			} else if len(b) > 10<<20 {
+				t.Fatalf("nothing rescued of %d bytes", len(b))
+			}
+			os.Remove(cut)
+			os.Rename(hide, c.path)
+		}
+	}
+	if _, err := Rescue(t.Context(), full.Path, RescueOptions{}); !errors.Is(err, ErrFinished) {
+		t.Fatal(err)
+	}
+}
+
+func TestRescueNeedsParent(t *testing.T) {
+	src := make(memSource, 8<<20)
+	mix(src, 15)
+	dir := t.TempDir()
+	_, p := take(t, src, Options{Dir: dir}, nil)
+	src[0] ^= 1
+	res, p2 := take(t, src, Options{Dir: dir, Parent: p}, nil)
+	os.Truncate(res.Path, res.Size-4096-1)
+	var pm *ParentMissingError
+	if _, err := Rescue(t.Context(), res.Path, RescueOptions{}); !errors.As(err, &pm) || pm.Number != 0 {
+		t.Fatal(err)
+	}
+	if _, err := Rescue(t.Context(), res.Path, RescueOptions{Parent: p2}); !errors.As(err, &pm) {
+		t.Fatal(err)
+	}
+	if _, err := Rescue(t.Context(), filepath.Join(dir, "none"), RescueOptions{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(dir, "x"), []byte("text"), 0o600)
+	if _, err := Rescue(t.Context(), filepath.Join(dir, "x"), RescueOptions{}); !errors.Is(err, index.ErrNotMember) {
+		t.Fatal(err)
+	}
+}
+
+var _ io.ReaderAt = (*badSource)(nil)
