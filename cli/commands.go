@@ -6,7 +6,7 @@ import "github.com/spf13/cobra"
 func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newCapture(e), newList(e), newInfo(e),
-		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e),
+		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e), newVersions(e), newDiff(e),
 		newMount(e), newUnmount(e), newMounts(e),
 		newCheck(e),
 		newVersion(e),

@@ -279,10 +279,12 @@ func iso(ns int64) string {
 func join(dir, name string) string { return strings.TrimSuffix(dir, "/") + "/" + name }
 
 func sortByName(all []volume.Entry) {
-	slices.SortFunc(all, func(a, b volume.Entry) int {
-		if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
+	slices.SortFunc(all, func(a, b volume.Entry) int { return compareNames(&a, &b) })
+}
+
+func compareNames(a, b *volume.Entry) int {
+	if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
 }

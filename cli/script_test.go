@@ -99,4 +99,3 @@ func nofileCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there are %q", m)
 	}
 }
-
