@@ -6,6 +6,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"vitrine/mount"
 )
 
@@ -36,10 +38,21 @@ func run(ctx context.Context, args []string, s *Streams) exitCode {
 
 // execute runs a command line, or what mount(8) asks of its helper.
 func execute(ctx context.Context, e *env, args []string) error {
-	if mount.IsHelper(append([]string{os.Args[0]}, args...)) {
+	root := newRoot(e)
+	if mount.IsHelper(append([]string{os.Args[0]}, args...)) && !isCommand(root, args) {
 		return runHelper(ctx, e, args)
 	}
-	root := newRoot(e)
 	root.SetArgs(findWords(args))
 	return root.ExecuteContext(ctx)
+}
+
+// isCommand says whether args begin with a command: "capture /disk -o /images"
+// has the form of a mount helper's arguments too.
+func isCommand(root *cobra.Command, args []string) bool {
+	for _, c := range root.Commands() {
+		if len(args) > 0 && (c.Name() == args[0] || c.HasAlias(args[0])) {
+			return true
+		}
+	}
+	return false
 }

@@ -83,7 +83,7 @@ func TestSamples(t *testing.T) {
 			images := t.TempDir()
 			vitrine(t, "capture", raw, "-o", images)
 			var want tree
-			ntfs3g(t, raw, "ro,noatime,streams_interface=windows,show_sys_files=false", func(dir string) { want = treeOf(t, dir) })
+			ntfs3g(t, raw, "ro,noatime,streams_interface=windows", func(dir string) { want = treeOf(t, dir) })
 			mounted(t, images, nil, func(dir string) {
 				got := treeOf(t, dir)
 				same(t, "ntfs-3g", got, want, nil)
