@@ -41,3 +41,57 @@ func (t *tailReader) lastFooter() error {
 	t.ft = ft
 	return nil
 }
+
+// CheckTail proves what [ReadTail] leaves out when all is well: the copies of
+// the tail's objects and the zeros behind them. It gives the address where the
+// objects begin and what is damaged.
+func CheckTail(part io.ReaderAt, size int64) (start int64, damaged []error, err error) {
+	h, err := ReadHeader(part)
+	if err != nil {
+		return 0, nil, err
+	}
+	t := &tailReader{part: part, size: size, h: h}
+	if err := t.findFooter(); err != nil {
+		return 0, nil, err
+	}
+	b, err := t.object("superblock", ctxSuper, t.ft.super, t.ft.superLen, t.ft.root)
+	if err != nil {
+		return 0, nil, err
+	}
+	s, err := decodeSuper(b, t.ft.super)
+	if err != nil {
+		return 0, nil, err
+	}
+	return min(s.meta.off, s.members.off), t.checkObjects(s), nil
+}
+
+func (t *tailReader) checkObjects(s *super) (damaged []error) {
+	for _, delta := range []int64{0, t.ft.copyDelta} {
+		for _, o := range []struct {
+			what string
+			c    hashContext
+			span
+		}{{"metadata", ctxMeta, s.meta}, {"member table", ctxMembers, s.members},
+			{"superblock", ctxSuper, span{off: t.ft.super, len: t.ft.superLen, hash: t.ft.root}}} {
+			if b, err := t.bytes(o.off+delta, o.len); err != nil || o.c.sum(b) != o.hash {
+				damaged = append(damaged, corrupt(o.what, o.off+delta, "one of its two copies is damaged"))
+			}
+		}
+	}
+	end := t.ft.super + int64(t.ft.superLen) + t.ft.copyDelta
+	if n := t.ft.addr - end; n > 0 && n < Align {
+		if b, err := t.bytes(end, uint32(n)); err != nil || !allZero(b) {
+			damaged = append(damaged, corrupt("padding", end, "it is not zero"))
+		}
+	}
+	return damaged
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

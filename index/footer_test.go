@@ -22,3 +22,19 @@ func TestReadFooter(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckTail(t *testing.T) {
+	b, _ := small(t)
+	start, damaged, err := CheckTail(bytes.NewReader(b), int64(len(b)))
+	if err != nil || len(damaged) > 0 {
+		t.Fatal(start, damaged, err)
+	}
+	for i := int(start); i < len(b)-FooterSize; i++ {
+		b[i] ^= 1
+		_, damaged, err := CheckTail(bytes.NewReader(b), int64(len(b)))
+		if err != nil || len(damaged) != 1 {
+			t.Fatalf("byte %d flipped: %v %v", i, damaged, err)
+		}
+		b[i] ^= 1
+	}
+}
