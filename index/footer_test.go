@@ -38,3 +38,15 @@ func TestCheckTail(t *testing.T) {
 		b[i] ^= 1
 	}
 }
+
+func TestScanReportsPadding(t *testing.T) {
+	b, c := small(t)
+	h, _ := ReadHeader(bytes.NewReader(b))
+	b[2*Align-1] = 1 // behind the plan
+	var gaps [][2]int64
+	Scan(bytes.NewReader(b), int64(len(b)), c.tails[0].Self.Dir.Off, h, ScanVisitor{
+		Damaged: func(addr, n int64) error { gaps = append(gaps, [2]int64{addr, n}); return nil }})
+	if len(gaps) == 0 || gaps[0][0] <= Align || gaps[0][0]+gaps[0][1] != 2*Align {
+		t.Fatalf("gaps %v", gaps)
+	}
+}

@@ -38,8 +38,6 @@ func Scan(r io.ReaderAt, size, end int64, h *Header, v ScanVisitor) error {
 		if n == 0 {
 			s.miss(at)
 			n = Align
-		} else if err := s.closeGap(at); err != nil {
-			return err
 		}
 		at += n
 		if v.Progress != nil {
@@ -99,11 +97,11 @@ func (s *scanner) record(at int64) (int64, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	for _, c := range all[p.size():] {
-		if c != 0 {
-			s.miss(at + alignUp(p.size()) - Align)
-			break
-		}
+	if err := s.closeGap(at); err != nil {
+		return 0, err
+	}
+	if !allZero(all[p.size():]) {
+		s.miss(at + p.size())
 	}
 	return alignUp(p.size()), nil
 }
