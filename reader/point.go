@@ -39,6 +39,8 @@ type Point struct {
 	streams map[uint16]*stream
 	disks   []*Disk
 
+	loaded func(index.PagePtr) // Verify notes the pages that were read with it
+
 	life   sync.RWMutex // held for reading by whoever uses files or caches
 	closed bool
 }
@@ -290,6 +292,9 @@ func (p *Point) Page(ptr index.PagePtr) (*index.Page, error) {
 		pg, err := index.DecodePage(b, ptr)
 		if err != nil {
 			return nil, 0, p.damage(m, at, err)
+		}
+		if p.loaded != nil {
+			p.loaded(ptr)
 		}
 		return pg, pg.Bytes(), nil
 	})
