@@ -1,0 +1,342 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"vitrine/index"
+	"vitrine/volume"
+)
+
+// Sizes, in bytes.
+const (
+	heldBack = 1 << 20  // of each partition's front, written after everything else
+	wipeSize = 72 << 10 // of the target's front: all marks that tables and file systems have there
+)
+
+// Plan is a restore that is ready to run. Sizes and offsets are bytes.
+type Plan struct {
+	Source Source
+	Now    TargetState // what is on the target
+	Whole  bool        // a disk with its table; else one partition, or a disk that has none
+	Off    int64       // where on the target it goes
+	Size   int64       // bytes of the target that it takes up
+	Fresh  bool        // a plain file that is new or emptied: zeros need no storing
+
+	Data        int64 // to be written
+	Zero        int64 // in use and all zero
+	Free        int64 // free in the image
+	NotCaptured int64 // in use, left out on purpose
+	Unreadable  int64 // the source could not be read there: becomes zeros
+
+	LeftOut []index.LeftOut // files without their contents
+	Notes   []string        // what a person should know before they agree
+
+	opts    Options
+	target  Target
+	content *content
+	stages  []stage
+}
+
+// NewPlan looks at the source and the target and decides what to do. It
+// changes nothing. It fails with a [RefusedError] when the restore makes no
+// sense.
+func NewPlan(ctx context.Context, src Source, t Target, o Options) (*Plan, error) {
+	p := &Plan{Source: src, opts: o, target: t}
+	p.Whole = src.Part == nil && src.Disk.Table != volume.TableNone
+	p.Now = look(t)
+	for _, step := range []func(context.Context) error{
+		p.place, p.checkSource, p.checkSector, p.arrange, p.checkFile, p.count,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p.mention()
+	return p, nil
+}
+
+func (p *Plan) refuse(class error, need int64, why string, a ...any) error {
+	return &RefusedError{p.target.Path(), fmt.Sprintf(why, a...), need, class}
+}
+
+func (p *Plan) note(s string, a ...any) { p.Notes = append(p.Notes, fmt.Sprintf(s, a...)) }
+
+// room is what the target offers from Off on; -1: as much as is wanted.
+func (p *Plan) room() int64 {
+	if n := p.opts.TargetPartition; n > 0 {
+		for _, q := range p.Now.Partitions {
+			if q.Number == n {
+				return q.Len
+			}
+		}
+	}
+	if p.target.Fixed() {
+		return p.target.Size()
+	}
+	return -1
+}
+
+// place finds the partition of the target.
+func (p *Plan) place(context.Context) error {
+	n := p.opts.TargetPartition
+	if n == 0 {
+		p.Fresh = !p.target.Fixed() && !(p.opts.Delta && p.target.Exists())
+		return nil
+	}
+	if p.Whole {
+		return p.refuse(ErrNoPartition, 0, "a whole disk does not go into partition %d; name one partition of the image", n)
+	}
+	for _, q := range p.Now.Partitions {
+		if q.Number == n && p.Now.Table != volume.TableNone {
+			p.Off = q.Off
+			return nil
+		}
+	}
+	return p.refuse(ErrNoPartition, 0, "has no partition %d", n)
+}
+
+// checkSource refuses what the image does not hold.
+func (p *Plan) checkSource(context.Context) error {
+	if part := p.Source.Part; part != nil && part.Mode == "none" {
+		return p.refuse(ErrNotCaptured, 0, "partition %d was not captured", part.Number)
+	}
+	if p.Source.View.Size() <= 0 {
+		return p.refuse(ErrNotCaptured, 0, "the source was empty")
+	}
+	return nil
+}
+
+func (p *Plan) checkSector(context.Context) error {
+	have, want := p.target.SectorSize(), p.Source.Disk.SectorSize
+	if have == 0 || want == 0 || have == want || p.opts.AnySector {
+		return nil
+	}
+	return p.refuse(ErrSectorSize, 0, "has sectors of %d bytes, the source had %d: file systems and tables do not work there", have, want)
+}
+
+// arrange decides the size, what is changed for the target, and the order.
+func (p *Plan) arrange(ctx context.Context) error {
+	need, err := p.need(ctx)
+	if err != nil {
+		return err
+	}
+	size, room := p.Source.View.Size(), p.room()
+	p.Size = size
+	if room >= 0 {
+		p.Size = min(size, room)
+	}
+	var patches []volume.Piece
+	var drops []span
+	if p.movesTable(room) {
+		patches, drops, need, err = p.moveTable(ctx, room, need)
+	} else if !p.Whole {
+		patches, err = p.moveStart(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if room >= 0 && room < need {
+		return p.refuse(ErrTooSmall, need, "has %d bytes, %d are needed", room, need)
+	}
+	p.content = newContent(p.Source.View, p.Size, patches, drops)
+	p.stages = p.order()
+	return nil
+}
+
+// need is the smallest target. Partitions have to fit whole, since a file
+// system that is cut off does not mount; between and behind them only what
+// holds data counts.
+func (p *Plan) need(ctx context.Context) (need int64, err error) {
+	size := p.Source.View.Size()
+	if p.Whole {
+		for _, q := range p.Source.Disk.Partitions {
+			need = max(need, extent(q, size).end)
+		}
+	}
+	err = p.Source.View.Extents(ctx, need, size-need, func(e Extent) bool {
+		if e.Kind == index.Data || !p.Whole && e.Kind != index.Hole {
+			need = max(need, e.Off+e.Len)
+		}
+		return true
+	})
+	return min(need, size), err
+}
+
+// movesTable reports whether the GPT has to be made for another size.
+func (p *Plan) movesTable(room int64) bool {
+	return p.Whole && p.Source.Disk.Table == volume.TableGPT && !p.opts.KeepTable &&
+		room >= 0 && room != p.Source.View.Size()
+}
+
+// moveTable makes the GPT for the target's size.
+func (p *Plan) moveTable(ctx context.Context, room, need int64) ([]volume.Piece, []span, int64, error) {
+	v := p.Source.View
+	m, err := volume.MoveGPT(readerAt{ctx, v}, v.Size(), p.Source.Disk.SectorSize, room)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, 0, ctx.Err()
+		}
+		p.note("the GPT is written as it is, not made for the target's size: %v", err)
+		return nil, nil, need, nil
+	}
+	need, err = p.needMoved(ctx, m)
+	if err != nil || room < need {
+		return nil, nil, need, err
+	}
+	p.Size = room
+	p.note("the backup GPT moves from byte %d to the target's end at %d; the identifiers stay", m.Old.Off, room)
+	old := span{m.Old.Off, m.Old.Off + m.Old.Len}.clip(span{0, room})
+	return append(m.Backup, m.Primary...), []span{old}, need, nil
+}
+
+// needMoved is need without the old backup but with room for the new one.
+func (p *Plan) needMoved(ctx context.Context, m *volume.GPTMove) (int64, error) {
+	need, size := m.Need, p.Source.View.Size()
+	backup := m.Need - p.lastPartitionEnd()
+	err := p.Source.View.Extents(ctx, 0, size, func(e Extent) bool {
+		for _, s := range without([]span{{e.Off, e.Off + e.Len}}, []span{{m.Old.Off, m.Old.Off + m.Old.Len}}) {
+			if e.Kind == index.Data && s.end > p.lastPartitionEnd() {
+				need = max(need, s.end+max(backup, 0))
+			}
+		}
+		return true
+	})
+	return need, err
+}
+
+// extent is where a partition of the image lies, inside a disk of size bytes.
+func extent(q index.Partition, size int64) span {
+	off := max(0, min(q.Offset, size))
+	return span{off, off + max(0, min(q.Size, size-off))}
+}
+
+func (p *Plan) lastPartitionEnd() (end int64) {
+	for _, q := range p.Source.Disk.Partitions {
+		end = max(end, extent(q, p.Source.View.Size()).end)
+	}
+	return end
+}
+
+// moveStart sets the place that boot sectors record, where it is known and
+// another one.
+func (p *Plan) moveStart(ctx context.Context) (pieces []volume.Piece, err error) {
+	start := p.target.Start()
+	if p.opts.TargetPartition > 0 {
+		start = p.Off
+	}
+	part := p.Source.Part
+	if start < 0 || p.opts.KeepStart || part != nil && part.Offset == start && p.Source.Disk.Table != volume.TableNone {
+		return nil, nil
+	}
+	v := p.Source.View
+	was, found, err := volume.MoveStart(readerAt{ctx, v}, v.Size(), start)
+	if err != nil {
+		return nil, fmt.Errorf("read the boot sector: %w", err)
+	}
+	for _, q := range found {
+		if p.holds(ctx, q) && q.Off+int64(len(q.Data)) <= p.Size {
+			pieces = append(pieces, q)
+		}
+	}
+	if len(pieces) > 0 {
+		p.note("the boot sector and its copy said that the volume starts at sector %d; they will say byte %d of the target's disk", was, start)
+	}
+	return pieces, nil
+}
+
+// holds reports whether the image has the bytes that q replaces.
+func (p *Plan) holds(ctx context.Context, q volume.Piece) bool {
+	ok := false
+	err := p.Source.View.Extents(ctx, q.Off, int64(len(q.Data)), func(e Extent) bool {
+		ok = e.Kind == index.Data
+		return ok
+	})
+	return ok && err == nil
+}
+
+// checkFile refuses a new file that the file system has no room for.
+func (p *Plan) checkFile(ctx context.Context) error {
+	if p.target.Fixed() || p.target.Exists() || p.target.Free() < 0 {
+		return nil
+	}
+	var data int64
+	err := p.content.extents(ctx, span{0, p.Size}, func(e Extent) bool {
+		if e.Kind == index.Data {
+			data += e.Len
+		}
+		return true
+	})
+	if err == nil && data > p.target.Free() {
+		return p.refuse(ErrNoSpace, data, "needs %d bytes, the file system has %d free", data, p.target.Free())
+	}
+	return err
+}
+
+// count sums up what there is of each kind.
+func (p *Plan) count(ctx context.Context) error {
+	sums := map[index.Kind]*int64{
+		index.Hole: &p.Free, index.Data: &p.Data, index.Zero: &p.Zero,
+		index.NotCaptured: &p.NotCaptured, index.Unreadable: &p.Unreadable,
+	}
+	return p.content.extents(ctx, span{0, p.Size}, func(e Extent) bool {
+		if sum := sums[e.Kind]; sum != nil {
+			*sum += e.Len
+		}
+		return true
+	})
+}
+
+// mention notes what the figures do not tell.
+func (p *Plan) mention() {
+	for _, q := range p.parts() {
+		p.LeftOut = append(p.LeftOut, q.LeftOut...)
+		if p.Whole && q.Mode == "none" {
+			p.note("partition %d was not captured: what the target has there stays", q.Number)
+		}
+	}
+	if p.Unreadable > 0 {
+		p.note("%d bytes of the source could not be read when it was captured; zeros are written there", p.Unreadable)
+	}
+	if room := p.room(); room > p.Size {
+		p.note("the target is larger; %d bytes at its end are not used", room-p.Size)
+	}
+	if p.Size < p.Source.View.Size() && !p.Whole {
+		p.note("the target is smaller than the source was; what is cut off was not in use")
+	}
+	if p.Whole && p.target.Fixed() {
+		p.note("the target gets the disk's identifiers; Windows takes one of two disks with the same ones offline")
+	}
+	p.Notes = append(p.Notes, p.Now.Notes...)
+}
+
+// parts are the partitions that are restored.
+func (p *Plan) parts() []index.Partition {
+	if p.Source.Part != nil {
+		return []index.Partition{*p.Source.Part}
+	}
+	return p.Source.Disk.Partitions
+}
+
+// work is the bytes to write, zeros included where they have to be.
+func (p *Plan) work() int64 {
+	if p.Fresh {
+		return p.Data
+	}
+	return p.Data + p.Zero + p.Unreadable
+}
+
+// Total is the work of the whole run, as [Progress] counts it.
+func (p *Plan) Total() int64 {
+	n := p.work()
+	if !p.opts.SkipProof {
+		n *= 2
+	}
+	if p.opts.ZeroFree && !p.Fresh {
+		n += p.Free + p.NotCaptured
+	}
+	return n
+}
+
+var errNoPlan = errors.New("restore: this plan has run already")
