@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 			return t, mount.Options{}
 		},
 		"raw":      func() (volume.FileSystem, mount.Options) { return withRaw(nil), mount.Options{} },
+		"ntfs":     ntfsServer,
 		"timeline": func() (volume.FileSystem, mount.Options) { return timeline(6), mount.Options{} },
 		"image": func() (volume.FileSystem, mount.Options) {
 			return sampleTree(), mount.Options{Image: os.Getenv("VITRINE_TEST_IMAGE"), Point: "3"}
