@@ -34,6 +34,7 @@ type driver struct {
 	uid, gid  uint32
 	file, dir uint32 // permission bits
 	open      handles
+	listings  listings
 	complaints
 }
 
@@ -262,16 +263,22 @@ func (d *driver) list(in *fuse.ReadIn, attrs bool, yield func(*volume.Entry) boo
 	if in.Offset > dots {
 		after = in.Offset - dots
 	}
-	listed := false
-	err := d.tree.ReadDir(d.ctx, id, after, attrs, func(e *volume.Entry) bool {
-		ok := yield(e)
-		listed = listed || ok
-		return ok
-	})
-	if listed {
-		return fuse.OK // an error comes again when the kernel asks for the rest
+	entries := d.listings.take(id, after, attrs)
+	if entries == nil {
+		var err error
+		entries, err = readPiece(d.ctx, d.tree, id, after, attrs)
+		if len(entries) == 0 { // an error behind entries comes again
+			return d.status("list", in.NodeId, err)
+		}
 	}
-	return d.status("list", in.NodeId, err)
+	for i := range entries {
+		if !yield(&entries[i]) {
+			d.listings.put(listing{id, after, attrs, entries[i:]})
+			break
+		}
+		after = entries[i].Cookie
+	}
+	return fuse.OK
 }
 
 func dirEntry(e *volume.Entry) fuse.DirEntry {

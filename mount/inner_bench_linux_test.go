@@ -41,14 +41,17 @@ func BenchmarkListing(b *testing.B) {
 	for _, plus := range []bool{false, true} {
 		b.Run(fmt.Sprint("plus=", plus), func(b *testing.B) {
 			b.ReportAllocs()
-			buf := make([]byte, 4<<20)
+			buf := make([]byte, 32<<10)
 			for b.Loop() {
-				in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 1}}
-				out := fuse.NewDirEntryList(buf, 0)
-				if plus {
-					d.ReadDirPlus(nil, &in, out)
-				} else {
-					d.ReadDir(nil, &in, out)
+				for off := uint64(0); off < 10_000; {
+					in := fuse.ReadIn{InHeader: fuse.InHeader{NodeId: 1}, Offset: off}
+					out := fuse.NewDirEntryList(buf, off)
+					if plus {
+						d.ReadDirPlus(nil, &in, out)
+					} else {
+						d.ReadDir(nil, &in, out)
+					}
+					off = out.Offset
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/entry")
