@@ -224,8 +224,12 @@ func captureProgress(m *meter) func(capture.Event) {
 	shown := capture.Phase("")
 	return func(ev capture.Event) {
 		word := words[ev.Phase]
-		if word == "" {
-			return // verifying has a meter of its own
+		if word == "" { // verifying has a meter of its own
+			if shown == capture.PhaseRead {
+				m.at(ev.Done, ev.Total, "")
+			}
+			shown = ev.Phase
+			return
 		}
 		if ev.Phase != shown && (shown != capture.PhaseRead || ev.Phase != capture.PhaseFinish) {
 			m.begin(word, ev.Total)
