@@ -50,3 +50,32 @@ func (f *File) RawEAs() ([]byte, error) { return f.value(TypeEA, maxEAs) }
 
 // ObjectID is the file's object id: 16 bytes, or 64 with the ids of its birth.
 func (f *File) ObjectID() ([]byte, error) { return f.value(TypeObjectID, 256) }
+
+// parseLXAttr decodes the EA LXATTRB, in which the first WSL stored a file's
+// owner and mode: 0x04 4 mode; 0x08 4 uid; 0x0C 4 gid; then times.
+func parseLXAttr(b []byte) (POSIX, bool) {
+	if len(b) < 56 {
+		return POSIX{}, false
+	}
+	return POSIX{le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[4:]), true, true, true}, true
+}
+
+// parseLXXattr decodes the EA LXXATTR, in which the first WSL stored Linux'
+// extended attributes: a head of 4 bytes, then entries of distance to the next
+// (4, 0: the last), value length (2), name length (1), name, value.
+func parseLXXattr(b []byte) []EA {
+	var list []EA
+	for off := 4; off >= 0 && len(b)-off >= 7; {
+		e := b[off:]
+		next, value, name := le.Uint32(e), int(le.Uint16(e[4:])), int(e[6])
+		if len(e) < 7+name+value {
+			break
+		}
+		list = append(list, EA{Name: string(e[7 : 7+name]), Value: e[7+name : 7+name+value]})
+		if next < 7 || next > uint32(len(e)) {
+			break
+		}
+		off += int(next)
+	}
+	return list
+}

@@ -244,11 +244,15 @@ type POSIX struct {
 	HasUID, HasGID, HasMod bool
 }
 
-// POSIX reads what WSL stored in the EAs $LXUID, $LXGID and $LXMOD.
+// POSIX reads what WSL stored in the EAs $LXUID, $LXGID and $LXMOD, or before
+// them in LXATTRB.
 func (in *Info) POSIX() POSIX {
 	var p POSIX
 	list, _ := in.EAs()
 	for _, ea := range list {
+		if old, ok := parseLXAttr(ea.Value); ok && ea.Name == "LXATTRB" {
+			p = old
+		}
 		if len(ea.Value) != 4 {
 			continue
 		}
@@ -309,36 +313,4 @@ func baseInUse(rec *Record) error {
 		return classf(ErrCorrupt, rec.N, "record is an extension of record %d, not a file", rec.Base().Record())
 	}
 	return nil
-}
-
-// Infos reads the information of many files in the order of the disk, and
-// calls visit once for each with its place in refs. What Info holds of the
-// record is valid until visit returns.
-func (v *Volume) Infos(refs []Ref, visit func(i int, in *Info, err error)) {
-	order := make([]int, len(refs))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return compare(int64(refs[a].Record()), int64(refs[b].Record())) })
-	b := make([]byte, v.boot.RecordSize)
-	var in Info
-	for _, i := range order {
-		visit(i, &in, v.infoAt(refs[i], &in, b))
-	}
-}
-
-// infoAt reads the information of the file that ref names, by way of b.
-func (v *Volume) infoAt(ref Ref, in *Info, b []byte) error {
-	var rec Record
-	*in = Info{}
-	if err := v.readRecord(&rec, ref.Record(), b); err != nil {
-		return err
-	}
-	if err := baseInUse(&rec); err != nil {
-		return err
-	}
-	if ref.Seq() != 0 && ref.Seq() != rec.Seq() {
-		return classf(ErrDeleted, rec.N, "the record has been used anew since")
-	}
-	return v.infoOf(&rec, in)
 }

@@ -231,8 +231,12 @@ func (n *ntfsFS) longName(e ntfsparse.DirEntry) string {
 }
 
 // dirBatch is how many entries are completed with attributes at once, so that
-// their records are read in the order of the disk.
-const dirBatch = 1024
+// their records are read in the order of the disk: few at first, for a quick
+// start.
+const (
+	firstBatch = 512
+	dirBatch   = 16384 // some 5 MiB
+)
 
 // ReadDir lists a folder. In the root the volume's own files are left out;
 // they can be looked up. Damage ends up in the error, after all that could be
@@ -242,7 +246,7 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	if err != nil {
 		return err
 	}
-	b := batch{n: n, want: wantAttr, yield: yield}
+	b := batch{n: n, want: wantAttr, yield: yield, size: firstBatch}
 	var damage error
 	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
@@ -253,7 +257,7 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 			return true
 		}
 		b.add(&e)
-		return len(b.entries) < dirBatch || b.flush(ctx)
+		return len(b.entries) < b.size || b.flush(ctx)
 	})
 	b.flush(ctx)
 	if err := ctx.Err(); err != nil {
@@ -268,6 +272,7 @@ type batch struct {
 	yield   func(*Entry) bool
 	entries []Entry
 	refs    []ntfsparse.Ref
+	size    int
 	stopped bool
 }
 
@@ -288,7 +293,7 @@ func (b *batch) flush(ctx context.Context) bool {
 			return false
 		}
 	}
-	b.entries, b.refs = make([]Entry, 0, dirBatch), b.refs[:0]
+	b.entries, b.refs, b.size = nil, b.refs[:0], dirBatch
 	return true
 }
 

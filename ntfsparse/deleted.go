@@ -1,0 +1,155 @@
+package ntfsparse
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+)
+
+// DeletedFile is a file that was deleted and whose record is still there.
+type DeletedFile struct {
+	Ref  Ref
+	Path string // the best that is known; "/$Orphan-N/…" where folder N is gone
+	Name FileName
+	Info *Info // valid until visit returns
+	// Clusters is the number of clusters that its unnamed stream had, Free how
+	// many of them nobody uses now. Contents can be recovered where the two
+	// are equal.
+	Clusters, Free int64
+	Err            error // why Clusters and Free are not known
+}
+
+// Recoverable tells whether nothing of the file has been given to others.
+func (d *DeletedFile) Recoverable() bool { return d.Err == nil && d.Free == d.Clusters }
+
+// Deleted visits every deleted file and folder whose record still has a name,
+// in the order of the MFT, until visit returns an error.
+func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) error {
+	bitmap, err := v.clusterBitmap()
+	if err != nil {
+		return err
+	}
+	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, paths: v.newPathCache()}
+	return v.Scan(ctx, FirstUser, func(n uint64, rec *Record, err error) error {
+		if err != nil || rec.InUse() || rec.Base() != 0 {
+			return nil
+		}
+		if d, ok := w.file(n); ok {
+			return visit(d)
+		}
+		return nil
+	})
+}
+
+type deletedWalk struct {
+	v      *Volume
+	window bitWindow
+	paths  *pathCache
+}
+
+func (w *deletedWalk) file(n uint64) (*DeletedFile, bool) {
+	f, err := w.v.anyFile(n)
+	if err != nil {
+		return nil, false
+	}
+	name, ok := f.mainName()
+	if !ok {
+		return nil, false
+	}
+	in := f.Info()
+	d := &DeletedFile{Ref: f.Ref(), Name: name, Info: &in, Path: w.path(name, 0)}
+	d.Clusters, d.Free, d.Err = w.count(f)
+	return d, true
+}
+
+// path goes up through folders that exist or are deleted themselves, as long
+// as their sequence numbers fit.
+func (w *deletedWalk) path(name FileName, depth int) string {
+	if p, ok := w.paths.path(name.Parent); ok {
+		return p + "/" + name.Name()
+	}
+	parent, err := w.v.anyFile(name.Parent.Record())
+	if err == nil && depth < maxDepth && parent.IsDir() && sameOrNext(name.Parent.Seq(), parent) {
+		if up, ok := parent.mainName(); ok && up.Parent != name.Parent {
+			return w.path(up, depth+1) + "/" + name.Name()
+		}
+	}
+	return fmt.Sprintf("/$Orphan-%d/%s", name.Parent.Record(), name.Name())
+}
+
+// sameOrNext: deleting a record counts its sequence number up.
+func sameOrNext(seq uint16, f *File) bool {
+	return !f.rec.InUse() && (f.rec.Seq() == seq || f.rec.Seq() == seq+1)
+}
+
+func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
+	if f.IsDir() {
+		return 0, 0, nil
+	}
+	s, err := f.Stream("")
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case s.bad != nil:
+		return 0, 0, s.bad
+	case s.runs == nil:
+		return 0, 0, nil
+	}
+	for i := range s.runs.Len() {
+		r := s.runs.At(i)
+		if r.LCN == Hole {
+			continue
+		}
+		n, err := w.window.clear(r.LCN, r.LCN+r.Len)
+		if err != nil {
+			return 0, 0, err
+		}
+		clusters, free = clusters+r.Len, free+n
+	}
+	return clusters, free, nil
+}
+
+// clear counts the clear bits in [from, to).
+func (w *bitWindow) clear(from, to int64) (int64, error) {
+	n := int64(0)
+	for from < to {
+		page, err := w.page(from / (windowBytes * 8))
+		if err != nil {
+			return 0, err
+		}
+		in := from % (windowBytes * 8)
+		end := min(in+to-from, windowBytes*8)
+		for at := nextBit(page, in, end, false); at < end; {
+			set := nextBit(page, at, end, true)
+			n += set - at
+			at = nextBit(page, set, end, false)
+		}
+		from += end - in
+	}
+	return n, nil
+}
+
+// OpenDeleted opens the contents that the deleted file ref had. It fails when
+// the record has been used anew, and with ErrNotCaptured when any cluster of
+// it belongs to another file by now.
+func (v *Volume) OpenDeleted(ref Ref) (*Stream, error) {
+	f, err := v.anyFile(ref.Record())
+	if err != nil {
+		return nil, err
+	}
+	if f.rec.InUse() || ref.Seq() != 0 && f.rec.Seq() != ref.Seq() {
+		return nil, &Error{Class: fs.ErrNotExist, What: "record is not that deleted file's", Record: f.rec.N, Off: -1}
+	}
+	bitmap, err := v.clusterBitmap()
+	if err != nil {
+		return nil, err
+	}
+	w := deletedWalk{v: v, window: bitWindow{s: bitmap}}
+	switch n, free, err := w.count(f); {
+	case err != nil:
+		return nil, err
+	case n != free:
+		return nil, classf(ErrNotCaptured, f.rec.N, "%d of %d clusters of the deleted file belong to others", n-free, n)
+	}
+	return f.Open()
+}
