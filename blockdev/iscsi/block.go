@@ -12,7 +12,7 @@ import (
 // Limits that the block limits page announces.
 const (
 	maxSame        = 1 << 22 // blocks of one WRITE SAME
-	maxUnmapBlocks = 1 << 23
+	maxUnmapBlocks = 1 << 20
 	maxUnmapRanges = 256
 	maxCompare     = 255      // blocks of one COMPARE AND WRITE
 	maxPrefetch    = 32 << 20 // bytes that are really read
@@ -46,6 +46,16 @@ func (t *task) checked(lba, n uint64) (off, length int64, err error) {
 	return int64(lba) * int64(u.sector), int64(n) * int64(u.sector), nil
 }
 
+// limit is how many bytes the command may move: what must be in memory at once
+// is bounded, what is streamed need not be.
+func (t *task) limit() int {
+	switch t.cdb[0] {
+	case cmdOrWrite, cmdVerify10, cmdVerify12, cmdVerify16:
+		return maxHeld
+	}
+	return maxTransfer
+}
+
 // transfer is checked for commands that move the blocks: those have a length
 // limit, and no protection information.
 func (t *task) transfer() (off int64, n int, err error) {
@@ -54,7 +64,7 @@ func (t *task) transfer() (off int64, n int, err error) {
 		return 0, 0, badCDB(1)
 	}
 	off, length, err := t.checked(lba, blocks)
-	if err == nil && length > maxTransfer {
+	if err == nil && length > int64(t.limit()) {
 		err = badCDB(10)
 	}
 	return off, int(length), err
@@ -69,11 +79,7 @@ func (t *task) piece(n int) ([]byte, error) {
 	if err := t.hold(n); err != nil {
 		return nil, err
 	}
-	if n > 64<<10 {
-		t.borrowed = pieces.Get().(*[]byte)
-		return (*t.borrowed)[:n], nil
-	}
-	return make([]byte, n), nil
+	return t.room(n), nil
 }
 
 // read, SBC-3 5.9 to 5.12. The initiator gets no more than it expects.
@@ -139,13 +145,11 @@ func (t *task) write() error {
 	if err := u.protected(); err != nil {
 		return err
 	}
-	b, err := t.receive(n)
-	if err != nil {
-		return err
-	}
-	u.atomic.RLock()
-	defer u.atomic.RUnlock()
-	return t.store(b[:len(b)/u.sector*u.sector], off)
+	return t.stream(n, maxPiece, func(b []byte, at int) error {
+		u.atomic.RLock()
+		defer u.atomic.RUnlock()
+		return t.store(b[:len(b)/u.sector*u.sector], off+int64(at))
+	})
 }
 
 // compareAndWrite, SBC-3 5.3.
@@ -155,19 +159,22 @@ func (t *task) compareAndWrite() error {
 		return badCDB(1)
 	}
 	off, length, err := t.checked(lba, n)
-	if err != nil || length == 0 {
+	if err != nil {
 		return err
 	}
 	u := &t.lun.unit
 	if err := u.protected(); err != nil {
 		return err
 	}
-	b, err := t.receive(int(2 * length))
-	if err != nil {
-		return err
-	}
-	if int64(len(b)) < 2*length {
+	if int64(t.expected) != 2*length { // half a pair must not be compared
 		return badCDB(13)
+	}
+	if length == 0 {
+		return nil
+	}
+	b, err := t.receive(int(2 * length))
+	if err != nil || int64(len(b)) < 2*length {
+		return err
 	}
 	u.atomic.Lock()
 	defer u.atomic.Unlock()
@@ -227,7 +234,7 @@ func (t *task) verify() error {
 	switch {
 	case err != nil:
 		return err
-	case t.cdb[1]>>5 != 0 || check == 2, check == 1 && length > maxTransfer:
+	case t.cdb[1]>>5 != 0 || check == 2, check == 1 && length > int64(t.limit()):
 		return badCDB(1)
 	case check == 0:
 		return t.scan(off, length)
@@ -307,11 +314,11 @@ func (t *task) writeSame() error {
 	if err != nil {
 		return err
 	}
-	if n == 0 || n > maxSame {
-		return badCDB(10)
-	}
 	if err := u.protected(); err != nil {
 		return err
+	}
+	if n == 0 || n > maxSame || !bare && t.expected != u.sector {
+		return badCDB(10)
 	}
 	block := make([]byte, u.sector)
 	if !bare {
@@ -405,9 +412,6 @@ func (t *task) readCapacity16() error {
 	b := make([]byte, 32)
 	be.PutUint64(b, u.blocks-1)
 	be.PutUint32(b[8:], uint32(u.sector))
-	if u.sector == 512 {
-		b[13] = 3 // changes are kept in 4 KiB
-	}
 	if u.writable != nil {
 		b[14] = 0xc0 // LBPME, LBPRZ
 	}

@@ -40,6 +40,7 @@ const (
 	ascRegisteredPreempt = 0x2a05
 	ascCommandsCleared   = 0x2f00
 	ascSWP               = 0x2702
+	ascDataCRC           = 0x4705 // protocol service CRC error
 	ascRegistrationsFull = 0x5504
 	ascSavingUnsupported = 0x3900
 )

@@ -17,10 +17,11 @@ import (
 
 // Limits that no option changes.
 const (
-	queueDepth    = 32      // commands of a session at a time
-	maxImmediates = 8       // immediate commands beside them
-	maxTransfer   = 8 << 20 // bytes of one command that are held at once
-	maxPiece      = 1 << 20 // bytes of a read that are held at once
+	queueDepth    = 32       // commands of a session at a time
+	maxImmediates = 8        // immediate commands beside them
+	maxTransfer   = 32 << 20 // bytes of one command
+	maxHeld       = 8 << 20  // bytes of one that must be in memory as a whole
+	maxPiece      = 1 << 20  // bytes of others that are held at once
 	loginTime     = 30 * time.Second
 	ioTime        = 30 * time.Second // for one PDU to, or one burst from, an initiator
 	graceTime     = 5 * time.Second  // for running commands when the server stops
@@ -150,7 +151,7 @@ func (s *Server) prepare() {
 	if s.MaxMemory <= 0 {
 		s.MaxMemory = 256 << 20
 	}
-	s.memory = semaphore.NewWeighted(max(s.MaxMemory, 2*maxTransfer))
+	s.memory = semaphore.NewWeighted(max(s.MaxMemory, 2*maxHeld))
 	s.slots = semaphore.NewWeighted(int64(s.MaxConns))
 	s.sessions = map[string]*conn{}
 	for _, t := range s.Targets {

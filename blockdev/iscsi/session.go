@@ -286,9 +286,7 @@ func (c *conn) clearedBy(by *conn, lun *LUN) {
 func (c *conn) resetLUN(lun *LUN) {
 	c.s.each(c.target, func(o *conn) {
 		o.abortAll(lun)
-		if o != c {
-			lun.unit.attention(o, ascReset)
-		}
+		lun.unit.attention(o, ascReset) // the one that asked is told as well
 	})
 	lun.unit.reset()
 }

@@ -3,7 +3,6 @@ package iscsi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -39,8 +38,10 @@ type task struct {
 
 	// Of the data being received; guarded by c.mu.
 	buf      []byte
+	base     int // where buf begins in the command's data
 	ttt      uint32
-	at, end  int // what remains of the burst
+	broken   bool // data came that does not fit
+	at, end  int  // what remains of the burst
 	dataSN   uint32
 	held     int64   // bytes of the server's memory
 	borrowed *[]byte // from pieces
@@ -88,35 +89,73 @@ func (t *task) hold(n int) error {
 }
 
 // receive gets the n bytes that the command wants from the initiator, or as
-// many as that has: what came along, then bursts that are asked for.
+// many as that has, and holds them in memory.
 func (t *task) receive(n int) ([]byte, error) {
+	var all []byte
+	err := t.stream(n, n, func(b []byte, _ int) error { all = b; return nil })
+	return all, err
+}
+
+// stream gets n bytes from the initiator, or as many as that has, and passes
+// them on in pieces of at most most bytes: what came along with the command,
+// and bursts that are asked for. A piece is valid during the call of take,
+// the last one until the task ends.
+func (t *task) stream(n, most int, take func(b []byte, at int) error) error {
 	t.wanted = n
 	if !t.writes {
-		return nil, nil
+		return nil
 	}
 	n = min(n, t.expected)
 	if n <= len(t.given) {
 		t.moved = n
-		return t.given[:n], nil
+		return take(t.given[:n], 0)
 	}
-	if err := t.hold(n); err != nil {
-		return nil, err
+	most = min(n, most)
+	if err := t.hold(most); err != nil {
+		return err
 	}
-	buf := make([]byte, n)
-	at := copy(buf, t.given)
-	for at < n {
-		next := min(n, at+t.c.p.burst)
-		if err := t.ask(buf, at, next); err != nil {
-			return nil, err
+	buf := t.room(most)
+	for at := 0; at < n; at += len(buf) {
+		buf = buf[:min(len(buf), n-at)]
+		if err := t.gather(buf, at); err != nil {
+			return err
 		}
-		at = next
+		t.moved = at + len(buf)
+		if err := take(buf, at); err != nil {
+			return err
+		}
 	}
-	t.moved = n
-	return buf, nil
+	return nil
 }
 
-// ask gets one burst: bytes at to end of buf.
-func (t *task) ask(buf []byte, at, end int) error {
+// room borrows n bytes, until the task ends if there are many of them.
+func (t *task) room(n int) []byte {
+	if n <= 64<<10 || n > maxPiece {
+		return make([]byte, n)
+	}
+	t.borrowed = pieces.Get().(*[]byte)
+	return (*t.borrowed)[:n]
+}
+
+// gather fills buf with the command's data from byte at on.
+func (t *task) gather(buf []byte, at int) error {
+	have := 0
+	if at < len(t.given) {
+		have = copy(buf, t.given[at:])
+	}
+	for have < len(buf) {
+		next := min(len(buf), have+t.c.p.burst)
+		if err := t.ask(buf, have, next, at); err != nil {
+			return err
+		}
+		have = next
+	}
+	return nil
+}
+
+// ask gets one burst: bytes at to end of buf, which begins at byte base of the
+// command's data.
+func (t *task) ask(buf []byte, at, end, base int) error {
 	t.c.mu.Lock()
 	t.c.nextTTT++
 	if t.c.nextTTT == noTag {
@@ -124,13 +163,13 @@ func (t *task) ask(buf []byte, at, end int) error {
 	}
 	sn := t.dataInSN
 	t.dataInSN++
-	t.buf, t.ttt, t.at, t.end, t.dataSN = buf, t.c.nextTTT, at, end, 0
+	t.buf, t.base, t.ttt, t.at, t.end, t.dataSN = buf, base, t.c.nextTTT, at, end, 0
 	t.c.mu.Unlock()
 	r := newPDU(opR2T, flagFinal, t.itt)
 	be.PutUint64(r.bhs[8:], t.field)
 	r.set(20, t.ttt)
 	r.set(36, sn)
-	r.set(40, uint32(at))
+	r.set(40, uint32(base+at))
 	r.set(44, uint32(end-at))
 	if err := t.c.send(r, false); err != nil {
 		return err
@@ -143,6 +182,11 @@ func (t *task) await() error {
 	defer timer.Stop()
 	select {
 	case <-t.burst:
+		t.c.mu.Lock()
+		defer t.c.mu.Unlock()
+		if t.broken {
+			return &senseError{key: keyAborted, asc: ascDataCRC}
+		}
 		return nil
 	case <-t.ctx.Done():
 		t.c.mu.Lock()
@@ -155,7 +199,8 @@ func (t *task) await() error {
 	}
 }
 
-// dataOut takes in data that was asked for. Data of aborted tasks is ignored.
+// dataOut takes in data that was asked for. Data of aborted tasks is ignored;
+// data that does not fit ends its command, not the session.
 //
 //	off len field
 //	 20   4 target transfer tag
@@ -169,8 +214,10 @@ func (c *conn) dataOut(p *pdu) error {
 		return nil
 	}
 	n, final := len(p.data), p.flags()&flagFinal != 0
-	if p.u32(20) != t.ttt || p.u32(36) != t.dataSN || int64(p.u32(40)) != int64(t.at) || n > t.end-t.at || final != (n == t.end-t.at) {
-		return fmt.Errorf("%w: Data-Out of %d bytes at %d, wanted %d to %d", errProtocol, n, p.u32(40), t.at, t.end)
+	if p.u32(20) != t.ttt || p.u32(36) != t.dataSN || int64(p.u32(40)) != int64(t.base+t.at) || n > t.end-t.at || final != (n == t.end-t.at) {
+		t.buf, t.broken = nil, true // what follows of this burst is ignored
+		t.burst <- struct{}{}
+		return nil
 	}
 	t.at += copy(t.buf[t.at:], p.data)
 	t.dataSN++
