@@ -58,7 +58,10 @@ const (
 	rejectField       = 0x09
 )
 
-const bhsLen = 48
+const (
+	bhsLen = 48
+	maxAHS = 80 // words: more than the longest CDB
+)
 
 // pdu is one protocol data unit. The header's fields, section 11.2:
 //
@@ -103,6 +106,9 @@ func readPDU(r *bufio.Reader, d digests, max int) (*pdu, error) {
 		return nil, err
 	}
 	head := p.bhs[:]
+	if p.bhs[4] > maxAHS {
+		return nil, fmt.Errorf("%w: %d words of additional header", errProtocol, p.bhs[4])
+	}
 	if n := int(p.bhs[4]) * 4; n > 0 { // additional headers: long CDBs, which we have not
 		head = append(head[:bhsLen:bhsLen], make([]byte, n)...)
 		if _, err := io.ReadFull(r, head[bhsLen:]); err != nil {

@@ -110,6 +110,7 @@ func (c *conn) releaseHeld() {
 		}
 		delete(c.held, c.expCmdSN)
 		c.expCmdSN++
+		c.outstanding++
 		c.order <- t
 	}
 }
@@ -332,7 +333,6 @@ func (c *conn) command(p *pdu) error {
 		return nil // outside the window, or seen before: ignored
 	}
 	c.tasks[t.itt] = t
-	c.outstanding++
 	c.held[p.u32(24)] = t
 	c.releaseHeld()
 	return nil
