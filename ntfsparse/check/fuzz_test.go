@@ -1,0 +1,173 @@
+package check
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// smallVolume is a volume of 2 MiB that this package made for itself, see
+// TestMakeSmallVolume.
+var smallVolume = sync.OnceValue(func() []byte {
+	f, err := os.Open("testdata/small.img.gz")
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		panic(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
+
+// structures are the offsets of the small volume's blocks worth breaking: boot
+// sector, file records, index blocks, and clusters that hold other metadata.
+var structures = sync.OnceValue(func() (out []int) {
+	b := smallVolume()
+	out = append(out, 0)
+	for off := 0; off+1024 <= len(b); off += 512 {
+		if s := string(b[off : off+4]); s == "FILE" || s == "INDX" || s == "RSTR" {
+			out = append(out, off)
+		}
+	}
+	c := newChecker(context.Background(), bytes.NewReader(b), int64(len(b)), Options{})
+	if c.boot() && c.openTable() {
+		for no, name := range map[uint64]string{fBitmap: "", fSecure: nameSDS, fAttrDef: ""} {
+			if s, err := c.load(no, tData, name); err == nil && len(s.runs) > 0 {
+				out = append(out, int(s.runs[0].lcn*c.g.cluster))
+			}
+		}
+	}
+	return out
+})
+
+// blockSizes of what a fuzz step treats as one unit.
+func blockSize(b []byte) int {
+	switch string(b[:4]) {
+	case "FILE", "BAAD":
+		return 1024
+	case "INDX", "RSTR":
+		return 4096
+	}
+	return 512
+}
+
+// spoil applies the steps in edits, five bytes each: which structure (2), where
+// in it (2), what (1). Update sequences are done again, so that the damage gets
+// behind them.
+func spoil(img []byte, edits []byte) {
+	places := structures()
+	for ; len(edits) >= 5; edits = edits[5:] {
+		off := places[int(le.Uint16(edits))%len(places)]
+		b := img[off:]
+		b = b[:min(len(b), blockSize(b))]
+		sealed := len(b) > 512 && fixup(b, 0x1e) == ""
+		b[int(le.Uint16(edits[2:]))%len(b)] = edits[4]
+		if sealed {
+			seal(b)
+		}
+	}
+}
+
+// FuzzRun breaks a small volume and looks that the check ends, soon, without
+// panic and with findings that hang together.
+func FuzzRun(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{1, 0, 22, 0, 0, 40, 0, 60, 1, 9})
+	for i := range 200 {
+		f.Add([]byte{byte(i), 0, byte(i * 7), byte(i & 3), byte(255 - i), byte(i), 0, byte(i * 13), byte(i & 1), byte(i)})
+	}
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		img := bytes.Clone(smallVolume())
+		spoil(img, edits[:min(len(edits), 200)])
+		start := time.Now()
+		rep := judged(t, img, Options{Deep: true, MaxPerCode: 50})
+		if d := time.Since(start); d > 20*time.Second {
+			t.Fatalf("the check took %v", d)
+		}
+		for _, x := range rep.Findings {
+			if _, ok := Codes[x.Code]; !ok || x.Message == "" || x.Severity > rep.Worst {
+				t.Fatalf("%+v", x)
+			}
+		}
+	})
+}
+
+// FuzzRecord gives arbitrary bytes to what decodes single structures.
+func FuzzRecord(f *testing.F) {
+	b := smallVolume()
+	for _, off := range structures() {
+		f.Add(b[off:min(len(b), off+1024)])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 1024 {
+			return
+		}
+		b = b[:1024]
+		fixup(bytes.Clone(b), headOld)
+		each(b, func(a *attr) bool {
+			r := runReader{b: a.pairs, vcn: a.lowest}
+			for range len(b) + 1 {
+				if _, ok, _ := r.next(); !ok {
+					break
+				}
+			}
+			parseFileName(a.value)
+			securityFault(a.value)
+			return true
+		})
+		for p := b; len(p) > 0; {
+			_, rest, ok := cutList(p)
+			if !ok {
+				break
+			}
+			p = rest
+		}
+	})
+}
+
+func TestSmallVolumeIsSound(t *testing.T) {
+	rep := judged(t, smallVolume(), Options{Deep: true})
+	sound(t, rep)
+	if rep.Counts.IndexBlocks == 0 || rep.Counts.Extensions == 0 || rep.Counts.ReparsePoints == 0 || len(structures()) < 60 {
+		t.Errorf("%d structures, %+v", len(structures()), rep.Counts)
+	}
+}
+
+// TestEveryByteFlipped breaks each byte of the small volume's structures, one
+// after the other.
+func TestEveryByteFlipped(t *testing.T) {
+	img := bytes.Clone(smallVolume())
+	step := 1
+	if testing.Short() {
+		step = 37
+	}
+	for _, off := range structures()[:12] {
+		for i := 0; i < 1024; i += 13 * step {
+			old := img[off+i]
+			img[off+i] ^= 0xff
+			judged(t, img, Options{MaxPerCode: 10})
+			img[off+i] = old
+		}
+	}
+}
+
+// TestEveryLengthCut checks volumes that end too early.
+func TestEveryLengthCut(t *testing.T) {
+	img := smallVolume()
+	for n := 0; n < len(img); n += 9973 {
+		if rep := judged(t, img[:n], Options{MaxPerCode: 10}); rep.Worst < Error {
+			t.Errorf("%d of %d bytes: %s", n, len(img), rep.Summary)
+		}
+	}
+}
