@@ -47,19 +47,20 @@ type checker struct {
 	lists   []uint32 // records with an attribute list
 	secIDs  map[uint32]uint32
 
-	indexBytes              int64 // of all index allocations
-	indexBudget             int64 // bytes of index blocks that may still be read
-	listBudget              int64 // attribute list entries that may still be followed
-	reparse                 int64
+	indexBytes              int64             // of all index allocations
+	indexBudget             int64             // bytes of index blocks that may still be read
+	listBudget              int64             // attribute list entries that may still be followed
+	valueBudget             int64             // bytes of values and contents that may still be read
 	folders                 map[string]uint64 // children of $Extend by name
 	hiberfil                uint64
 	objectIDs, reparseIndex uint64 // records of $ObjId and $Reparse; 0: none
 	quiet                   bool   // in a second walk: what it finds is reported already
 
-	count map[string]int
-	paths map[uint64]string
-	lost  map[uint64]lostName
-	done  Progress
+	count     map[string]int
+	paths     map[uint64]string
+	lost      map[uint64]lostName
+	linkBytes int // that names in doubt may still take
+	done      Progress
 }
 
 // Run checks the NTFS volume of the given size in bytes that r holds. The error
@@ -91,10 +92,10 @@ func newChecker(ctx context.Context, r io.ReaderAt, size int64, o Options) *chec
 // stages run one after the other; each stands on what the former learned.
 func (c *checker) stages() {
 	for _, stage := range []func(){
-		c.readVolume, c.readUpcase, c.readTableBitmap,
+		c.readVolume, c.readUpcase, c.readTableBitmap, c.log,
 		c.scanTable, c.attributeLists, c.extensions, c.mirror, c.systemFiles,
 		c.indexes, c.extend, c.links, c.parents, c.security,
-		c.clusters, c.log, c.hibernation, c.overlays, c.deep,
+		c.clusters, c.hibernation, c.overlays, c.deep,
 	} {
 		if c.stopped() {
 			return

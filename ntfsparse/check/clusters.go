@@ -313,7 +313,7 @@ func (c *checker) places() {
 			c.find("C6", p.no, "$DATA", "The system file %s starts at cluster %d instead of %d.", systemNames[p.no], s.runs[0].lcn, p.lcn)
 		}
 	}
-	if s, err := c.load(fBadClus, tData, nameBad); err == nil && !s.resident && s.end() != c.g.clusters && s.size != 0 {
+	if s, err := c.load(fBadClus, tData, nameBad); err == nil && !s.resident && max(s.end()-c.g.clusters, c.g.clusters-s.end()) > 1 && s.size != 0 {
 		c.find("B4", fBadClus, "$DATA:$Bad", "The boot sector has %d clusters, the list of bad clusters %d.", c.g.clusters, s.end())
 	} else if err == nil {
 		if n := s.real(c.g.clusters); n > 0 {

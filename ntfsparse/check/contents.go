@@ -51,6 +51,9 @@ func (c *checker) openOverlay(no uint64) (o overlay, msg string) {
 	if err != nil {
 		return o, err.Error()
 	}
+	if o.stored.size > 0 && !o.stored.resident && o.stored.size > o.stored.real(c.g.clusters)*c.g.cluster {
+		return o, "a part of its data is not there"
+	}
 	return o, ""
 }
 
@@ -73,6 +76,9 @@ func (c *checker) overlayTable(o overlay, do func(i, off, n int64) string) strin
 	table := (count - 1) * width
 	if table > o.stored.size || count < 0 {
 		return "its table is longer than its data"
+	}
+	if !c.afford(table) || do != nil && !c.afford(o.stored.size) {
+		return ""
 	}
 	buf := make([]byte, min(table, 64<<10))
 	last := table
@@ -169,25 +175,36 @@ func (c *checker) expandFile(no uint64) {
 	if err != nil || s.resident || s.flags&aCompressed == 0 || s.unit != 4 || c.g.cluster > 4096 {
 		return
 	}
-	unit := int64(16)
+	const unit = 16
 	src, dst := make([]byte, unit*c.g.cluster), make([]byte, unit*c.g.cluster)
-	i := 0
-	for vcn := int64(0); vcn*c.g.cluster < min(s.size, s.init) && vcn < s.end(); vcn += unit {
-		for i < len(s.runs) && s.runs[i].vcn+s.runs[i].n <= vcn {
+	end := min((min(s.size, s.init)+c.g.cluster-1)/c.g.cluster, s.end())
+	for vcn, i := int64(0), 0; vcn < end && !c.stopped(); {
+		for s.runs[i].vcn+s.runs[i].n <= vcn {
 			i++
 		}
-		have := s.stored(i, vcn, unit)
-		if have == 0 || have == unit {
+		if r := s.runs[i]; r.lcn < 0 && r.vcn+r.n >= vcn+unit {
+			vcn = (r.vcn + r.n) / unit * unit // a hole
 			continue
 		}
-		if err := c.read(s, src[:have*c.g.cluster], vcn*c.g.cluster); err != nil {
-			return // reported
-		}
-		if _, err := decomp.LZNT1(dst, src[:have*c.g.cluster]); err != nil {
-			c.find("D2", no, "$DATA", "The contents of record %d do not decode at byte %d: %v.", no, vcn*c.g.cluster, err)
+		if msg := c.expandUnit(s, s.stored(i, vcn, unit), vcn, src, dst); msg != "" {
+			c.find("D2", no, "$DATA", "The contents of record %d do not decode at byte %d: %s.", no, vcn*c.g.cluster, msg)
 			return
 		}
+		vcn += unit
 	}
+}
+
+// expandUnit expands the compression unit at vcn, of which have clusters are
+// there; one that is all there is stored plain.
+func (c *checker) expandUnit(s *stream, have, vcn int64, src, dst []byte) string {
+	src = src[:have*c.g.cluster]
+	if have == 0 || have == 16 || !c.afford(int64(len(src))) || c.read(s, src, vcn*c.g.cluster) != nil {
+		return ""
+	}
+	if _, err := decomp.LZNT1(dst, src); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // stored counts the clusters that the unit at vcn has before its hole; runs

@@ -2,17 +2,19 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 )
 
 // Collations of indexes.
 const (
-	byBinary  = 0x00
-	byName    = 0x01
-	byULong   = 0x10
-	bySID     = 0x11
-	byHash    = 0x12
-	byULongs  = 0x13
+	byName   = 0x01
+	byULong  = 0x10
+	byHash   = 0x12
+	byULongs = 0x13
+)
+
+const (
 	maxDepth  = 24
 	indexHead = 0x18 // of an index block, before the node header
 	rootHead  = 0x10 // of an index root, before the node header
@@ -128,7 +130,7 @@ func (t *tree) openBlocks(b []byte, name string) bool {
 		return true
 	}
 	t.alloc = alloc
-	t.blocks = min(alloc.size, alloc.real(t.c.g.clusters)*t.c.g.cluster) / t.block
+	t.blocks = max(0, min(alloc.size, alloc.real(t.c.g.clusters)*t.c.g.cluster)) / t.block
 	t.seen = make([]uint64, (t.blocks+63)/64)
 	bm, err := t.c.loadFrom(b, t.no, tBitmap, name)
 	if err == nil {
@@ -216,7 +218,7 @@ func (t *tree) below(e []byte, flags uint16, depth int) bool {
 			t.leaf = depth
 		}
 		if t.leaf != depth {
-			t.bad("I5", "The index of record %d has leaves at the depths %d and %d.", t.no, t.leaf, depth)
+			t.c.findAs(Warning, "I5", t.no, t.label, "The index of record %d has leaves at the depths %d and %d.", t.no, t.leaf, depth)
 			t.leaf = depth
 		}
 		return true
@@ -236,8 +238,7 @@ func (t *tree) below(e []byte, flags uint16, depth int) bool {
 // load reads index block vcn into the depth's buffer and judges it.
 func (t *tree) load(vcn uint64, depth int) []byte {
 	c := t.c
-	per := t.block / t.unit
-	per = max(1, per)
+	per := max(1, t.block/t.unit)
 	if t.alloc == nil || vcn%uint64(per) != 0 || vcn/uint64(per) >= uint64(t.blocks) {
 		t.bad("I5", "An index entry of record %d leads to block %d, which does not exist.", t.no, vcn)
 		return nil
@@ -311,7 +312,7 @@ func (t *tree) ordered(key []byte) {
 		return
 	}
 	switch d := compareKeys(t.collation, t.prev, key); {
-	case d == 0:
+	case bytes.Equal(t.prev, key):
 		t.bad("I4", "The index %s of record %d has an entry twice.", t.label, t.no)
 	case d > 0:
 		t.bad("I4", "The index %s of record %d is out of order.", t.label, t.no)
@@ -353,28 +354,15 @@ func (t *tree) caseTwins(prev, name []byte) {
 	}
 }
 
-// compareKeys orders the keys of view indexes.
+// compareKeys orders the keys of view indexes, which are sequences of 32-bit
+// numbers. Other collations are not published well enough to judge.
 func compareKeys(collation uint32, a, b []byte) int {
-	switch collation {
-	case byULong, byULongs:
-		return compareWords(a, b, 0)
-	case byHash:
-		return compareWords(a, b, 0)
-	case bySID:
-		return bytes.Compare(a, b) // by length first in some versions: see order in quota
+	if collation != byULong && collation != byULongs && collation != byHash {
+		return 0
 	}
-	return bytes.Compare(a, b)
-}
-
-// compareWords compares as sequences of 32-bit numbers.
-func compareWords(a, b []byte, _ int) int {
 	for len(a) >= 4 && len(b) >= 4 {
-		x, y := le.Uint32(a), le.Uint32(b)
-		if x != y {
-			if x < y {
-				return -1
-			}
-			return 1
+		if d := cmp.Compare(le.Uint32(a), le.Uint32(b)); d != 0 {
+			return d
 		}
 		a, b = a[4:], b[4:]
 	}

@@ -15,14 +15,16 @@ type want struct {
 	seq    uint16 // of the entry's reference, for entries
 }
 
+const wantBytes = 64 // of a want, its name not counted
+
 // suspect is a file whose attributes and index entries do not cancel out.
 type suspect struct {
 	want, have []want
 }
 
 const (
-	maxSuspects = 20000
-	maxHave     = 2048 // entries of one suspect
+	maxSuspects  = 20000
+	maxLinkBytes = 32 << 20 // what all suspects' names may take
 )
 
 // links finds out what the files are missing whose sums did not come out at
@@ -30,11 +32,12 @@ const (
 func (c *checker) links() {
 	all := map[uint64]*suspect{}
 	more := 0
+	c.linkBytes = maxLinkBytes
 	c.table.each(func(no uint64, e *entry) {
 		if e.sum == 0 || e.flags&(recExt|recBad) != 0 {
 			return
 		}
-		if len(all) >= maxSuspects {
+		if len(all) >= maxSuspects || c.linkBytes < 0 {
 			more++
 			return
 		}
@@ -45,10 +48,13 @@ func (c *checker) links() {
 	}
 	c.collect(all)
 	c.table.each(func(no uint64, _ *entry) {
-		if s := all[no]; s != nil {
+		if s := all[no]; s != nil && c.linkBytes >= 0 {
 			c.compareLinks(no, s)
 		}
 	})
+	if c.linkBytes < 0 {
+		more += len(all)
+	}
 	if more > 0 {
 		c.find("I9", NoRecord, "", "A further %d files do not match the folders.", more)
 	}
@@ -56,6 +62,11 @@ func (c *checker) links() {
 
 // wants lists the entries that file no calls for.
 func (c *checker) wants(no uint64) (out []want) {
+	defer func() {
+		for _, w := range out {
+			c.linkBytes -= len(w.name) + wantBytes
+		}
+	}()
 	c.eachOfFile(no, func(a *attr) {
 		switch a.typ {
 		case tName:
@@ -116,7 +127,8 @@ func (c *checker) collect(all map[uint64]*suspect) {
 	c.indexBudget = 2 * c.g.clusters * c.g.cluster
 	c.start("doubtful names", c.indexBytes)
 	add := func(ref uint64, w want) {
-		if s := all[refRecord(ref)]; s != nil && len(s.have) < maxHave {
+		if s := all[refRecord(ref)]; s != nil && c.linkBytes >= 0 {
+			c.linkBytes -= len(w.name) + wantBytes
 			s.have = append(s.have, w)
 		}
 	}
@@ -166,7 +178,7 @@ func (c *checker) missing(no uint64, w want) {
 		return
 	case 'r':
 		if c.reparseIndex != 0 {
-			c.find("X3", no, "$REPARSE_POINT", "The reparse point of record %d is not in the index $Reparse.", no)
+			c.findAs(Warning, "X3", no, "$REPARSE_POINT", "The reparse point of record %d is not in the index $Reparse.", no)
 		}
 		return
 	}

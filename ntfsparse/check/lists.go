@@ -3,6 +3,8 @@ package check
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // attributeLists judges the files whose attributes are spread over several
@@ -120,8 +122,8 @@ func (c *checker) memberOf(no, rec, ref uint64, members map[uint64]*member) (*me
 
 // unlisted finds attributes that stand in the file's records but not in its list.
 func unlisted(members map[uint64]*member, no uint64) string {
-	for rec, m := range members {
-		n := 0
+	for _, rec := range slices.Sorted(maps.Keys(members)) {
+		m, n := members[rec], 0
 		each(m.b, func(a *attr) bool {
 			if a.typ != tList {
 				n++
@@ -207,7 +209,7 @@ func (k *current) note(a *attr) {
 		k.view = k.view || string(a.name) != nameI30
 	case tReparse:
 		if len(a.value) >= reparseHead {
-			k.tag = le.Uint32(a.value)
+			k.tag, k.wof = le.Uint32(a.value), isWof(a.value)
 		}
 	case tUtility:
 		k.efs = k.efs || string(a.name) == nameEFS

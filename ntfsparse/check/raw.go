@@ -206,7 +206,7 @@ func (a *attr) parse(b []byte) (int, fault) {
 func (a *attr) parseResident(b []byte) fault {
 	n, off := int64(le.Uint32(b[16:])), int64(le.Uint16(b[20:]))
 	a.indexed = b[22]
-	if off < 24 || off&7 != 0 && n > 0 || off > int64(len(b)) || n > int64(len(b))-off {
+	if off < 24 || off > int64(len(b)) || n > int64(len(b))-off {
 		return fault{"T3", "has its value outside itself"}
 	}
 	a.value = b[off : off+n]

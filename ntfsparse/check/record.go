@@ -168,7 +168,7 @@ func (c *checker) attributes(b []byte) bool {
 // ending judges what follows the last attribute: the end marker and four bytes.
 func (c *checker) ending(left int) {
 	if left != 8 {
-		c.find("R3", c.cur.no, "", "File record %d says that %d bytes follow its end marker instead of 4.", c.cur.no, left-4)
+		c.findAs(Warning, "R3", c.cur.no, "", "File record %d says that %d bytes follow its end marker instead of 4.", c.cur.no, left-4)
 	}
 	if int(c.cur.h.nextID) <= c.cur.maxID {
 		c.find("R9", c.cur.no, "", "File record %d would give the identifier %d to its next attribute, but has %d already.", c.cur.no, c.cur.h.nextID, c.cur.maxID)

@@ -131,7 +131,7 @@ func (r *Report) Damaged() bool { return r.Worst >= Error }
 
 func (r *Report) finish() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), compareCodes(a.Code, b.Code), cmp.Compare(a.Record+1, b.Record+1))
+		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), compareCodes(a.Code, b.Code), cmp.Compare(a.Record+1, b.Record+1), cmp.Compare(a.Message, b.Message))
 	})
 	r.Summary = r.summary()
 }

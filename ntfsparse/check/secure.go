@@ -147,7 +147,7 @@ func securityFault(b []byte) string {
 		if i < 2 && (part[0] != 1 || 8+4*int(part[1]) > len(part)) {
 			return "an owner or group is no SID"
 		}
-		if i >= 2 && (part[0] != 2 && part[0] != 4 || int(le.Uint16(part[2:])) > len(part) || le.Uint16(part[2:]) < 8) {
+		if i >= 2 && (part[0] < 2 || part[0] > 4 || int(le.Uint16(part[2:])) > len(part) || le.Uint16(part[2:]) < 8) {
 			return "an access list does not fit"
 		}
 	}

@@ -191,7 +191,9 @@ func (c *checker) listOf(b []byte) (list []byte, err error) {
 	each(b, func(a *attr) bool {
 		if a.typ == tList {
 			var s stream
-			if err = s.extend(a); err == nil {
+			if c.listBudget -= max(0, a.size) / listHead; c.listBudget < 0 {
+				err = errFragments
+			} else if err = s.extend(a); err == nil {
 				list, err = c.readAll(&s, maxList)
 			}
 		}

@@ -19,7 +19,7 @@ func (c *checker) standard(a *attr) {
 }
 
 // maxSecurityIDs bounds the security ids that are remembered.
-const maxSecurityIDs = 1 << 20
+const maxSecurityIDs = 1 << 18
 
 // useSecurity remembers that a file uses a descriptor.
 func (c *checker) useSecurity(id uint32) {
@@ -72,6 +72,9 @@ func illegal(f *fileName) string {
 
 func (c *checker) objectID(a *attr) {
 	k := &c.cur
+	if c.info.major < 3 {
+		return // the type had another meaning
+	}
 	if len(a.value) < 16 {
 		c.find("X1", k.base, a.label(), "The object identifier of record %d has %d bytes instead of 16 or 64.", k.no, len(a.value))
 		return
@@ -147,15 +150,21 @@ func (c *checker) reparsePoint(a *attr) {
 	if len(v) != head+int(le.Uint16(v[4:])) {
 		c.find("T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), head+int(le.Uint16(v[4:])))
 	}
-	k.wof = k.tag == tagWof && len(v) >= reparseHead+wofHead && le.Uint32(v[reparseHead+4:]) == wofFile
+	k.wof = isWof(v)
 	k.e.sum += hashName(keyReparse, 0, v[:4])
+}
+
+// isWof reports whether a reparse point marks a file as compressed by the
+// overlay filter (provider 2).
+func isWof(v []byte) bool {
+	return len(v) >= reparseHead+wofHead && le.Uint32(v) == tagWof && le.Uint32(v[reparseHead+4:]) == wofFile
 }
 
 // shortValue reads a non-resident attribute of at most limit bytes; nil when it
 // cannot.
 func (c *checker) shortValue(a *attr, limit int64) []byte {
 	var s stream
-	if s.extend(a) != nil {
+	if s.extend(a) != nil || !c.afford(s.size) {
 		return nil
 	}
 	v, err := c.readAll(&s, limit)
@@ -163,6 +172,13 @@ func (c *checker) shortValue(a *attr, limit int64) []byte {
 		return nil
 	}
 	return v
+}
+
+// afford takes n bytes from what may still be read beside the tables; a sound
+// volume never uses it up, one whose files overlap may.
+func (c *checker) afford(n int64) bool {
+	c.valueBudget -= max(0, n)
+	return c.valueBudget >= 0
 }
 
 // eaInfo reads $EA_INFORMATION: packed size (2), how many are needed (2), size
