@@ -119,8 +119,7 @@ func TestSourceFaults(t *testing.T) {
 }
 
 func TestSourceGone(t *testing.T) {
-	src := make(memSource, 40<<20)
-	mix(src, 12)
+	src := thin(40<<20, 12)
 	dir := t.TempDir()
 	_, err := Run(t.Context(), &badSource{memSource: src, gone: 30 << 20}, Options{Dir: dir})
 	var se *StoppedError
@@ -261,8 +260,7 @@ func (f *faultyFile) Close() error {
 // TestOutputFaults fails every operation of the output in turn: members before
 // stay as they are, and what is left is unfinished and can be rescued.
 func TestOutputFaults(t *testing.T) {
-	src := make(memSource, 12<<20)
-	mix(src, 13)
+	src := thin(12<<20, 13)
 	now := bytes.Clone(src)
 	for i := 0; i < len(now); i += 150 << 10 {
 		now[i] ^= 1
@@ -363,8 +361,7 @@ func checkBlocks(t *testing.T, q *testPoint, was, now []byte) {
 
 // TestRescueCut cuts an unfinished full and an incremental in many places.
 func TestRescueCut(t *testing.T) {
-	src := make(memSource, 80<<20)
-	mix(src, 14)
+	src := thin(80<<20, 14)
 	now := bytes.Clone(src)
 	for i := 0; i < len(now); i += 100 << 10 {
 		now[i] ^= 1
@@ -391,7 +388,7 @@ func TestRescueCut(t *testing.T) {
 			os.WriteFile(cut, b, 0o600)
 			if res := checkRescue(t, cut, c.parent, c.was, c.now); res != nil {
 				os.Remove(res.Path)
-			} else if len(b) > 10<<20 {
+			} else if len(b) > 6<<20 {
 				t.Fatalf("nothing rescued of %d bytes", len(b))
 			}
 			os.Remove(cut)
