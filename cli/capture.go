@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -215,7 +216,7 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 		return captureFailed(res, err)
 	}
 	m.finish()
-	return e.captured(res)
+	return e.captured(res, "could not be captured as they should")
 }
 
 // captureProgress shows the events of a capture.
@@ -275,7 +276,8 @@ type capturedObject struct {
 	Warnings   []string        `json:"warnings,omitempty"`
 }
 
-func (e *env) captured(res *capture.Result) error {
+// captured tells of a new member; lacks words what it lacks.
+func (e *env) captured(res *capture.Result, lacks string) error {
 	o := capturedObject{Set: res.Set.String(), Number: res.Number, Kind: res.Kind.String(), Path: res.Path, Parts: res.Parts, Size: res.Size,
 		Root: res.Root.String(), Stats: res.Meta.Stats, LeftOut: leftOutOf(res.Meta), Incomplete: res.Reasons, Warnings: res.Meta.Warnings}
 	if e.json {
@@ -290,7 +292,7 @@ func (e *env) captured(res *capture.Result) error {
 	for _, r := range res.Reasons {
 		hurt.add(e, o.Path, errors.New(r))
 	}
-	return hurt.err("could not be captured as they should")
+	return hurt.err(lacks)
 }
 
 func leftOutOf(m *index.Meta) (all []index.LeftOut) {
@@ -315,6 +317,8 @@ func (e *env) printCaptured(o *capturedObject) {
 		fmt.Fprintf(e.Out, "left out: the contents of %s, %s\n", printable(l.Path), size(l.Size))
 	}
 	for _, w := range o.Warnings {
-		e.note(note{Text: w})
+		if !slices.Contains(o.Incomplete, w) {
+			e.note(note{Text: w})
+		}
 	}
 }

@@ -78,6 +78,9 @@ type hintRule struct {
 var hintTable = []hintRule{
 	{is[*capture.OptionError], exitUsage, "'vitrine capture --help' shows what it takes; nothing was written"},
 	{isAny(capture.ErrWrongParent), exitFailed, "nothing was written; name the image of this disk with --onto, or leave --onto away for a full (--other-source takes it all the same)"},
+	{is[*capture.ParentMissingError], exitMissing, "put that member beside the unfinished file or name its folder with --search; nothing was changed"},
+	{isAny(capture.ErrNothing), exitFailed, "earlier points are untouched; this file can be deleted"},
+	{isAny(capture.ErrFinished), exitFailed, "there is nothing to rescue; use it as it is"},
 	{isAny(capture.ErrSourceGone), exitFailed, "earlier points are untouched; connect the disk again and capture again"},
 	{is[*reader.MissingError], exitMissing, missingHint},
 	{is[*reader.NoPointError], exitFailed, "'vitrine list' shows the points of the set; nothing was changed"},
