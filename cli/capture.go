@@ -25,6 +25,7 @@ type captureOptions struct {
 	force        bool
 	partitions   []int
 	level        string
+	verify       bool
 	allSectors   bool
 	exclude      []string
 	split        sizeFlag
@@ -68,6 +69,7 @@ they are; what it holds can be saved with 'vitrine rescue'.`,
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
 	f.StringVar(&o.name, "name", "", "readable `NAME` in front of the file names")
 	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
+	f.BoolVar(&o.verify, "verify", false, "read the image back and prove it")
 	f.BoolVar(&o.polite, "polite", false, "let other programs go first")
 	return c
 }
@@ -211,6 +213,9 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 	m := e.progress()
 	defer m.abandon()
 	r.Progress = captureProgress(m)
+	if o.verify {
+		r.Verify = func(ctx context.Context, path string) error { return e.proveCapture(ctx, path, m) }
+	}
 	res, err := capture.Run(ctx, src, r.Options)
 	if err != nil {
 		return captureFailed(res, err)
@@ -232,10 +237,14 @@ func captureProgress(m *meter) func(capture.Event) {
 			shown = ev.Phase
 			return
 		}
-		if ev.Phase != shown && (shown != capture.PhaseRead || ev.Phase != capture.PhaseFinish) {
+		switch {
+		case ev.Phase == shown:
+		case ev.Phase == capture.PhaseFinish:
+			m.word(word)
+		default:
 			m.begin(word, ev.Total)
-			shown = ev.Phase
 		}
+		shown = ev.Phase
 		m.at(ev.Done, ev.Total, ev.Item)
 	}
 }

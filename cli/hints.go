@@ -13,6 +13,7 @@ import (
 	"vitrine/index"
 	"vitrine/mount"
 	"vitrine/reader"
+	"vitrine/restore"
 	"vitrine/volume"
 )
 
@@ -88,6 +89,11 @@ var hintTable = []hintRule{
 	{is[*reader.UnfinishedError], exitFailed, unfinishedHint},
 	{isAny(reader.ErrUnreadable), exitIncomplete, "the disk could not be read there when the image was made; 'vitrine info' lists such places, an earlier point may have these bytes"},
 	{is[*reader.DamageError], exitDamage, "the image is damaged there; other files and points may be fine, 'vitrine verify' tells; a second copy of this file helps"},
+	{isAny(restore.ErrTooSmall, restore.ErrNoSpace), exitFailed, "nothing was written; choose a larger target"},
+	{isAny(restore.ErrSectorSize), exitFailed, "nothing was written; choose another disk, or --any-sector for a target that is only to be read"},
+	{isAny(restore.ErrNoPartition), exitFailed, "nothing was written; 'vitrine restore --dry-run' shows what is on the target"},
+	{isAny(restore.ErrNotCaptured), exitFailed, "nothing was written; 'vitrine info' tells what the image holds"},
+	{isAny(restore.ErrDiffers), exitDamage, "the image is untouched; the target is not to be trusted: its disk or cable may be failing"},
 	{isAny(device.ErrNotDisk), exitFailed, "name a disk, a partition or a raw image file"},
 	{isAny(device.ErrUnsupported), exitDriver, "use a raw image file, or run it on Linux; nothing was changed"},
 	{isAny(device.ErrTooSmall), exitFailed, "nothing was written; choose a larger target"},

@@ -105,6 +105,16 @@ func (m *meter) move(done int64) {
 	m.rate.add(m.now(), done)
 }
 
+// word renames the phase; what is done and the rate stay.
+func (m *meter) word(phase string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.phase = phase
+}
+
 // name says what is being worked on.
 func (m *meter) name(item string) {
 	if m == nil {

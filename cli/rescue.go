@@ -87,4 +87,3 @@ func memberByUID(sets []*reader.Set, h *index.Header) *reader.Member {
 	}
 	return nil
 }
-
