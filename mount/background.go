@@ -47,6 +47,7 @@ func StartBackground(ctx context.Context, args []string, log *os.File) (pid int,
 		theirs.Close()
 		return 0, r, err
 	}
+	inUse(log)
 	err = cmd.Start()
 	theirs.Close()
 	if err != nil {

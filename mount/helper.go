@@ -2,6 +2,7 @@ package mount
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -85,7 +86,9 @@ func (h *Helper) flags(letters string, behind []string) (used int, err error) {
 }
 
 func (h *Helper) options(text string) error {
-	rest, err := h.Options.Set(text)
+	// mount(8) says "rw" when nobody said anything.
+	list := slices.DeleteFunc(splitOptions(text), func(opt string) bool { return opt == "rw" })
+	rest, err := h.Options.setAll(list)
 	for _, opt := range rest {
 		switch opt {
 		case "raw":

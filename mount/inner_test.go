@@ -124,7 +124,8 @@ func TestHelper(t *testing.T) {
 		{[]string{"a.vtr", "/mnt", "/more"}, nil},
 		{[]string{"a.vtr", "/mnt", "-o"}, nil},
 		{[]string{"a.vtr", "/mnt", "-x"}, nil},
-		{[]string{"a.vtr", "/mnt", "-o", "rw"}, nil},
+		{[]string{"a.vtr", "/mnt", "-o", "rw"}, &Helper{Source: "a.vtr", Dir: "/mnt"}},
+		{[]string{"a.vtr", "/mnt", "-o", "rw,noexec"}, &Helper{Source: "a.vtr", Dir: "/mnt", Options: Options{NoExec: true}}},
 		{nil, nil},
 	} {
 		got, err := ParseHelper(tt.args)

@@ -340,7 +340,10 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 }
 
 func TestBackground(t *testing.T) {
-	log, err := os.Create(t.TempDir() + "/log")
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	name := mount.LogFile()
+	must(os.MkdirAll(filepath.Dir(name), 0o700))
+	log, err := os.Create(name)
 	must(err)
 	defer log.Close()
 	dir := t.TempDir()
@@ -356,9 +359,20 @@ func TestBackground(t *testing.T) {
 	if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 		t.Errorf("session %d of process %d, %v", sid, pid, err)
 	}
+	log.Close()
+	mount.LogFile()
+	if _, err := os.Stat(name); err != nil {
+		t.Error("the log of a living process is gone")
+	}
 	if err := mount.Unmount(t.Context(), dir, false); err != nil {
 		t.Error(err)
 	}
+	mount.LogFile()
+	if _, err := os.Stat(name); err == nil {
+		t.Error("the empty log of a mount that has ended is still there")
+	}
+	log, err = os.Create(name)
+	must(err)
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
 		if _, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
 			t.Error("unmount did not wait for the process")

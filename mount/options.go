@@ -108,7 +108,11 @@ func (e *OptionError) Error() string { return "option " + e.Option + ": " + e.Re
 // commas between. What it does not know comes back in rest, in order, for the
 // command to know; generic options that mean nothing to an image are dropped.
 func (o *Options) Set(text string) (rest []string, err error) {
-	for _, opt := range splitOptions(text) {
+	return o.setAll(splitOptions(text))
+}
+
+func (o *Options) setAll(list []string) (rest []string, err error) {
+	for _, opt := range list {
 		known, err := o.set(opt)
 		if err != nil {
 			return rest, err

@@ -117,7 +117,18 @@ func registerDir() (string, error) {
 	return dir, checkPrivate(filepath.Dir(dir))
 }
 
-// LogFile names the file that a background mount of this process logs to.
+// LogFile names the file that a background mount started by this process logs
+// to. Logs of mounts that have ended go when they are empty or a week old.
 func LogFile() string {
+	logs, _ := filepath.Glob(filepath.Join(runtimeDir(), "mount-*.log"))
+	for _, l := range logs {
+		info, err := os.Stat(l)
+		if err == nil && (info.Size() == 0 || time.Since(info.ModTime()) > keepLogs) {
+			removeUnused(l)
+		}
+	}
 	return filepath.Join(runtimeDir(), fmt.Sprintf("mount-%d.log", os.Getpid()))
 }
+
+// keepLogs is how long the log of a mount that has ended is kept.
+const keepLogs = 7 * 24 * time.Hour

@@ -32,3 +32,19 @@ func checkPrivate(dir string) error {
 	}
 	return nil
 }
+
+// inUse marks a log as used for as long as this process or one that inherits
+// the file has it open.
+func inUse(log *os.File) { syscall.Flock(int(log.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+
+// removeUnused removes a log that nobody uses.
+func removeUnused(path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		os.Remove(path)
+	}
+}

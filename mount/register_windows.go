@@ -15,3 +15,8 @@ func runtimeDir() string {
 
 // checkPrivate has nothing to check: the folder lies in the user's profile.
 func checkPrivate(string) error { return nil }
+
+// inUse has nothing to do: Windows does not remove open files.
+func inUse(*os.File) {}
+
+func removeUnused(path string) { os.Remove(path) }
