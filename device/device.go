@@ -3,6 +3,7 @@ package device
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -69,6 +70,9 @@ func (d *Device) Model() string { return d.info.Model }
 
 // Serial is the disk's serial number, "" when not known.
 func (d *Device) Serial() string { return d.info.Serial }
+
+// Stat tells of the file that was opened, as the system sees it now.
+func (d *Device) Stat() (fs.FileInfo, error) { return d.f.Stat() }
 
 // InUse says who else uses the device or a part of it, for a person ("" when
 // nobody does), and whether they can change it.

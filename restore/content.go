@@ -104,7 +104,7 @@ func (c *content) extents(ctx context.Context, s span, yield func(Extent) bool) 
 // cutUp yields x, which the view says is of kind k, with the cuts in it.
 func (c *content) cutUp(x span, k index.Kind, yield func(Extent) bool) bool {
 	one := func(s span, k index.Kind) bool {
-		return s.len() <= 0 || yield(Extent{s.off, s.len(), k})
+		return s.len() <= 0 || yield(Extent{Off: s.off, Len: s.len(), Kind: k})
 	}
 	i := sort.Search(len(c.cuts), func(i int) bool { return c.cuts[i].end > x.off })
 	for ; i < len(c.cuts) && c.cuts[i].off < x.end; i++ {

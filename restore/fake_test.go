@@ -91,7 +91,7 @@ func (im *image) Extents(ctx context.Context, off, n int64, yield func(Extent) b
 		for to < end && im.kinds[to/testBlock] == im.kinds[off/testBlock] {
 			to = min(to+testBlock, end)
 		}
-		if !yield(Extent{off, to - off, im.kinds[off/testBlock]}) {
+		if !yield(Extent{Off: off, Len: to - off, Kind: im.kinds[off/testBlock]}) {
 			return nil
 		}
 		off = to

@@ -146,22 +146,61 @@ func (p *Plan) arrange(ctx context.Context) error {
 }
 
 // need is the smallest target. Partitions have to fit whole, since a file
-// system that is cut off does not mount; between and behind them only what
-// holds data counts.
-func (p *Plan) need(ctx context.Context) (need int64, err error) {
-	size := p.Source.View.Size()
+// system that is cut off does not mount; behind them only what is not zero
+// counts.
+func (p *Plan) need(ctx context.Context) (int64, error) {
 	if p.Whole {
-		for _, q := range p.Source.Disk.Partitions {
-			need = max(need, extent(q, size).end)
-		}
+		return p.lastData(ctx, p.lastPartitionEnd(), span{})
 	}
-	err = p.Source.View.Extents(ctx, need, size-need, func(e Extent) bool {
-		if e.Kind == index.Data || !p.Whole && e.Kind != index.Hole {
+	var need int64
+	err := p.Source.View.Extents(ctx, 0, p.Source.View.Size(), func(e Extent) bool {
+		if e.Kind != index.Hole {
 			need = max(need, e.Off+e.Len)
 		}
 		return true
 	})
-	return min(need, size), err
+	return need, err
+}
+
+// lastData is the end of the last sector behind from that is not zero, or
+// from. What lies in drop does not count.
+func (p *Plan) lastData(ctx context.Context, from int64, drop span) (int64, error) {
+	var held []span
+	err := p.Source.View.Extents(ctx, from, p.Source.View.Size()-from, func(e Extent) bool {
+		if e.Kind == index.Data {
+			held = append(held, span{e.Off, e.Off + e.Len})
+		}
+		return true
+	})
+	held = without(held, []span{drop})
+	for i := len(held) - 1; i >= 0 && err == nil; i-- {
+		end, err := p.lastNonZero(ctx, held[i])
+		if err != nil || end > held[i].off {
+			return end, err
+		}
+	}
+	return from, err
+}
+
+// lastNonZero looks backwards through s, sector by sector; s.off when all of
+// it is zero.
+func (p *Plan) lastNonZero(ctx context.Context, s span) (int64, error) {
+	sector := int64(max(p.Source.Disk.SectorSize, 512))
+	b := make([]byte, block)
+	for end := s.end; end > s.off; {
+		part := b[:min(block, end-s.off)]
+		at := end - int64(len(part))
+		if n, err := p.Source.View.ReadAtContext(ctx, part, at); n < len(part) {
+			return 0, orUnexpected(err)
+		}
+		for n := int64(len(part)); n > 0; n -= sector {
+			if !allZero(part[max(0, n-sector):n]) {
+				return at + n, nil
+			}
+		}
+		end = at
+	}
+	return s.off, nil
 }
 
 // movesTable reports whether the GPT has to be made for another size.
@@ -181,29 +220,24 @@ func (p *Plan) moveTable(ctx context.Context, room, need int64) ([]volume.Piece,
 		p.note("the GPT is written as it is, not made for the target's size: %v", err)
 		return nil, nil, need, nil
 	}
-	need, err = p.needMoved(ctx, m)
+	old := span{m.Old.Off, m.Old.Off + m.Old.Len}
+	need, err = p.needMoved(ctx, m, old)
 	if err != nil || room < need {
 		return nil, nil, need, err
 	}
 	p.Size = room
 	p.note("the backup GPT moves from byte %d to the target's end at %d; the identifiers stay", m.Old.Off, room)
-	old := span{m.Old.Off, m.Old.Off + m.Old.Len}.clip(span{0, room})
-	return append(m.Backup, m.Primary...), []span{old}, need, nil
+	return append(m.Backup, m.Primary...), []span{old.clip(span{0, room})}, need, nil
 }
 
 // needMoved is need without the old backup but with room for the new one.
-func (p *Plan) needMoved(ctx context.Context, m *volume.GPTMove) (int64, error) {
-	need, size := m.Need, p.Source.View.Size()
-	backup := m.Need - p.lastPartitionEnd()
-	err := p.Source.View.Extents(ctx, 0, size, func(e Extent) bool {
-		for _, s := range without([]span{{e.Off, e.Off + e.Len}}, []span{{m.Old.Off, m.Old.Off + m.Old.Len}}) {
-			if e.Kind == index.Data && s.end > p.lastPartitionEnd() {
-				need = max(need, s.end+max(backup, 0))
-			}
-		}
-		return true
-	})
-	return need, err
+func (p *Plan) needMoved(ctx context.Context, m *volume.GPTMove, old span) (int64, error) {
+	end := p.lastPartitionEnd()
+	last, err := p.lastData(ctx, end, old)
+	if last > end {
+		return max(m.Need, last+old.len()), err
+	}
+	return m.Need, err
 }
 
 // extent is where a partition of the image lies, inside a disk of size bytes.

@@ -7,15 +7,13 @@ import (
 	"io"
 
 	"vitrine/index"
+	"vitrine/reader"
 )
 
 // Extent is a range of a view that has one kind.
-type Extent struct {
-	Off, Len int64
-	Kind     index.Kind
-}
+type Extent = reader.Extent
 
-// View is what a point holds of a disk or partition.
+// View is what a point holds of a disk or partition; *reader.View is one.
 type View interface {
 	Size() int64
 	ReadAtContext(ctx context.Context, p []byte, off int64) (int, error)

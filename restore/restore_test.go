@@ -270,6 +270,7 @@ func TestUnreadable(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	im := newImage(8<<20, 8)
 	im.kinds[len(im.kinds)-1] = index.Data
+	im.data[len(im.data)-1] = 1
 	whole, part := disk(im), disk(im)
 	part.Part = &part.Disk.Partitions[1]
 	gone := disk(im)
@@ -313,6 +314,7 @@ func TestSmallerTarget(t *testing.T) {
 	}
 	im.kinds[len(im.kinds)-5] = index.Data
 	im.settle()
+	im.data[(len(im.kinds)-4)*testBlock-1] = 1
 	need := int64(len(im.kinds)-4) * testBlock
 	for _, src := range []func(*image) Source{bare, disk} {
 		m := newMem(need)
