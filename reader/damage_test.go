@@ -130,7 +130,7 @@ func superseded(t *testing.T, path string) (from, to int) {
 	return from, int(start)
 }
 
-func TestFlippedBytes(t *testing.T) { flipEvery(t, 23) }
+func TestFlippedBytes(t *testing.T) { flipEvery(t, 61) }
 
 func TestCutFiles(t *testing.T) {
 	full, inc, want := smallImage(t)

@@ -80,6 +80,9 @@ func (h *handles) get(path string) (*handle, error) {
 	if hd := h.cached(path); hd != nil {
 		return hd, nil
 	}
+	h.mu.Lock()
+	h.trim(maxHandles - 1)
+	h.mu.Unlock()
 	f, err := h.open(path)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,8 @@ type member struct {
 	parts    []part // in order, as far as they were found
 	searched bool   // every place was looked at
 	found    string // what was found where it should have been
+	rotten   error  // the header of the first part, if that is damaged
+	fault    error  // of the system, while searching
 }
 
 // part is a file of a member and the addresses that lie in it.
@@ -105,6 +107,13 @@ func (m *member) holds(addr, n int64) (part, bool) {
 	return p, addr < p.end && n <= p.end-addr
 }
 
+// where is holds for those who do not hold the lock.
+func (m *member) where(addr int64) (part, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.holds(addr, 1)
+}
+
 // complete says whether the known parts cover the address space.
 func (m *member) complete() bool {
 	at := int64(0)
@@ -117,8 +126,10 @@ func (m *member) complete() bool {
 	return len(m.parts) > 0 && at == m.Length
 }
 
-// search looks everywhere for the files of m.
+// search looks everywhere for the files of m. An error is one of the system;
+// the next read searches again.
 func (f *finder) search(m *member) error {
+	m.fault = nil
 	f.byName(m)
 	for stage := 1; stage <= 2 && !m.complete(); stage++ {
 		heads, err := f.scan(stage, m.UID)
@@ -128,6 +139,9 @@ func (f *finder) search(m *member) error {
 		for _, h := range heads {
 			f.take(m, h)
 		}
+	}
+	if !m.complete() && m.fault != nil {
+		return m.fault
 	}
 	m.searched = true
 	return nil
@@ -139,17 +153,44 @@ func (f *finder) byName(m *member) {
 		known := len(m.parts)
 		for _, dir := range f.dirs {
 			for _, name := range nameHints(f.prefix, f.set, m.Number, num) {
-				if h, err := readHead(f.files, filepath.Join(dir, name)); err == nil {
-					f.take(m, h)
-				} else if !errors.Is(err, fs.ErrNotExist) {
-					m.found = err.Error()
-				}
+				f.try(m, filepath.Join(dir, name), num)
 			}
 		}
 		if len(m.parts) == known {
 			return
 		}
 	}
+}
+
+// try takes the file at path, if it is a part of m.
+func (f *finder) try(m *member, path string, num int) {
+	h, err := readHead(f.files, path)
+	switch {
+	case err == nil:
+		f.take(m, h)
+	case errors.Is(err, fs.ErrNotExist):
+	case num == 0 && errors.Is(err, index.ErrCorrupt):
+		f.takeRotten(m, path, err)
+	case errors.Is(err, index.ErrNotMember), errors.Is(err, index.ErrUnfinished), errors.Is(err, index.ErrUnsupported), errors.Is(err, index.ErrCorrupt):
+		m.found = err.Error()
+	default:
+		m.fault = err
+	}
+}
+
+// takeRotten takes a first part whose header is damaged by its name alone. What
+// is read of it is proved all the same.
+func (f *finder) takeRotten(m *member, path string, rot error) {
+	m.found = rot.Error()
+	if e, ok := errors.AsType[*index.FormatError](rot); ok {
+		rot = e // without the path
+	}
+	f.files.use(path, func(fl file) error {
+		if size, err := fl.Size(); err == nil && len(m.parts) == 0 && size > index.HeaderSize {
+			m.parts, m.rotten = []part{{path: path, end: min(size, m.Length)}}, rot
+		}
+		return nil
+	})
 }
 
 // take adds a file to the parts of m, if it is one. Of two copies the longer
@@ -165,8 +206,11 @@ func (f *finder) take(m *member, h *head) {
 	case p.end <= p.start:
 	case i == len(m.parts) || m.parts[i].num != p.num:
 		m.parts = append(m.parts[:i], append([]part{p}, m.parts[i:]...)...)
-	case p.end > m.parts[i].end:
+	case p.end > m.parts[i].end, m.rotten != nil && p.num == 0:
 		m.parts[i] = p
+	}
+	if p.num == 0 {
+		m.rotten = nil
 	}
 	m.clip()
 }

@@ -206,13 +206,14 @@ func (p *Point) Chain() []Member {
 func (p *Point) describe(m *member) Member {
 	d := Member{Header: index.Header{Set: p.Set(), UID: m.UID, Number: m.Number, Kind: m.Kind, ParentNumber: m.Parent, Created: m.Created},
 		Root: m.Root, Finished: m.Root != index.Hash{}}
-	d.Err = p.find.all(m)
-	for _, pt := range m.parts {
+	parts, err := p.find.all(m)
+	d.Err = err
+	for _, pt := range parts {
 		d.Parts = append(d.Parts, pt.path)
 		d.Size += pt.end + pt.shift
 	}
-	if len(m.parts) > 0 {
-		d.Path = m.parts[0].path
+	if len(parts) > 0 {
+		d.Path = parts[0].path
 		if h, err := readHead(p.pool.files, d.Path); err == nil {
 			d.Header = *h.Header
 		}
@@ -220,26 +221,26 @@ func (p *Point) describe(m *member) Member {
 	return d
 }
 
-// all finds every part of m, or tells what is missing.
-func (f *finder) all(m *member) error {
+// all finds every part of m, or tells what is missing besides those it found.
+func (f *finder) all(m *member) ([]part, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.complete() && !m.searched {
 		if err := f.search(m); err != nil {
-			return err
+			return slices.Clone(m.parts), err
 		}
 	}
-	if m.complete() {
-		return nil
-	}
-	at := int64(0)
-	for i, p := range m.parts {
+	parts, at := slices.Clone(m.parts), int64(0)
+	for i, p := range parts {
 		if p.num != i || p.start != at {
 			break
 		}
 		at = p.end
 	}
-	return f.lost(m, at)
+	if m.complete() {
+		return parts, nil
+	}
+	return parts, f.lost(m, at)
 }
 
 // member finds a member of the chain by number.

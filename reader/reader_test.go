@@ -11,17 +11,19 @@ import (
 )
 
 // twoParts describes a disk of two partitions and a gap stream, whose streams
-// are 0, 1 and 2.
+// are 0, 1 and gapStream.
 func twoParts() (*index.Meta, map[uint16]int64) {
-	gap := uint16(0)
-	sizes := map[uint16]int64{0: 300 << 20, 1: 100<<20 + 512, 2: 150<<20 + 5*512}
-	return &index.Meta{Schema: 1, Disks: []index.Disk{{Size: sizes[0], SectorSize: 512, Table: "gpt", GapStream: &gap,
+	gap := uint16(gapStream)
+	sizes := map[uint16]int64{gap: 130 << 20, 0: 50<<20 + 512, 1: 70<<20 + 5*512}
+	return &index.Meta{Schema: 1, Disks: []index.Disk{{Size: sizes[gap], SectorSize: 512, Table: "gpt", GapStream: &gap,
 		Partitions: []index.Partition{
-			{Number: 1, Offset: 1 << 20, Size: sizes[1], Stream: 1, Mode: "used"},
-			{Number: 2, Offset: 110<<20 + 512, Size: sizes[2], Stream: 2, Mode: "used"}}}}}, sizes
+			{Number: 1, Offset: 1 << 20, Size: sizes[0], Stream: 0, Mode: "used"},
+			{Number: 2, Offset: 55<<20 + 512, Size: sizes[1], Stream: 1, Mode: "used"}}}}}, sizes
 }
 
-// chain writes members 0 to n-1 with random changes; parent gives the parent's
+const gapStream = 5
+
+// writeChain writes members 0 to n-1 with random changes; parent gives the parent's
 // number. It returns the paths and what each point must read as.
 func writeChain(t *testing.T, set *readertest.Set, n int, parent func(int) int) (paths []string, want []shadow) {
 	r := rand.New(rand.NewPCG(uint64(n), uint64(set.Split)))
@@ -36,8 +38,8 @@ func writeChain(t *testing.T, set *readertest.Set, n int, parent func(int) int) 
 			par = p
 		}
 		streams := map[uint16]readertest.Stream{}
-		for id, size := range sizes {
-			streams[id] = readertest.Stream{Size: size, Blocks: now.change(r, id, size, 30)}
+		for _, id := range []uint16{0, 1, gapStream} {
+			streams[id] = readertest.Stream{Size: sizes[id], Blocks: now.change(r, id, sizes[id], 20)}
 		}
 		path, _ := set.Write(uint32(i), kind, par, meta, streams)
 		paths, want = append(paths, path), append(want, now)
@@ -99,7 +101,7 @@ func compareDisk(t *testing.T, p *Point, want shadow) {
 			if w := want.at(part.Meta.Stream, inOff, 1000); string(in[:len(w)]) != string(w) {
 				t.Fatalf("partition %d at its border", part.Meta.Number)
 			}
-			if w := want.at(0, outOff, 1000); string(out[:len(w)]) != string(w) {
+			if w := want.at(gapStream, outOff, 1000); string(out[:len(w)]) != string(w) {
 				t.Fatalf("outside partition %d", part.Meta.Number)
 			}
 		}

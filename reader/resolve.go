@@ -58,8 +58,11 @@ func (r *resolver) resolve(image, point string) (string, error) {
 // file gives the file itself, or another point of its set.
 func (r *resolver) file(path, point string) (string, error) {
 	h, err := readHead(r.h, path)
-	if err != nil || point == "" {
-		return path, err
+	if err != nil {
+		return "", err
+	}
+	if point == "" {
+		return path, nil
 	}
 	sets, err := scanSets(r.ctx, r.h, filepath.Dir(path))
 	if err != nil {

@@ -199,6 +199,9 @@ func (v *verifier) files() error {
 		if e, ok := errors.AsType[*DamageError](d.Err); ok {
 			v.damage(e)
 		}
+		if m.rotten != nil {
+			v.other(&DamageError{d.Path, 0, m.Number, -1, -1, m.rotten})
+		}
 		v.r.Members = append(v.r.Members, d)
 		v.progress("files", int64(i+1), n, d.Path)
 	}
@@ -215,6 +218,9 @@ func (v *verifier) footer(m *member) error {
 		return nil // an unfinished member that was adopted
 	}
 	h, err := readHead(v.p.pool.files, last.path)
+	if err != nil && m.rotten != nil {
+		return nil // reported; the contents are proved without it
+	}
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (v *verifier) need(nth int, m *member, p index.SegmentPtr, s *index.Segment
 // at makes a DamageError for an address of a member.
 func (v *verifier) at(m *member, addr int64, err error) *DamageError {
 	d := &DamageError{m.path(), addr, m.Number, -1, -1, err}
-	if p, ok := m.holds(addr, 1); ok {
+	if p, ok := m.where(addr); ok {
 		d.Path, d.Off = p.path, addr+p.shift
 	}
 	return d
@@ -168,7 +168,7 @@ func (v *verifier) padding(m *member, hole interval) bool {
 // and its padding: they begin with their kind, 3 to 5, unlike a record.
 func (v *verifier) superseded(m *member, addr, tail int64) bool {
 	var b [1]byte
-	if p, ok := m.holds(addr, 1); addr == tail || !ok || (addr%index.Align != 0 && addr != p.start) {
+	if p, ok := m.where(addr); addr == tail || !ok || (addr%index.Align != 0 && addr != p.start) {
 		return addr == tail
 	}
 	_, err := v.p.find.read(m, b[:], addr)
@@ -179,7 +179,7 @@ func (v *verifier) superseded(m *member, addr, tail int64) bool {
 // address where they begin.
 func (v *verifier) tail(m *member) int64 {
 	start := m.Length
-	if m.Root == (index.Hash{}) || len(m.parts) == 0 {
+	if m.Root == (index.Hash{}) || len(m.parts) == 0 || m.rotten != nil {
 		return start
 	}
 	last := m.parts[len(m.parts)-1]
@@ -261,7 +261,7 @@ func (s *spool) ReadAt(b []byte, addr int64) (int, error) {
 func (s *spool) fill(b []byte, addr int64) {
 	for len(b) > 0 {
 		n := int64(len(b))
-		if p, ok := s.m.holds(addr, 1); ok {
+		if p, ok := s.m.where(addr); ok {
 			n = min(n, p.end-addr)
 		}
 		s.part(b[:n], addr)
@@ -438,7 +438,7 @@ func (pr *prover) chunk(j job, addr int64, sl *index.Slot, dst, one []byte) (at 
 	if j.body != nil {
 		stored := j.body[addr-j.ptr.Off:][:sl.Len]
 		if err = pr.v.p.pool.decode(dst, sl, stored); err != nil {
-			p, _ := j.m.holds(addr, 1)
+			p, _ := j.m.where(addr)
 			at = place{p.path, addr + p.shift}
 		}
 		return at, err
