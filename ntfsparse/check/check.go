@@ -21,7 +21,7 @@ type Options struct {
 // Progress says how far a phase is. Totals are exact and known when the phase
 // starts.
 type Progress struct {
-	Phase       string // "file records", "folders", "clusters", "contents"
+	Phase       string // such as "file records", "folders", "clusters", "contents"
 	Done, Total int64  // bytes
 }
 

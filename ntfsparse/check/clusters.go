@@ -144,15 +144,17 @@ func (c *checker) clusters() {
 // nextZone marks the clusters of the next zone in another pass.
 func (c *checker) nextZone(bad *spans) {
 	c.owned.reset(c.owned.to, c.g.clusters)
-	c.eachRun(func(_ uint64, _ *attr, r run) {
+	done := c.done
+	c.start("file records again", int64(c.records)*c.g.record)
+	c.eachRun(c.advance, func(_ uint64, _ *attr, r run) {
 		c.owned.mark(r.lcn, r.n, func(lcn, n int64) { bad.add("C1", lcn, n) })
 	})
+	c.done = done
 }
 
 // eachRun visits every run of every record in use, as far as they decode.
-func (c *checker) eachRun(do func(no uint64, a *attr, r run)) {
-	c.start("owners of clusters", int64(c.records)*c.g.record)
-	c.walkTable(func(no uint64, b []byte) {
+func (c *checker) eachRun(read func(n int64), do func(no uint64, a *attr, r run)) {
+	c.walkTable(read, func(no uint64, b []byte) {
 		if e := c.table.peek(no); b == nil || e == nil || e.flags&recUsed == 0 {
 			return
 		}
@@ -247,7 +249,8 @@ func (c *checker) reportSpans(bad *spans) {
 	}
 	list := bad.list
 	sort.Slice(list, func(i, j int) bool { return list[i].lcn < list[j].lcn })
-	c.eachRun(func(no uint64, a *attr, r run) {
+	c.start("owners of clusters", int64(c.records)*c.g.record)
+	c.eachRun(c.advance, func(no uint64, a *attr, r run) {
 		i := sort.Search(len(list), func(i int) bool { return list[i].lcn+list[i].n > r.lcn })
 		for ; i < len(list) && list[i].lcn < r.lcn+r.n; i++ {
 			if len(list[i].owners) < maxOwners {

@@ -115,8 +115,9 @@ func (c *checker) deep() {
 		return
 	}
 	c.readContents()
-	c.start("compressed contents", int64(c.records)*c.g.record)
+	c.start("compressed contents", (c.rep.Counts.Records+c.rep.Counts.Extensions)*c.g.record)
 	c.table.each(func(no uint64, e *entry) {
+		c.advance(c.g.record)
 		if e.flags&(recExt|recBad) != 0 || c.stopped() {
 			return
 		}
@@ -132,11 +133,13 @@ func (c *checker) deep() {
 func (c *checker) readContents() {
 	buf := make([]byte, 1<<20)
 	budget := 2 * c.g.clusters * c.g.cluster
-	c.eachRun(func(no uint64, a *attr, r run) {
+	c.start("contents", c.rep.Counts.OwnedClusters*c.g.cluster)
+	c.eachRun(func(int64) {}, func(no uint64, a *attr, r run) {
 		if budget -= r.n * c.g.cluster; budget < 0 {
 			return
 		}
 		for off, end := r.lcn*c.g.cluster, (r.lcn+r.n)*c.g.cluster; off < end && !c.stopped(); off += int64(len(buf)) {
+			c.advance(min(int64(len(buf)), end-off))
 			if err := c.readAt(buf[:min(int64(len(buf)), end-off)], off); err != nil {
 				c.find("D1", c.base(no), a.label(), "Contents of record %d cannot be read from byte %d of the volume on: %v.", c.base(no), off, err)
 				return

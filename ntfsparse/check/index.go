@@ -150,6 +150,9 @@ func (t *tree) bad(code, format string, args ...any) {
 // walk visits all entries in order, then compares the bitmap.
 func (t *tree) walk() {
 	t.node(t.bufs[0], 0)
+	if t.collation == byName {
+		t.c.advance(t.blocks * t.block)
+	}
 	if t.damaged || t.alloc == nil || t.bitmap == nil {
 		return
 	}
@@ -266,7 +269,6 @@ func (t *tree) judgeBlock(vcn uint64, i int64, depth int) []byte {
 	}
 	b := t.bufs[depth]
 	c.rep.Counts.IndexBlocks++
-	c.advance(t.block)
 	if err := c.read(t.alloc, b, i*t.block); err != nil {
 		t.bad("I2", "Index block %d of record %d cannot be read: %v.", vcn, t.no, err)
 		return nil
@@ -426,7 +428,7 @@ func (c *checker) dangling(dir, ref uint64, f *fileName, why string) {
 // hard links and of system files are known to lag.
 func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 	no := refRecord(ref)
-	if no < firstFree || r.flags&(recDir|recBad|recNoSum|recView) != 0 || r.links != r.names {
+	if no < firstFree || r.flags&(recDir|recBad|recView) != 0 || r.links != r.names {
 		return
 	}
 	if (f.flags&(1<<28) != 0) != (r.flags&recDir != 0) {

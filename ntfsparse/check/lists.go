@@ -246,6 +246,14 @@ func (c *checker) extensions() {
 			c.find("R10", no, "", "File record %d extends record %d, which is itself an extension.", no, refRecord(e.parent))
 		case base.seq != refSeq(e.parent):
 			c.find("R10", no, "", "File record %d extends a former file in record %d.", no, refRecord(e.parent))
+		case e.flags&recEmpty != 0:
+			c.findAs(Warning, "R10", no, "", "File record %d is an empty extension of record %d, left over.", no, refRecord(e.parent))
+		case base.flags&(recBad|recList) == 0:
+			c.find("R10", no, "", "File record %d extends record %d, which has lost its attribute list.", no, refRecord(e.parent))
+			if base.flags&recNoList == 0 {
+				base.flags |= recNoList
+				c.find("T13", refRecord(e.parent), "$ATTRIBUTE_LIST", "Record %d has lost its attribute list: record %d, at least, still holds a part of the file.", refRecord(e.parent), no)
+			}
 		case base.flags&recBad == 0:
 			c.find("R10", no, "", "File record %d extends record %d, whose attribute list does not name it.", no, refRecord(e.parent))
 		}

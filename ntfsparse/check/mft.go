@@ -154,7 +154,7 @@ const scanChunk = 256 << 10
 func (c *checker) scanTable() {
 	c.owned.reset(0, c.g.clusters)
 	c.start("file records", int64(c.records)*c.g.record)
-	c.walkTable(func(no uint64, b []byte) {
+	c.walkTable(c.advance, func(no uint64, b []byte) {
 		if b == nil {
 			c.unreadable(no)
 			return
@@ -171,9 +171,9 @@ func (c *checker) unreadable(no uint64) {
 	}
 }
 
-// walkTable calls do with each record as it is on disk; nil where it cannot be
-// read.
-func (c *checker) walkTable(do func(no uint64, b []byte)) {
+// walkTable calls do with each record as it is on disk, nil where it cannot be
+// read, and read with the bytes that were read.
+func (c *checker) walkTable(read func(n int64), do func(no uint64, b []byte)) {
 	buf := make([]byte, scanChunk)
 	rec := uint64(c.g.record)
 	per := uint64(len(buf)) / rec
@@ -182,12 +182,12 @@ func (c *checker) walkTable(do func(no uint64, b []byte)) {
 		p := buf[:n*rec]
 		if c.read(&c.mft, p, int64(no*rec)) != nil {
 			c.walkSlowly(no, p, do)
-			continue
+		} else {
+			for i := range n {
+				do(no+i, p[i*rec:(i+1)*rec:(i+1)*rec])
+			}
 		}
-		for i := range n {
-			do(no+i, p[i*rec:(i+1)*rec:(i+1)*rec])
-		}
-		c.advance(int64(len(p)))
+		read(int64(len(p)))
 	}
 }
 
@@ -200,7 +200,6 @@ func (c *checker) walkSlowly(no uint64, p []byte, do func(uint64, []byte)) {
 			one = nil
 		}
 		do(no, one)
-		c.advance(rec)
 	}
 }
 

@@ -205,6 +205,7 @@ var mutations = []mutation{
 		v.edit(v.extension("/links/hl0"), func(b []byte) { u64(b, 32, v.no("/other")|1<<48) })
 	}},
 	{"T13", "extension freed", "/links/hl0", func(v *vol) { v.edit(v.extension("/links/hl0"), func(b []byte) { b[22] = 0 }) }},
+	{"T13", "attribute list gone", "/links/hl0", func(v *vol) { v.replace(v.no("/links/hl0"), tList, "", drop) }},
 	{"R11", "attributes swapped", "/plain", func(v *vol) {
 		var std []byte
 		no := v.no("/plain")

@@ -98,6 +98,9 @@ func (c *checker) judge(no uint64, b []byte, h header) {
 		c.cur.e.flags |= recBad
 		return
 	}
+	if c.cur.maxID < 0 {
+		e.flags |= recEmpty
+	}
 	if h.base == 0 {
 		c.whole()
 	}
@@ -201,7 +204,7 @@ func (c *checker) attribute(a *attr) {
 		c.root(a)
 	case tAlloc:
 		c.cur.alloc = true
-		if a.lowest == 0 {
+		if a.lowest == 0 && string(a.name) == nameI30 {
 			c.indexBytes += max(0, min(a.size, c.g.clusters*c.g.cluster))
 		}
 	case tReparse:

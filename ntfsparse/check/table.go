@@ -23,10 +23,11 @@ const (
 	recWof     // has a CompactOS reparse point
 	recI30     // has a folder's index root
 	recView    // has other index roots
-	recNoSum   // sizes and times are not known
 	recReached // a folder that leads to the root
 	recDoubt   // a folder that does not
 	recSparse  // compressed or sparse contents
+	recEmpty   // has no attributes
+	recNoList  // has lost its attribute list
 )
 
 const pageEntries = 4096
