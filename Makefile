@@ -8,7 +8,12 @@ SYSTEMS  = linux/amd64 linux/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test test-long race fuzz lint bench cover cross demo setup clean
+.PHONY: help build test test-long race fuzz lint bench cover cross demo setup clean
+
+.DEFAULT_GOAL = build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 build: ## the program, at bin/vitrine
 	$(BUILD) -o bin/vitrine ./cmd/vitrine
@@ -59,5 +64,5 @@ cross: ## one static program for each system, in dist/
 demo: build ## a tour of everything on a sample that ships with the sources
 	$(GO) run ./scripts/demo
 
-clean:
+clean: ## remove what was made
 	rm -rf bin dist
