@@ -11,11 +11,9 @@ func (f *File) Open() (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, ok := f.first(TypeReparse)
-	if !ok || s.size == 0 {
+	if _, ok := f.first(TypeReparse); !ok || s.size == 0 {
 		return s, nil
 	}
-	_ = a
 	p, err := f.Reparse()
 	if err != nil {
 		return nil, err
@@ -32,7 +30,7 @@ func (f *File) openReparsed(p ReparsePoint, s *Stream) (*Stream, error) {
 		return s, f.guardPlaceholder(s)
 	case p.Tag == TagDedup:
 		return f.openDedup(p, s)
-	case p.Tag == TagSIS && s.total == 0 && !s.Resident():
+	case p.Tag == TagSIS && s.runs != nil && !s.allocated():
 		return nil, classf(ErrUnsupported, f.rec.N, "contents are in the single-instance store")
 	}
 	return s, nil
@@ -47,7 +45,7 @@ func (f *File) guardPlaceholder(s *Stream) error {
 		return err
 	}
 	away := info.Attributes&(WinOffline|WinRecallData) != 0
-	if s.runs != nil && (s.total == 0 || away) {
+	if s.runs != nil && (away || !s.allocated()) {
 		s.holes = classf(ErrNotCaptured, f.rec.N, "placeholder of a file kept elsewhere")
 	}
 	return nil
@@ -96,7 +94,7 @@ type StreamInfo struct {
 
 // openDedup would read a file out of the volume's chunk store.
 func (f *File) openDedup(_ ReparsePoint, s *Stream) (*Stream, error) {
-	if s.total > 0 {
+	if s.runs == nil || s.allocated() {
 		return s, nil
 	}
 	return nil, classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")

@@ -95,6 +95,16 @@ func (s *Stream) Resident() bool { return s.runs == nil }
 // Runs maps the stream's clusters; nil when it is resident.
 func (s *Stream) Runs() *Runs { return s.runs }
 
+// allocated tells whether the stream has any clusters of its own.
+func (s *Stream) allocated() bool {
+	for i := range s.runs.Len() {
+		if s.runs.r[i].lcn != Hole {
+			return true
+		}
+	}
+	return false
+}
+
 // Damage tells why the map of clusters ends early; nil when it does not.
 func (s *Stream) Damage() error { return s.bad }
 
@@ -128,6 +138,9 @@ func (s *Stream) read(p []byte, off int64) error {
 		return nil
 	}
 	if n := max(0, s.valid-off); n < int64(len(p)) {
+		if s.holes != nil {
+			return s.holes
+		}
 		clear(p[n:])
 		p = p[:n]
 	}
