@@ -45,7 +45,13 @@ type deletedWalk struct {
 	v      *Volume
 	window bitWindow
 	paths  *pathCache
+	gone   map[Ref]string // paths of deleted folders
 }
+
+const (
+	maxGone      = 4096 // folders remembered
+	maxGoneDepth = 64
+)
 
 func (w *deletedWalk) file(n uint64) (*DeletedFile, bool) {
 	f, err := w.v.anyFile(n)
@@ -68,13 +74,26 @@ func (w *deletedWalk) path(name FileName, depth int) string {
 	if p, ok := w.paths.path(name.Parent); ok {
 		return p + "/" + name.Name()
 	}
-	parent, err := w.v.anyFile(name.Parent.Record())
-	if err == nil && depth < maxDepth && parent.IsDir() && sameOrNext(name.Parent.Seq(), parent) {
-		if up, ok := parent.mainName(); ok && up.Parent != name.Parent {
-			return w.path(up, depth+1) + "/" + name.Name()
+	return w.folder(name.Parent, depth) + "/" + name.Name()
+}
+
+// folder is the path of a folder that was deleted.
+func (w *deletedWalk) folder(ref Ref, depth int) string {
+	if p, ok := w.gone[ref]; ok {
+		return p
+	}
+	p := fmt.Sprintf("/$Orphan-%d", ref.Record())
+	f, err := w.v.anyFile(ref.Record())
+	if err == nil && depth < maxGoneDepth && f.IsDir() && sameOrNext(ref.Seq(), f) {
+		if up, ok := f.mainName(); ok {
+			p = w.path(up, depth+1)
 		}
 	}
-	return fmt.Sprintf("/$Orphan-%d/%s", name.Parent.Record(), name.Name())
+	if w.gone == nil || len(w.gone) >= maxGone {
+		w.gone = map[Ref]string{}
+	}
+	w.gone[ref] = p
+	return p
 }
 
 // sameOrNext: deleting a record counts its sequence number up.

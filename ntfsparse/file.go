@@ -79,24 +79,29 @@ func (f *File) loadExtensions() {
 	var err error
 	f.list, err = f.v.attributeList(f.rec, f.attrs)
 	f.fail(err)
-	seen := map[uint64]bool{f.rec.N: true}
+	seen, failed := map[uint64]bool{f.rec.N: true}, 0
 	for _, e := range f.list {
-		if n := e.Ref.Record(); !seen[n] && len(f.exts)*f.v.boot.RecordSize < maxExtRecords {
-			seen[n] = true
-			f.loadExtension(e.Ref)
+		n := e.Ref.Record()
+		if seen[n] || len(f.exts)*f.v.boot.RecordSize >= maxExtRecords || failed >= maxBadExt {
+			continue
+		}
+		seen[n] = true
+		if !f.loadExtension(e.Ref) {
+			failed++
 		}
 	}
 }
 
-func (f *File) loadExtension(ref Ref) {
+func (f *File) loadExtension(ref Ref) bool {
 	ext, err := f.v.extension(f.rec, ref)
 	if err != nil {
 		f.fail(err)
-		return
+		return false
 	}
 	f.exts = append(f.exts, ext)
 	f.attrs, err = collect(f.attrs, ext)
 	f.fail(err)
+	return true
 }
 
 func (f *File) fail(err error) {

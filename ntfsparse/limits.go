@@ -6,14 +6,14 @@ const (
 	maxRecordSize  = 64 << 10 // real volumes have 1 or 4 KiB
 	maxIndexBlock  = 64 << 10 // real volumes have 4 KiB
 	maxAttrList    = 256 << 10
+	maxBadExt      = 64       // extension records that are not the file's, until its list is given up
 	maxRuns        = 1 << 22  // per stream; 16 bytes each
 	maxExtRecords  = 16 << 20 // bytes of extension records of one file, beside the list's own limit
 	maxReparse     = 16 << 10
 	maxEAs         = 64 << 10
 	maxSecurity    = 64 << 10
-	maxDepth       = 1024    // of a path
-	maxTreeDepth   = 32      // of an index
-	maxEntries     = 1 << 16 // of one index node
+	maxDepth       = 1024 // of a path
+	maxTreeDepth   = 32   // of an index
 	metaPage       = 16 << 10
 	metaCacheSize  = 8 << 20 // pages of MFT and indexes
 	unitCacheSize  = 8 << 20 // decompressed units

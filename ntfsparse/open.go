@@ -92,10 +92,11 @@ type StreamInfo struct {
 	Resident bool
 }
 
-// openDedup would read a file out of the volume's chunk store.
+// openDedup opens a deduplicated file, whose contents are in the chunk store
+// but for what was written since.
 func (f *File) openDedup(_ ReparsePoint, s *Stream) (*Stream, error) {
-	if s.runs == nil || s.allocated() {
-		return s, nil
+	if s.runs != nil {
+		s.holes = classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")
 	}
-	return nil, classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")
+	return s, nil
 }

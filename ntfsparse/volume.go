@@ -121,7 +121,8 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 func open(r io.ReaderAt, size int64, boot Boot) (*Volume, error) {
 	v := &Volume{r: r, size: size, boot: boot, meta: newCache(metaCacheSize), units: newCache(unitCacheSize),
 		noted: map[string]bool{}}
-	v.geo = geometry{boot.ClusterSize, uint(bits.TrailingZeros64(uint64(boot.ClusterSize))), boot.Clusters()}
+	v.geo = geometry{boot.ClusterSize, uint(bits.TrailingZeros64(uint64(boot.ClusterSize))), 0}
+	v.geo.clusters = min(boot.Clusters(), size>>v.geo.shift) // nothing can be read beyond
 	if err := v.openMFT(); err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func (v *Volume) VolumeInfo() VolumeInfo { return v.info }
 // Size is the size of the device in bytes, as given to Open.
 func (v *Volume) Size() int64 { return v.size }
 
-// Clusters is the number of clusters.
+// Clusters is the number of whole clusters that are there.
 func (v *Volume) Clusters() int64 { return v.geo.clusters }
 
 // Records is the number of file records that the MFT has room for.

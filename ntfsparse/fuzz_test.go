@@ -1,0 +1,385 @@
+package ntfsparse
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"testing"
+	"time"
+)
+
+// fuzzVolume is a volume of 2 MiB with one of each: testdata/README.md says
+// how it was made.
+func fuzzVolume(t testing.TB) []byte {
+	t.Helper()
+	f, err := os.Open("testdata/fuzz.img.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// records gives the sound file records of the fuzz volume as seeds.
+func records(t testing.TB) [][]byte {
+	img := fuzzVolume(t)
+	v, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list [][]byte
+	for n := range v.records {
+		b := make([]byte, v.boot.RecordSize)
+		if v.mft.readRuns(b, int64(n)*int64(len(b))) == nil && string(b[:4]) == "FILE" {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// patched overlays an image with patches: 3 bytes of place, 1 of length, then
+// the bytes.
+func patched(img, patches []byte) []byte {
+	img = bytes.Clone(img)
+	for len(patches) >= 4 {
+		at := int(patches[0]) | int(patches[1])<<8 | int(patches[2])<<16
+		n := min(int(patches[3]), len(patches)-4)
+		if at < len(img) {
+			copy(img[at:], patches[4:4+n])
+		}
+		patches = patches[4+n:]
+	}
+	return img
+}
+
+// FuzzVolume reads everything of a volume with wrecked bytes.
+func FuzzVolume(f *testing.F) {
+	img := fuzzVolume(f)
+	v, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	mft := int(v.boot.MFT << v.geo.shift)
+	for n := 0; n < 80; n += 4 {
+		for _, in := range []int{0x14, 0x60, 0x110} {
+			at := mft + n*1024 + in
+			f.Add([]byte{byte(at), byte(at >> 8), byte(at >> 16), 4, 0xFF, 0xFF, 0xFF, 0x7F})
+		}
+	}
+	f.Fuzz(func(t *testing.T, patches []byte) {
+		if len(patches) > 4096 {
+			return
+		}
+		start := time.Now()
+		readEverything(t, patched(img, patches))
+		if d := time.Since(start); d > 20*time.Second {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
+// readEverything uses the whole of the package on a volume; errors must be of
+// the known classes.
+func readEverything(t testing.TB, img []byte) {
+	v, err := Open(bytes.NewReader(img), int64(len(img)))
+	known(t, err)
+	if err != nil {
+		return
+	}
+	ctx := context.Background()
+	files := 0
+	known(t, v.Walk(ctx, func(e *WalkEntry) error {
+		known(t, e.Err)
+		_, err := e.Info.LinkTarget()
+		known(t, err)
+		e.Info.POSIX()
+		e.Info.Device()
+		return nil
+	}))
+	for n := uint64(0); n < v.Records() && files < 2000; n++ {
+		f, err := v.File(n)
+		known(t, err)
+		if err == nil {
+			files++
+			readFile(t, f)
+		}
+	}
+	known(t, v.Deleted(ctx, func(d *DeletedFile) error {
+		s, err := v.OpenDeleted(d.Ref)
+		known(t, err)
+		if err == nil {
+			readStream(t, s)
+		}
+		return nil
+	}))
+	end := int64(-1)
+	known(t, v.UsedExtents(ctx, func(e Extent) bool {
+		if e.Off <= end || e.Len <= 0 || e.Off+e.Len > v.Size() {
+			t.Errorf("extent %+v behind %d", e, end)
+		}
+		end = e.Off + e.Len
+		return true
+	}))
+	o, err := v.Owners()
+	known(t, err)
+	o.Owner(v.Clusters() / 2)
+	_, err = v.Space()
+	known(t, err)
+	known(t, v.USNRecords(func(USNRecord, error) bool { return true }))
+	fs.WalkDir(v.FS(), ".", func(_ string, d fs.DirEntry, err error) error {
+		if files++; files > 4000 {
+			return fs.SkipAll
+		}
+		return nil
+	})
+}
+
+func readFile(t testing.TB, f *File) {
+	f.Info()
+	_, err := f.Path()
+	known(t, err)
+	for _, s := range f.Streams() {
+		stream, err := f.Stream(s.Name)
+		known(t, err)
+		if err == nil {
+			readStream(t, stream)
+			readStream(t, stream.Raw())
+		}
+	}
+	if s, err := f.Open(); err == nil {
+		readStream(t, s)
+	}
+	for _, name := range f.XattrNames() {
+		_, err := f.Xattr(name)
+		known(t, err)
+	}
+	d, err := f.Dir()
+	known(t, err)
+	if err != nil {
+		return
+	}
+	n := 0
+	d.Read(0, func(e DirEntry, err error) bool {
+		known(t, err)
+		if n++; n < 200 && err == nil {
+			_, err = d.LookupFold(e.Name())
+			known(t, err)
+		}
+		return n < 5000
+	})
+}
+
+// readStream reads the beginning, the end and the extents of a stream.
+func readStream(t testing.TB, s *Stream) {
+	b := make([]byte, 150_000)
+	for _, off := range []int64{0, s.Size() / 2, max(0, s.Size()-1000)} {
+		_, err := s.ReadAt(b, off)
+		known(t, err)
+	}
+	n := 0
+	s.Extents(func(_, length, _ int64) bool { n++; return length > 0 && n < 1000 })
+	for off, i := int64(0), 0; off < s.Size() && i < 100; i++ {
+		end, _ := s.NextExtent(off)
+		if end <= off {
+			t.Errorf("extent at %d ends at %d of %d", off, end, s.Size())
+			return
+		}
+		off = end
+	}
+}
+
+// known fails when an error has no class.
+func known(t testing.TB, err error) {
+	t.Helper()
+	for _, class := range []error{nil, io.EOF, ErrCorrupt, ErrUnsupported, ErrEncrypted, ErrNotCaptured, ErrNotDir, ErrIsDir, ErrDeleted, fs.ErrNotExist} {
+		if errors.Is(err, class) {
+			return
+		}
+	}
+	t.Errorf("error without a class: %v", err)
+}
+
+func FuzzBoot(f *testing.F) {
+	f.Add(fuzzVolume(f)[:512])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		boot, err := ParseBoot(b)
+		known(t, err)
+		if err == nil && (boot.ClusterSize <= 0 || boot.Clusters() < 0 || boot.RecordSize < 512) {
+			t.Errorf("%+v", boot)
+		}
+	})
+}
+
+func FuzzRecord(f *testing.F) {
+	for _, b := range records(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		rec, err := ParseRecord(7, bytes.Clone(b))
+		known(t, err)
+		if err != nil {
+			return
+		}
+		n := 0
+		for a, err := range rec.Attrs() {
+			if known(t, err); err == nil {
+				useAttr(t, a)
+			}
+			if n++; n > len(b)/24 {
+				t.Fatal("attributes do not end")
+			}
+		}
+		var in Info
+		new(Volume).infoOfQuietly(rec, &in)
+	})
+}
+
+// infoOfQuietly leaves out what needs a volume.
+func (v *Volume) infoOfQuietly(rec *Record, in *Info) {
+	for a, err := range rec.Attrs() {
+		if err == nil && a.sane() {
+			in.add(a)
+		}
+	}
+	in.end()
+	if in.reparse != nil {
+		in.LinkTarget()
+	}
+	if in.ea != nil {
+		in.POSIX()
+		in.Device()
+	}
+}
+
+func useAttr(t *testing.T, a Attr) {
+	_, _, _, _ = a.Name(), a.Value(), a.Size(), a.Total()
+	if a.Resident() {
+		return
+	}
+	var m Runs
+	known(t, m.addExtent(a, geometry{4096, 12, 1 << 40}))
+	for i := range m.Len() {
+		if r := m.At(i); r.Len <= 0 || r.VCN < 0 || m.Find(r.VCN) != i {
+			t.Errorf("run %d: %+v", i, r)
+		}
+	}
+}
+
+func FuzzRuns(f *testing.F) {
+	f.Add([]byte{0x21, 0x18, 0x34, 0x56, 0x00}, int64(0))
+	f.Add([]byte{0x31, 0x38, 0x73, 0x25, 0x34, 0x32, 0x14, 0x01, 0xE5, 0x11, 0x02, 0x31, 0x42, 0xAA, 0x00, 0x03, 0x00}, int64(0))
+	f.Add([]byte{0x01, 0x10, 0x11, 0x10, 0x20, 0x11, 0x10, 0xF0}, int64(16))
+	f.Fuzz(func(t *testing.T, b []byte, low int64) {
+		if low < 0 {
+			return
+		}
+		next := low
+		known(t, DecodeRuns(b, low, 1<<50, func(r Run) bool {
+			if r.VCN != next || r.Len <= 0 || r.LCN < Hole || r.VCN+r.Len > 1<<50 {
+				t.Errorf("%+v", r)
+			}
+			next += r.Len
+			return true
+		}))
+	})
+}
+
+func FuzzIndex(f *testing.F) {
+	img := fuzzVolume(f)
+	for i := 0; i < len(img); i += 512 {
+		if string(img[i:i+4]) == "INDX" {
+			f.Add(img[i : i+4096])
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 512 || len(b)&(len(b)-1) != 0 || len(b) > maxIndexBlock {
+			return
+		}
+		x := &Index{v: &Volume{}, BlockSize: len(b), vcnSize: 512, blocks: &Stream{size: int64(len(b))}}
+		node, err := x.parseBlock(0, bytes.Clone(b))
+		known(t, err)
+		if err != nil {
+			return
+		}
+		n := 0
+		for e, err := range node.Entries() {
+			if known(t, err); err == nil {
+				_, _ = e.Key(), e.Data()
+				e.SubNode()
+				if name, err := ParseFileName(e.Key()); err == nil {
+					name.Name()
+				}
+			}
+			if n++; n > len(b)/16 {
+				t.Fatal("entries do not end")
+			}
+		}
+		node.search(func([]byte) int { return 1 })
+	})
+}
+
+func FuzzValues(f *testing.F) {
+	f.Add([]byte{0x24, 0, 0, 0, 0, 7, 0x14, 0, 'L', 'X', 'X', 'A', 'T', 'T', 'R', 0})
+	for _, b := range records(f) {
+		if rec, err := ParseRecord(0, bytes.Clone(b)); err == nil {
+			for a, err := range rec.Attrs() {
+				if err == nil && a.Value() != nil {
+					f.Add(bytes.Clone(a.Value()))
+				}
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, err := ParseAttributeList(b)
+		known(t, err)
+		_, err = ParseEAs(b)
+		known(t, err)
+		p, err := ParseReparse(b)
+		known(t, err)
+		_, err = p.LinkTarget()
+		known(t, err)
+		_, err = p.WOF()
+		known(t, err)
+		s, err := ParseStandardInfo(b)
+		known(t, err)
+		_, _ = s.Modified.Unix(), s.Modified.Time()
+		_, err = ParseSecurityEntry(b)
+		known(t, err)
+		parseLXAttr(b)
+		parseLXXattr(b)
+		_, err = ParseLog(b)
+		known(t, err)
+		usnRecords(b, func(_ USNRecord, err error) bool { known(t, err); return true })
+	})
+}
+
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"a", ".", "..", "a/b\x00", "日本語", "😀", "\U0010FF2F", "\U0010FF5C\U0010FF2F", "\xED\xA0\x80x"} {
+		f.Add(EncodeName(s))
+	}
+	f.Fuzz(func(t *testing.T, u []byte) {
+		u = u[:len(u)&^1]
+		s := DecodeName(u)
+		if got := EncodeName(s); !bytes.Equal(got, u) {
+			t.Errorf("% x became %q became % x", u, s, got)
+		}
+		if s == "." || s == ".." || bytes.ContainsAny([]byte(s), "/\x00") {
+			t.Errorf("% x became %q", u, s)
+		}
+		if got := fsUnname(fsName(s)); got != s {
+			t.Errorf("%q became %q", s, got)
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package ntfsparse
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"vitrine/internal/testvol"
+)
+
+// TestMakeFuzzVolume makes testdata/fuzz.img.gz anew when VITRINE_MAKE_SEEDS
+// is set.
+func TestMakeFuzzVolume(t *testing.T) {
+	if os.Getenv("VITRINE_MAKE_SEEDS") == "" {
+		t.Skip("makes a test file; set VITRINE_MAKE_SEEDS to do it")
+	}
+	img := testvol.Make(t, testvol.Options{Size: 2 << 20, Label: "Fuzz", Args: []string{"-z", "1024"}})
+	testvol.With(t, img, func(dir string) { fuzzContents(t, dir) })
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	z.Write(b)
+	z.Close()
+	if err := os.WriteFile("testdata/fuzz.img.gz", out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fuzzContents(t *testing.T, dir string) {
+	p := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(p(name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := bytes.Repeat([]byte("text that compresses. "), 4000)
+	os.Mkdir(p("d"), 0o755)
+	testvol.Compressed(t, p("d"))
+	write("d/compressed", text[:70000])
+	write("resident", []byte("small"))
+	write("resident:stream", []byte("named"))
+	testvol.WriteWOF(t, p("xpress"), text[:20000], testvol.XPRESS4K)
+	testvol.WriteWOF(t, p("lzx"), text[:50000], testvol.LZX)
+	testvol.Striped(t, p("striped"), 12)
+	os.Truncate(p("striped"), 1<<30)
+	for _, name := range []string{"l1", "l2", "l3", "l4", "l5", "l6", "l7", "l8"} {
+		os.Link(p("resident"), p(name+" "+string(bytes.Repeat([]byte("x"), 60))))
+	}
+	write("link", nil)
+	testvol.Reparse(t, p("link"), 0xA000000C, testvol.LinkData(`..\a`, `..\a`, true, 1))
+	write("ea", nil)
+	testvol.EAs(t, p("ea"), []string{"$LXMOD"}, map[string][]byte{"$LXMOD": {0xA4, 0x81, 0, 0}})
+	testvol.ObjectID(t, p("ea"), "00112233445566778899aabbccddeeff")
+	os.Mkdir(p("many"), 0o755)
+	for i := range 60 {
+		write("many/a name of some length "+string(rune('A'+i)), nil)
+	}
+	write("gone", text[:9000])
+	os.Remove(p("gone"))
+}
