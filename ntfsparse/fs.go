@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // FS shows the volume as an [fs.FS], with the volume's own files left out of
@@ -45,17 +46,18 @@ func fsName(s string) string {
 }
 
 func fsUnname(s string) string {
-	if !strings.ContainsAny(s, "\U0010D800\U0010DFFF") && !strings.Contains(s, "\xF4\x8D") {
+	if !strings.Contains(s, "\xF4\x8D") {
 		return s
 	}
-	var u []byte
+	var b []byte
 	for _, c := range s {
 		if c >= surrogatePlane+0xD800 && c <= surrogatePlane+0xDFFF {
-			c -= surrogatePlane
+			b = appendName(b, le.AppendUint16(nil, uint16(c-surrogatePlane)))
+			continue
 		}
-		u = appendUnits(u, c)
+		b = utf8.AppendRune(b, c)
 	}
-	return DecodeName(u)
+	return string(b)
 }
 
 func (s volumeFS) file(op, name string) (*File, error) {

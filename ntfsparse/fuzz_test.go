@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
+	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
@@ -88,6 +90,42 @@ func FuzzVolume(f *testing.F) {
 			t.Errorf("took %v", d)
 		}
 	})
+}
+
+// TestRandomDamage wrecks bytes of file records, index blocks and the boot
+// sector, with update sequences kept whole so that the damage gets through.
+func TestRandomDamage(t *testing.T) {
+	img := fuzzVolume(t)
+	rnd := rand.New(rand.NewPCG(damageSeed, 1))
+	var places []int
+	for i := 0; i < len(img); i += 512 {
+		if m := string(img[i : i+4]); m == "FILE" || m == "INDX" || i == 0 {
+			places = append(places, i)
+		}
+	}
+	for range damageRounds {
+		b := bytes.Clone(img)
+		for range 1 + rnd.IntN(6) {
+			wreck(b[places[rnd.IntN(len(places))]:], rnd)
+		}
+		readEverything(t, b)
+	}
+}
+
+func wreck(b []byte, rnd *rand.Rand) {
+	at := 8 + rnd.IntN(500)
+	switch rnd.IntN(5) {
+	case 0:
+		b[at] = byte(rnd.Uint32())
+	case 1:
+		b[at] ^= 1 << rnd.IntN(8)
+	case 2:
+		le.PutUint32(b[at&^3:], 1<<31>>rnd.IntN(32))
+	case 3:
+		le.PutUint64(b[at&^7:], math.MaxUint64>>rnd.IntN(64))
+	case 4:
+		copy(b[at:], b[rnd.IntN(500):][:rnd.IntN(8)])
+	}
 }
 
 // readEverything uses the whole of the package on a volume; errors must be of

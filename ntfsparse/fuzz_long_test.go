@@ -1,0 +1,8 @@
+//go:build long
+
+package ntfsparse
+
+const (
+	damageSeed   = 2
+	damageRounds = 20000
+)

@@ -1,0 +1,8 @@
+//go:build !long
+
+package ntfsparse
+
+const (
+	damageSeed   = 1
+	damageRounds = 100
+)
