@@ -1,0 +1,10 @@
+// Package attach makes block devices of the operating system. On Linux it lays
+// a loop device over a file, one that a FUSE mount shows for example.
+//
+//	l, err := attach.Loop("/mnt/disk.img", attach.LoopOptions{ReadOnly: true})
+//	fmt.Println(l.Path()) // /dev/loop3, with /dev/loop3p1 …
+//	err = l.Detach()
+//
+// A loop device ends by itself when the process that made it ends and nobody
+// uses it any more: nothing stays behind after a kill.
+package attach
