@@ -66,9 +66,10 @@ func startTime(pid int) string {
 		return ""
 	}
 	rest := string(b)[strings.LastIndex(string(b), ")")+1:] // behind the name, which may hold anything
-	const field = 22 - 3                                    // rest begins with field 3
-	if f := strings.Fields(rest); len(f) > field && f[0] != "Z" {
-		return f[field]
+	const state, threads, start = 3 - 3, 20 - 3, 22 - 3     // rest begins with field 3
+	f := strings.Fields(rest)
+	if len(f) <= start || f[state] == "Z" && f[threads] <= "1" {
+		return "" // a dead process with more threads still has its files
 	}
-	return ""
+	return f[start]
 }
