@@ -14,9 +14,10 @@ import (
 )
 
 type lsOptions struct {
-	source sourceFlags
-	long   bool
-	args   []string
+	source  sourceFlags
+	long    bool
+	deleted bool
+	args    []string
 }
 
 func newLs(e *env) *cobra.Command {
@@ -34,6 +35,7 @@ func newLs(e *env) *cobra.Command {
 		},
 	}
 	o.source.add(c)
+	c.Flags().BoolVar(&o.deleted, "deleted", false, "list deleted files below the path instead, as far as the file table remembers them")
 	c.Flags().BoolVarP(&o.long, "long", "l", false, "attributes, size, time, links' targets and streams")
 	return c
 }
@@ -46,11 +48,18 @@ func runLs(ctx context.Context, e *env, o *lsOptions) error {
 	defer places.close()
 	hurt := &tally{}
 	for i, p := range places.list {
+		l := lister{e: e, o: o, f: p.finder, hurt: hurt, next: i > 0}
+		if o.deleted {
+			if err := l.deleted(ctx, p); err != nil {
+				return err
+			}
+			continue
+		}
 		all, err := p.matches(ctx, true)
 		if err != nil {
 			return err
 		}
-		l := lister{e: e, o: o, f: p.finder, hurt: hurt, head: len(all) > 1 || len(places.list) > 1, next: i > 0}
+		l.head = len(all) > 1 || len(places.list) > 1
 		if err := l.run(ctx, all); err != nil {
 			return err
 		}
