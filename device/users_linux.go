@@ -437,9 +437,12 @@ var systemPaths = []string{"/", "/usr", "/boot", "/boot/efi", "/home"}
 
 // guard refuses a target that is needed: by the image, by the system.
 func (s system) guard(path string, d devNum, protect []string) error {
+	seen := map[uint64]bool{} // file systems: a chain has many files on few
 	for _, p := range protect {
-		if slices.Contains(s.holding(p), d) {
+		if fs := fileSystemOf(p); !seen[fs] && slices.Contains(s.holding(p), d) {
 			return refuse(path, ErrProtected, "holds the image file %s", p)
+		} else if fs != 0 {
+			seen[fs] = true
 		}
 		if file := s.file(d, "loop/backing_file"); file != "" && same(file, p) {
 			return refuse(path, ErrProtected, "is the image file %s", p)
@@ -454,6 +457,16 @@ func (s system) guard(path string, d devNum, protect []string) error {
 		return refuse(path, ErrReadOnly, "is write-protected")
 	}
 	return nil
+}
+
+// fileSystemOf is the number of the file system that a plain file is on; 0
+// when it is none or is not there.
+func fileSystemOf(path string) uint64 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0
+	}
+	return st.Dev
 }
 
 func same(a, b string) bool {

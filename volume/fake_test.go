@@ -27,3 +27,24 @@ func fakeGPT(header, entries []byte) []byte {
 	le.PutUint32(h[16:], headerCRC(h[:len(header)]))
 	return b
 }
+
+// fakeEBRs is a disk of 64 sectors: an extended partition with a chain of
+// three logical ones.
+func fakeEBRs() []byte {
+	b := make([]byte, 64*512)
+	entry := func(sector, i int, typ, first, count byte) {
+		s := b[sector*512:]
+		s[510], s[511] = 0x55, 0xaa
+		e := s[mbrEntries+i*mbrEntrySize:]
+		e[4], e[8], e[12] = typ, first, count
+	}
+	entry(0, 0, 0x07, 1, 9)
+	entry(0, 1, 0x05, 10, 50)
+	for i, at := range []int{10, 20, 30} {
+		entry(at, 0, 0x83, 1, 5)
+		if i < 2 {
+			entry(at, 1, 0x05, byte(10*(i+1)), 10)
+		}
+	}
+	return b
+}

@@ -290,7 +290,8 @@ func TestUnreadableDisk(t *testing.T) {
 
 func FuzzReadLayout(f *testing.F) {
 	f.Add(make([]byte, 4096), 0)
-	f.Add(make([]byte, 4096), 512)
+	f.Add(fakeEBRs(), 512)
+	f.Add(fakeEBRs(), 0)
 	f.Fuzz(func(t *testing.T, b []byte, sector int) {
 		l, err := ReadLayout(bytes.NewReader(b), int64(len(b)), sector)
 		if err != nil {
@@ -322,4 +323,11 @@ func FuzzGPT(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFakeEBRs(t *testing.T) {
+	l, err := ReadLayout(bytes.NewReader(fakeEBRs()), 64*512, 512)
+	if err != nil || len(l.Partitions) != 4 || l.Partitions[3].Number != 7 || l.Partitions[3].Off != 31*512 || len(l.Problems) != 0 {
+		t.Errorf("%+v, %v", l, err)
+	}
 }
