@@ -20,6 +20,7 @@ type cpOptions struct {
 	skipExisting bool
 	streams      string // "", "auto", "xattr", "file"
 	attributes   bool
+	noSync       bool
 	workers      int
 	sources      []string
 	dir          string
@@ -55,6 +56,7 @@ under another name, is listed, and the exit code is 3.`,
 	f.StringVar(&o.streams, "streams", "", "copy named streams too, as user xattrs or else beside the file as `file:stream`; =xattr or =file: only so")
 	f.Lookup("streams").NoOptDefVal = "auto"
 	f.BoolVar(&o.attributes, "attributes", false, "keep Windows attributes (elsewhere in the xattr user.DOSATTRIB), and owners where the image has them")
+	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until everything is on the disk")
 	f.IntVar(&o.workers, "workers", min(max(runtime.NumCPU(), 2), 8), "copy `N` files at the same time")
 	return c
 }

@@ -7,19 +7,31 @@ set -eu
 
 packages='
 	attr
+	btrfs-progs
 	bzip2
+	desktop-file-utils
 	dosfstools
 	e2fsprogs
+	ewf-tools
+	exfatprogs
 	fdisk
 	fuse3
 	gdisk
 	gzip
+	libglib2.0-bin
+	libiscsi-bin
+	libnbd-bin
 	mount
+	nbdkit
 	ntfs-3g
+	parted
+	procps
 	qemu-utils
 	sleuthkit
+	tar
 	util-linux
 	wimtools
+	xfsprogs
 	xz-utils
 	zstd
 '
