@@ -244,3 +244,58 @@ func TestEveryNameCanBeLookedUp(t *testing.T) {
 		t.Errorf("%d names", n)
 	}
 }
+
+// TestEncrypted marks a stream as encrypted, as crafted data: its contents are
+// refused, its raw bytes are not.
+func TestEncrypted(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	data := bytes.Repeat([]byte("cipher text "), 1000)
+	testvol.With(t, img, func(dir string) { os.WriteFile(filepath.Join(dir, "f"), data, 0o644) })
+	v := open(t, img)
+	f, _ := v.Lookup("f")
+	b, _ := os.ReadFile(img)
+	for _, a := range f.Attrs() {
+		if a.Type() == ntfsparse.TypeData {
+			at := v.Boot().MFT*4096 + int64(f.Ref().Record())*1024 + int64(a.Off)
+			b[at+0x0D] |= 0x40
+		}
+	}
+	v, err := ntfsparse.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ = v.Lookup("f")
+	s, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ReadAt(make([]byte, 10), 0); !errors.Is(err, ntfsparse.ErrEncrypted) {
+		t.Errorf("contents: %v", err)
+	}
+	raw := s.Raw()
+	got := make([]byte, raw.Size())
+	if _, err := raw.ReadAt(got, 0); err != nil || len(got) != 12288 || !bytes.Equal(got[:len(data)], data) {
+		t.Errorf("%d raw bytes, %v", len(got), err)
+	}
+}
+
+// TestCaseSensitiveFlag sets what Windows sets on case-sensitive folders.
+func TestCaseSensitiveFlag(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		os.Mkdir(filepath.Join(dir, "d"), 0o755)
+		os.WriteFile(filepath.Join(dir, "d/Name"), nil, 0o644)
+	})
+	v := open(t, img)
+	f, _ := v.Lookup("d")
+	b, _ := os.ReadFile(img)
+	at := v.Boot().MFT*4096 + int64(f.Ref().Record())*1024 + int64(f.Attrs()[0].Off) + 0x18
+	b[at+0x28] = 1
+	v, _ = ntfsparse.Open(bytes.NewReader(b), int64(len(b)))
+	if _, err := v.Lookup("D/Name"); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.Lookup("d/name"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("d/name: %v", err)
+	}
+}

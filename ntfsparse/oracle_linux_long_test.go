@@ -42,4 +42,12 @@ func TestSplitIndex(t *testing.T) {
 		}
 	})
 	compare(t, img)
+	f, err := open(t, img).Lookup("many")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d extension records", len(f.Extensions()))
+	if len(f.Extensions()) < 2 {
+		t.Error("the index is not split enough for this test")
+	}
 }
