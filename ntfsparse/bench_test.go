@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -106,5 +107,33 @@ func BenchmarkFolder(b *testing.B) {
 		})
 		flush()
 		b.ReportMetric(float64(n), "names")
+	}
+}
+
+// TestWalkMemory walks a volume named by the environment and tells how much
+// memory the process took from the system.
+func TestWalkMemory(t *testing.T) {
+	name := os.Getenv("VITRINE_BENCH_NTFS")
+	if name == "" {
+		t.Skip("set VITRINE_BENCH_NTFS to an NTFS image")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, _ := f.Stat()
+	v, err := Open(f, st.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Walk(context.Background(), func(e *WalkEntry) error { return e.Err }); err != nil {
+		t.Fatal(err)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	t.Logf("%d KiB from the system, %d KiB live", m.Sys>>10, m.HeapAlloc>>10)
+	if m.Sys > 64<<20 {
+		t.Errorf("%d MiB, want at most 64", m.Sys>>20)
 	}
 }

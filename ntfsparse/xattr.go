@@ -23,7 +23,8 @@ func (f *File) DOSName() (string, error) {
 }
 
 // XattrNames are the names under which ntfs-3g gives access to what a file
-// has beside its contents.
+// has beside its contents, and those that Linux programs gave attributes of
+// their own under the first WSL.
 func (f *File) XattrNames() []string {
 	names := []string{"system.ntfs_attrib", "system.ntfs_attrib_be", "system.ntfs_times", "system.ntfs_times_be",
 		"system.ntfs_crtime", "system.ntfs_crtime_be"}
@@ -40,7 +41,22 @@ func (f *File) XattrNames() []string {
 			names = append(names, name)
 		}
 	}
+	for _, ea := range f.linuxXattrs() {
+		names = append(names, ea.Name)
+	}
 	return names
+}
+
+// linuxXattrs are the extended attributes that Linux programs set under the
+// first WSL.
+func (f *File) linuxXattrs() []EA {
+	list, _ := f.EAs()
+	for _, ea := range list {
+		if ea.Name == "LXXATTR" {
+			return parseLXXattr(ea.Value)
+		}
+	}
+	return nil
 }
 
 // Xattr gives one of the values of [File.XattrNames]; it fails with
@@ -60,6 +76,11 @@ func (f *File) Xattr(name string) ([]byte, error) {
 	case "system.ntfs_dos_name":
 		s, err := f.DOSName()
 		return []byte(s), err
+	}
+	for _, ea := range f.linuxXattrs() {
+		if ea.Name == name {
+			return ea.Value, nil
+		}
 	}
 	return f.standardXattr(name)
 }
