@@ -10,14 +10,14 @@ const (
 	mapWords = 4096 // of a page: 262,144 clusters
 	mapPage  = mapWords * 64
 
-	// mapBytes bounds the map of clusters in use: 64 MiB, for 2 TiB of clusters
-	// of 4 KiB. The clusters behind are compared in further passes over the file
-	// table.
-	mapBytes = 64 << 20
-
 	maxSpans  = 4096 // doubtful ranges whose owners are looked for
 	maxOwners = 8    // of one range
 )
+
+// mapBytes bounds the map of clusters in use: 64 MiB, for 2 TiB of clusters of
+// 4 KiB. The clusters behind are compared in further passes over the file table.
+// (Tests make it smaller.)
+var mapBytes int64 = 64 << 20
 
 // clusterMap has a bit for each cluster of a zone of the volume.
 type clusterMap struct {

@@ -20,7 +20,7 @@
 //
 // Run trusts no byte. Its memory: 32 bytes for each record of the file table
 // that has ever been used, one bit for each cluster that is in use, up to
-// [mapBytes] (larger volumes are compared in several passes over the file
+// 64 MiB of bits (larger volumes are compared in several passes over the file
 // table), and a few MiB besides. Work is bounded by the volume's size even where
 // structures overlap. The number of findings kept is bounded; all are counted.
 //

@@ -76,13 +76,14 @@ func (h *huffman) fillRoot(count *[maxBits + 1]uint16) {
 	clear(h.root[at:])
 }
 
-// long decodes a word that the root table does not hold; v is the next 16 bits.
+// long decodes the word at the top of v, which the root table does not hold.
 //
 //go:noinline
-func (h *huffman) long(v uint32) (sym, n uint) {
+func (h *huffman) long(v uint64) (sym, n uint) {
+	w := uint32(v >> (64 - maxBits))
 	for l := rootBits + 1; l <= maxBits; l++ {
-		if v < h.limit[l] {
-			i := h.base[l] + int32(v>>(maxBits-l))
+		if w < h.limit[l] {
+			i := h.base[l] + int32(w>>(maxBits-l))
 			return uint(h.syms[i&(maxSyms-1)]), uint(l)
 		}
 	}
@@ -146,11 +147,51 @@ func (b *bitReader) take(n uint) uint {
 func (b *bitReader) symbol(h *huffman) (sym, n uint) {
 	e := uint(h.root[b.bits>>(64-rootBits)])
 	sym, n = e>>4, e&15
-	if n == 0 {
-		sym, n = h.long(uint32(b.bits >> 48))
+	if e == 0 {
+		sym, n = h.long(b.bits)
 	}
 	b.skip(n)
 	return sym, n
+}
+
+// noSymbol stands for bits that mean nothing.
+const noSymbol = 1 << 16
+
+// plain decodes plain bytes into dst[pos:] up to the first other symbol, which it
+// returns (below 256: dst is full), with 16 bits ready behind it. It is the inner
+// loop of both formats and keeps the reader's state in registers.
+func (b *bitReader) plain(h *huffman, dst []byte, pos int) (int, uint) {
+	src, at, bits, n := b.src, b.pos, b.bits, b.n
+	sym := uint(0)
+	for pos < len(dst) {
+		if n <= 32 {
+			if at+4 <= len(src) {
+				bits |= units(src[at:], n)
+				at, n = at+4, n+32
+			} else {
+				b.pos, b.bits, b.n = at, bits, n
+				b.refillEnd()
+				at, bits, n = b.pos, b.bits, b.n
+			}
+		}
+		e := uint(h.root[bits>>(64-rootBits)])
+		k := e & 15
+		if sym = e >> 4; e == 0 {
+			if sym, k = h.long(bits); k == 0 {
+				sym = noSymbol
+				break
+			}
+		}
+		bits <<= k & 63
+		n -= k
+		if sym >= 256 {
+			break
+		}
+		dst[pos] = byte(sym)
+		pos++
+	}
+	b.pos, b.bits, b.n = at, bits, n
+	return pos, sym
 }
 
 // overrun reports whether bits were used that src does not have.

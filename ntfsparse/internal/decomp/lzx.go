@@ -1,6 +1,9 @@
 package decomp
 
-import "sync"
+import (
+	"bytes"
+	"sync"
+)
 
 // Sizes of LZX with a 32 KiB window.
 const (
@@ -212,18 +215,14 @@ func lengthBefore(former uint8, sym uint) uint8 {
 // whose low three bits tell its length less 2 (7: a symbol of the length code
 // follows) and the others the slot of its distance.
 func (s *lzxState) expand(dst []byte, aligned bool) string {
-	b, pos := s.bitReader, s.pos
-	defer func() { s.bitReader, s.pos = b, pos }()
-	for pos < len(dst) {
-		b.refill()
-		sym, n := b.symbol(&s.main)
-		if sym < 256 {
-			if n == 0 {
-				return "bits that are no code word"
-			}
-			dst[pos] = byte(sym)
-			pos++
-			continue
+	b := &s.bitReader
+	for {
+		pos, sym := b.plain(&s.main, dst, s.pos)
+		if s.pos = pos; sym < 256 {
+			return ""
+		}
+		if sym == noSymbol {
+			return "bits that are no code word"
 		}
 		length := int(sym&7) + lzxMinMatch
 		if sym&7 == 7 {
@@ -234,7 +233,7 @@ func (s *lzxState) expand(dst []byte, aligned bool) string {
 			length += int(more)
 		}
 		b.refill()
-		dist := s.distance(&b, (sym-256)>>3, aligned)
+		dist := s.distance((sym-256)>>3, aligned)
 		if dist <= 0 || dist > pos {
 			return "a match points before the chunk"
 		}
@@ -242,15 +241,14 @@ func (s *lzxState) expand(dst []byte, aligned bool) string {
 			return "a match runs past the block's end"
 		}
 		copyMatch(dst, pos, dist, length)
-		pos += length
+		s.pos += length
 	}
-	return ""
 }
 
 // distance reads a match's distance; the first three slots name recent ones.
 // It is 0 when the bits mean nothing.
-func (s *lzxState) distance(b *bitReader, slot uint, aligned bool) int {
-	r := &s.recent
+func (s *lzxState) distance(slot uint, aligned bool) int {
+	b, r := &s.bitReader, &s.recent
 	if slot < 3 {
 		d := r[slot]
 		r[slot], r[0] = r[0], d
@@ -275,19 +273,23 @@ func (s *lzxState) distance(b *bitReader, slot uint, aligned bool) int {
 // restoreCalls turns the absolute targets of x86 call instructions (byte E8)
 // back into relative ones, as the compressor found them.
 func restoreCalls(d []byte) {
-	for i := 0; i < len(d)-10; i++ {
-		if d[i] != 0xe8 {
-			continue
+	for i := 0; i < len(d)-10; i += 5 {
+		k := bytes.IndexByte(d[i:len(d)-10], 0xe8)
+		if k < 0 {
+			return
 		}
-		abs := int32(le.Uint32(d[i+1:]))
-		if at := int32(i); abs >= -at && abs < e8FileSize {
-			if abs >= 0 {
-				abs -= at
-			} else {
-				abs += e8FileSize
-			}
-			le.PutUint32(d[i+1:], uint32(abs))
-		}
-		i += 4
+		i += k
+		restoreCall(d[i+1:], int32(i))
+	}
+}
+
+// restoreCall restores the target in d of the call at the given place.
+func restoreCall(d []byte, at int32) {
+	abs := int32(le.Uint32(d))
+	switch {
+	case abs >= 0 && abs < e8FileSize:
+		le.PutUint32(d, uint32(abs-at))
+	case abs < 0 && abs >= -at:
+		le.PutUint32(d, uint32(abs+e8FileSize))
 	}
 }

@@ -47,16 +47,13 @@ func Xpress(dst, src []byte) error {
 func (s *xpressState) expand(dst, src []byte) (int, string) {
 	b := bitReader{src: src}
 	pos := 0
-	for pos < len(dst) {
-		b.refill()
-		sym, n := b.symbol(&s.code)
-		if sym < 256 {
-			if n == 0 {
-				return pos, "bits that are no code word"
-			}
-			dst[pos] = byte(sym)
-			pos++
-			continue
+	for {
+		var sym uint
+		if pos, sym = b.plain(&s.code, dst, pos); sym < 256 {
+			break
+		}
+		if sym == noSymbol {
+			return pos, "bits that are no code word"
 		}
 		length := int(sym & 15)
 		if length == 15 {
