@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"vitrine/device"
 	"vitrine/index"
 	"vitrine/reader"
@@ -57,8 +58,11 @@ mistake. At the end everything is read back and compared.`,
 	return c
 }
 
+// restoreCaches are small: a restore reads everything once.
+var restoreCaches = reader.Options{CacheBytes: 16 << 20, PageCacheBytes: 8 << 20}
+
 func runRestore(ctx context.Context, e *env, o *restoreOptions) error {
-	p, err := e.point(ctx, o.image, reader.Options{})
+	p, err := e.point(ctx, o.image, restoreCaches)
 	if err != nil {
 		return err
 	}
@@ -87,22 +91,15 @@ func restoreSource(p *reader.Point, ref imageRef) (restore.Source, error) {
 	name := fmt.Sprintf("%s, point %d of %s", ref.Spec(), p.Tail().Self.Number, stamp(p.Meta().Created))
 	for _, d := range p.Disks() {
 		if ref.Part == 0 {
-			return restore.Source{Name: name, Disk: d.Meta, View: restoreView{d.View}}, nil
+			return restore.Source{Name: name, Disk: d.Meta, View: d.View}, nil
 		}
 		for _, pt := range d.Partitions {
 			if pt.Meta.Number == ref.Part {
-				return restore.Source{Name: name, Disk: d.Meta, Part: pt.Meta, View: restoreView{pt.View}}, nil
+				return restore.Source{Name: name, Disk: d.Meta, Part: pt.Meta, View: pt.View}, nil
 			}
 		}
 	}
 	return restore.Source{}, failed(exitFailed, "'vitrine info' lists the partitions", "%s has no partition %d", ref.Spec(), ref.Part)
-}
-
-// restoreView gives package restore its own words for extents.
-type restoreView struct{ *reader.View }
-
-func (v restoreView) Extents(ctx context.Context, off, n int64, yield func(restore.Extent) bool) error {
-	return v.View.Extents(ctx, off, n, func(x reader.Extent) bool { return yield(restore.Extent(x)) })
 }
 
 // filesOf are the files that the point needs.
@@ -153,13 +150,22 @@ func (e *env) restore(ctx context.Context, plan *restore.Plan, t *device.Target)
 	defer m.abandon()
 	r, err := plan.Run(ctx, restoreProgress(m))
 	if err != nil {
-		return errors.Join(restoreFailed(err), t.Close())
+		return errors.Join(restoreFailed(err, t), giveUp(t, err))
 	}
 	if err := t.Close(); err != nil {
 		return err
 	}
 	m.finish()
 	return e.restored(plan, r)
+}
+
+// giveUp closes a target that was not completed; a file that the restore made
+// itself is removed, unless only the proof is missing.
+func giveUp(t *device.Target, err error) error {
+	if i, ok := errors.AsType[*restore.IncompleteError](err); ok && i.Phase == restore.Prove {
+		return t.Close()
+	}
+	return t.Abandon()
 }
 
 func restoreProgress(m *meter) func(restore.Progress) {
@@ -176,13 +182,16 @@ func restoreProgress(m *meter) func(restore.Progress) {
 }
 
 // restoreFailed adds what state the target is in.
-func restoreFailed(err error) error {
+func restoreFailed(err error, t *device.Target) error {
 	i, ok := errors.AsType[*restore.IncompleteError](err)
 	if !ok {
 		return err
 	}
 	p := explain(i.Err)
 	hint := "the image is untouched; the target is incomplete and cannot be started or mounted by mistake; run the same command again"
+	if t.Created() {
+		hint = "the image is untouched; the unfinished file was removed; run the same command again"
+	}
 	if i.Phase == restore.Prove {
 		hint = "everything was written, but not all of it was read back; run it again with --delta to prove it"
 	}

@@ -263,6 +263,9 @@ func (t *Target) RereadTable() error {
 	return rereadTable(t.f)
 }
 
+// Created reports whether SetSize made the file, so that Abandon removes it.
+func (t *Target) Created() bool { return t.created }
+
 // Abandon closes the target and removes a file that SetSize made.
 func (t *Target) Abandon() error {
 	err := t.Close()
