@@ -2,8 +2,21 @@ package ntfsparse
 
 // openMFT finds all extents of $MFT, which maps itself: record 0 holds the
 // first, and those in extension records are read through the ones before.
+// Where record 0 is of no use its copy in the mirror is taken.
 func (v *Volume) openMFT() error {
-	rec, err := v.recordZero()
+	err := v.openMFTAt(v.boot.MFT)
+	if err == nil {
+		return nil
+	}
+	if v.openMFTAt(v.boot.Mirror) != nil {
+		return err
+	}
+	v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
+	return nil
+}
+
+func (v *Volume) openMFTAt(lcn int64) error {
+	rec, err := v.recordAt(lcn, 0)
 	if err != nil {
 		return err
 	}
@@ -17,25 +30,12 @@ func (v *Volume) openMFT() error {
 	}
 	v.mft.cached = true
 	if v.mft.runs.Len() == 0 {
-		return inRecord(v.mft.bad, 0)
+		return v.mft.beyond()
 	}
 	v.records = uint64(v.mft.valid) / uint64(v.boot.RecordSize)
 	v.extendMFT(rec, attrs)
 	v.capRecords()
 	return nil
-}
-
-// recordZero reads the MFT's own record, or its copy in the mirror.
-func (v *Volume) recordZero() (*Record, error) {
-	rec, err := v.recordAt(v.boot.MFT, 0)
-	if err == nil {
-		return rec, nil
-	}
-	if rec, err := v.recordAt(v.boot.Mirror, 0); err == nil {
-		v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
-		return rec, nil
-	}
-	return nil, err
 }
 
 // recordAt reads file record n of a table that begins at lcn and is in one
