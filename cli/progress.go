@@ -272,11 +272,13 @@ func clip(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// rateWindow takes the rate from what was done lately. Samples are taken where
-// the count changed, so that a source that counts in large steps is measured
-// from step to step.
+// rateWindow takes the rate from what was done lately: in the last third of
+// the time so far, at most rateSpan. So neither a cache that makes the first
+// seconds quick nor a stall long ago spoils it. Samples are taken where the
+// count changed, so that a source that counts in large steps is measured from
+// step to step.
 type rateWindow struct {
-	samples []rateSample // ascending in time; the last may be newer than its place
+	samples []rateSample // ascending in time
 	first   time.Time
 }
 
@@ -286,34 +288,46 @@ type rateSample struct {
 }
 
 const (
-	rateSpan    = 30 * time.Second // looked back, or a third of the phase if longer
-	rateSamples = 64
+	rateSpan    = time.Minute // looked back at most
+	rateSteps   = 3           // at least so many steps are looked at
+	rateSamples = 256         // kept
 )
 
 func (w *rateWindow) add(t time.Time, done int64) {
 	if len(w.samples) == 0 {
 		w.first = t
 	}
-	span := max(rateSpan, t.Sub(w.first)/3)
-	n := len(w.samples)
-	if n > 2 && w.samples[n-1].t.Sub(w.samples[n-2].t) < span/rateSamples {
+	spacing := min(rateSpan, t.Sub(w.first)/3) / (rateSamples / 2)
+	if n := len(w.samples); n > 2 && w.samples[n-1].t.Sub(w.samples[n-2].t) < spacing {
 		w.samples[n-1] = rateSample{t, done}
-	} else {
-		w.samples = append(w.samples, rateSample{t, done})
+		return
 	}
-	for len(w.samples) > 2 && t.Sub(w.samples[1].t) > span {
+	w.samples = append(w.samples, rateSample{t, done})
+	if len(w.samples) > rateSamples {
 		w.samples = w.samples[1:]
 	}
 }
 
+// span gives the first and the last sample that the rate is taken from.
+func (w *rateWindow) span() (a, b rateSample, steps int) {
+	n := len(w.samples)
+	b = w.samples[n-1]
+	back := min(rateSpan, b.t.Sub(w.first)/3)
+	i := max(n-1-rateSteps, 0)
+	for i > 0 && b.t.Sub(w.samples[i].t) < back {
+		i--
+	}
+	return w.samples[i], b, n - 1 - i
+}
+
 // perSecond is the rate in bytes a second; 0 while it is not known.
 func (w *rateWindow) perSecond(now time.Time) float64 {
-	if len(w.samples) < 2 {
+	if len(w.samples) < 2 || now.Sub(w.first) < time.Second/2 {
 		return 0
 	}
-	a, b := w.samples[0], w.samples[len(w.samples)-1]
+	a, b, _ := w.span()
 	d := now.Sub(a.t) - w.sinceChange(now)
-	if d <= 0 || now.Sub(w.first) < time.Second/2 {
+	if d <= 0 {
 		return 0
 	}
 	return float64(b.done-a.done) / d.Seconds()
@@ -322,13 +336,12 @@ func (w *rateWindow) perSecond(now time.Time) float64 {
 // sinceChange is the time since the last step, unless the source seems to have
 // stalled: then it is 0, and the rate sinks.
 func (w *rateWindow) sinceChange(now time.Time) time.Duration {
-	n := len(w.samples)
-	if n < 2 {
+	if len(w.samples) < 2 {
 		return 0
 	}
-	since := now.Sub(w.samples[n-1].t)
-	step := w.samples[n-1].t.Sub(w.samples[0].t) / time.Duration(n-1)
-	if since > 2*step {
+	a, b, steps := w.span()
+	since := now.Sub(b.t)
+	if since > 2*b.t.Sub(a.t)/time.Duration(steps) {
 		return 0
 	}
 	return since

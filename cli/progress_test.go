@@ -69,6 +69,27 @@ func steady(t *testing.T, total int64, rate float64, step time.Duration) {
 	}
 }
 
+// TestQuickStart has the first 12 % come out of a cache at once.
+func TestQuickStart(t *testing.T) {
+	c := &clock{time.Unix(1000, 0)}
+	m := testMeter(c)
+	const total, rate = 320 << 20, 20 << 20
+	m.begin("reading", total)
+	c.pass(50 * time.Millisecond)
+	m.add(40 << 20)
+	for m.done < total-rate {
+		c.pass(200 * time.Millisecond)
+		m.add(rate / 5)
+		r := m.report(false)
+		if *r.Percent < 15 || r.Remaining == nil && r.Elapsed < 1 {
+			continue
+		}
+		if truth := float64(total-m.done) / rate; r.Remaining == nil || math.Abs(*r.Remaining-truth) > 0.2*truth {
+			t.Fatalf("at %d %%: %v s left are shown, %.1f s are true", *r.Percent, *r.Remaining, truth)
+		}
+	}
+}
+
 func TestRateFollowsChange(t *testing.T) {
 	c := &clock{time.Unix(1000, 0)}
 	m := testMeter(c)
