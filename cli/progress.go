@@ -12,6 +12,7 @@ const (
 	redrawEvery = 200 * time.Millisecond // on a terminal
 	jsonEvery   = time.Second
 	lineEvery   = 5 * time.Second // neither terminal nor JSON
+	sureAfter   = 2 * time.Second // of a phase, before the remaining time is told
 )
 
 // meter measures and shows the progress of one command: the bytes done of a
@@ -213,7 +214,7 @@ func percent(done, total int64, complete bool) int {
 }
 
 func (m *meter) remaining(now time.Time, rate float64) (time.Duration, bool) {
-	if m.total <= 0 || rate <= 0 || m.done <= 0 {
+	if m.total <= 0 || rate <= 0 || m.done <= 0 || now.Sub(m.start) < sureAfter {
 		return 0, false
 	}
 	left := float64(m.total-m.done)/rate - m.rate.sinceChange(now).Seconds()

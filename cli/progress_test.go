@@ -52,7 +52,7 @@ func steady(t *testing.T, total int64, rate float64, step time.Duration) {
 			c.t = at.t
 		}
 		r := m.report(false)
-		if *r.Percent < 15 {
+		if *r.Percent < 15 || r.Elapsed < sureAfter.Seconds() {
 			continue
 		}
 		shown++
@@ -81,7 +81,7 @@ func TestQuickStart(t *testing.T) {
 		c.pass(200 * time.Millisecond)
 		m.add(rate / 5)
 		r := m.report(false)
-		if *r.Percent < 15 || r.Remaining == nil && r.Elapsed < 1 {
+		if *r.Percent < 15 || r.Elapsed < sureAfter.Seconds() {
 			continue
 		}
 		if truth := float64(total-m.done) / rate; r.Remaining == nil || math.Abs(*r.Remaining-truth) > 0.2*truth {
