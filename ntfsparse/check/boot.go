@@ -38,9 +38,12 @@ func (c *checker) boot() bool {
 		return false
 	}
 	g, faults := parseBoot(b, c.size)
-	back := c.backup(g)
+	back, own := c.backup(g)
 	if len(faults) == 0 && c.plausible(g) {
 		c.use(g)
+		if !own {
+			back = nil // what stands elsewhere may be an older volume's
+		}
 		c.compareBackup(b, back)
 		return true
 	}
@@ -219,18 +222,18 @@ func isRecord(b []byte) bool {
 	return string(b[:4]) == "FILE" && fixup(b, headOld) == "" && int64(le.Uint32(b[28:])) == int64(len(b))
 }
 
-// backup finds the backup boot sector: behind the last sector, at the device's
-// end, or, by old versions, in the middle.
-func (c *checker) backup(g geometry) []byte {
+// backup finds the backup boot sector: behind the last sector (own), at the
+// device's end, or, by old versions, in the middle.
+func (c *checker) backup(g geometry) (b []byte, own bool) {
 	places := []int64{g.sectors * g.sector, c.size - 512, c.size - 1024, c.size - 2048, c.size - 4096, c.size / 2 &^ 511}
-	for _, off := range places {
+	for i, off := range places {
 		b := make([]byte, bootSize)
 		if off <= 0 || c.readAt(b, off) != nil || string(b[3:11]) != "NTFS    " {
 			continue
 		}
-		return b
+		return b, i == 0
 	}
-	return nil
+	return nil, false
 }
 
 // difference is a field that two boot sectors have differently.

@@ -219,3 +219,7 @@ func (v *vol) bit(s *stream, i int64, set bool) {
 // boot changes the boot sector; both also its backup.
 func (v *vol) boot(change func(b []byte)) { change(v.b[:512]) }
 func (v *vol) both(change func(b []byte)) { change(v.b[:512]); change(v.b[len(v.b)-512:]) }
+
+func u16(b []byte, off int, v uint16) { le.PutUint16(b[off:], v) }
+func u32(b []byte, off int, v uint32) { le.PutUint32(b[off:], v) }
+func u64(b []byte, off int, v uint64) { le.PutUint64(b[off:], v) }

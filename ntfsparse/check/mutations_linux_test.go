@@ -85,10 +85,6 @@ func furnish(t testing.TB, dir string) {
 // first finds the first name in the folder "many".
 const manyFirst = "/many/a name that fills a name that fills a name that fills "
 
-func u16(b []byte, off int, v uint16) { le.PutUint16(b[off:], v) }
-func u32(b []byte, off int, v uint32) { le.PutUint32(b[off:], v) }
-func u64(b []byte, off int, v uint64) { le.PutUint64(b[off:], v) }
-
 // runs rewrites an attribute's run list in place; it must not grow.
 func runs(a []byte, list ...byte) { copy(a[le.Uint16(a[32:]):], append(list, 0)) }
 

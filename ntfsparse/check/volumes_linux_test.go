@@ -21,10 +21,10 @@ func TestFreshVolumes(t *testing.T) {
 		t.Run(fmt.Sprintf("%d sector %d cluster", g.sector, g.cluster), func(t *testing.T) {
 			img := testvol.Make(t, testvol.Options{Size: max(96<<20, int64(g.cluster)*900), Sector: g.sector, Cluster: g.cluster, Label: "fresh"})
 			sound(t, judgedFile(t, img))
-			testvol.With(t, img, func(dir string) { testvol.Fill(t, dir, 300, 1) })
+			testvol.With(t, img, func(dir string) { testvol.Fill(t, dir, 150, 1) })
 			rep := judgedFile(t, img)
 			sound(t, rep)
-			if rep.Counts.Files < 300 || rep.Volume.Label != "fresh" {
+			if rep.Counts.Files < 150 || rep.Volume.Label != "fresh" {
 				t.Errorf("%d files, label %q", rep.Counts.Files, rep.Volume.Label)
 			}
 		})
