@@ -29,35 +29,60 @@ type request struct {
 
 const requestLen = 28
 
+// job is a request that may run, or must be refused.
+type job struct {
+	r    *request
+	bad  errno
+	held int64 // bytes of the server's memory
+}
+
 // transmit serves requests until the client leaves. Requests run in parallel;
 // it returns when all are done.
 func (c *conn) transmit() error {
 	c.nc.SetDeadline(time.Time{})
+	jobs := make(chan job)
 	var running sync.WaitGroup
 	defer running.Wait()
-	slots := make(chan struct{}, workers)
-	for c.ctx.Err() == nil {
-		req, err := c.readRequest()
-		if err != nil || req.cmd == cmdDisc {
+	defer close(jobs)
+	for started := 0; c.ctx.Err() == nil; {
+		j, err := c.next()
+		if err != nil || j.r.cmd == cmdDisc {
 			return err
 		}
-		bad := c.check(req)
-		if bad != 0 {
-			if err := c.skipPayload(req); err != nil {
-				return err
-			}
+		select {
+		case jobs <- j: // somebody is idle
+			continue
+		default:
 		}
-		slots <- struct{}{}
-		held, err := c.admit(req, bad)
-		if err != nil {
-			return err
+		if started < workers {
+			started++
+			running.Go(func() { c.labour(jobs) })
 		}
-		running.Go(func() {
-			defer func() { c.s.memory.Release(held); <-slots }()
-			c.run(req, bad)
-		})
+		jobs <- j
 	}
 	return nil
+}
+
+// labour runs requests one after the other.
+func (c *conn) labour(jobs <-chan job) {
+	for j := range jobs {
+		c.run(j.r, j.bad)
+		c.s.memory.Release(j.held)
+	}
+}
+
+// next reads a request, checks it, and waits until there is memory for it.
+func (c *conn) next() (job, error) {
+	r, err := c.readRequest()
+	if err != nil || r.cmd == cmdDisc {
+		return job{r: r}, err
+	}
+	bad := c.check(r)
+	if bad != 0 {
+		return job{r, bad, 0}, c.skipPayload(r)
+	}
+	held, err := c.admit(r)
+	return job{r, 0, held}, err
 }
 
 func (c *conn) readRequest() (*request, error) {
@@ -141,10 +166,7 @@ func (c *conn) timed(read func() error) error {
 
 // admit waits until there is memory for the request, and reads the payload of
 // a write. It returns how many bytes of memory the request holds.
-func (c *conn) admit(r *request, bad errno) (held int64, err error) {
-	if bad != 0 {
-		return 0, nil
-	}
+func (c *conn) admit(r *request) (held int64, err error) {
 	held = c.needs(r)
 	if err := c.s.memory.Acquire(c.work, held); err != nil {
 		return 0, err
