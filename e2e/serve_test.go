@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// smallImage captures a small volume and gives the folder of its set.
+func smallImage(t *testing.T) string {
+	t.Helper()
+	img, images := makeVolume(t, 64<<20), t.TempDir()
+	r := rand.New(rand.NewPCG(11, 12))
+	ntfs3g(t, img, "rw,noatime", func(dir string) {
+		for _, n := range []string{"one", "two", "three"} {
+			write(t, filepath.Join(dir, n), random(r, 2<<20))
+		}
+	})
+	vitrine(t, "capture", img, "-o", images)
+	return images
+}
+
+// serve starts a server and gives the first URI that it prints.
+func serve(t *testing.T, args ...string) string {
+	t.Helper()
+	c := exec.Command(program, append([]string{"serve"}, args...)...)
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGINT)
+		if err := c.Wait(); err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	line := make(chan string, 1)
+	go func() {
+		s, _ := bufio.NewReader(out).ReadString('\n')
+		line <- s
+	}()
+	select {
+	case s := <-line:
+		return strings.Fields(s + " ?")[0]
+	case <-time.After(10 * time.Second):
+		t.Fatal("the server prints no address")
+	}
+	return ""
+}
+
+// sums are the hashes of an image's files, to see that nothing changes them.
+func sums(t *testing.T, dir string) map[string][32]byte {
+	out := map[string][32]byte{}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, p := range files {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[p] = sha256.Sum256(b)
+	}
+	return out
+}
+
+// TestServe compares what is served with the restored volume, and writes
+// through an overlay.
+func TestServe(t *testing.T) {
+	images := smallImage(t)
+	before := sums(t, images)
+	raw := filepath.Join(t.TempDir(), "restored.img")
+	vitrine(t, "restore", images, raw, "--yes")
+	t.Run("nbd", func(t *testing.T) {
+		uri := serve(t, "nbd", images, "--unix", filepath.Join(t.TempDir(), "s"))
+		sh(t, "qemu-img", "compare", raw, uri)
+		copied := filepath.Join(t.TempDir(), "copied.img")
+		sh(t, "nbdcopy", uri, copied)
+		sh(t, "cmp", raw, copied)
+	})
+	t.Run("timeline", func(t *testing.T) {
+		vitrine(t, "capture", raw, "-o", images, "--onto", images)
+		defer func() {
+			m, _ := filepath.Glob(filepath.Join(images, "*-0001.vtr"))
+			os.Remove(m[0])
+		}()
+		uri := serve(t, "nbd", images, "--timeline", "--listen", "127.0.0.1:0")
+		sh(t, "qemu-img", "compare", raw, strings.Replace(uri, "/1/", "/0/", 1))
+	})
+	t.Run("overlay", func(t *testing.T) {
+		uri := serve(t, "nbd", images, "--overlay", "--listen", "127.0.0.1:0")
+		sh(t, "qemu-io", "-f", "raw", "-c", "write -P 0x5a 1M 3M", "-c", "read -P 0x5a 1M 3M", "-c", "flush", uri)
+	})
+	t.Run("iscsi", func(t *testing.T) {
+		uri := serve(t, "iscsi", images+":1", "--listen", "127.0.0.1:0")
+		if out := sh(t, "iscsi-readcapacity16", uri); !strings.Contains(out, "Total size:69206016") {
+			t.Error(out)
+		}
+	})
+	if after := sums(t, images); len(after) != len(before) {
+		t.Errorf("%d files, there were %d", len(after), len(before))
+	} else {
+		for p, s := range before {
+			if after[p] != s {
+				t.Errorf("%s has changed", p)
+			}
+		}
+	}
+}
