@@ -80,8 +80,9 @@ func (v *Volume) clusterBitmap() (*Stream, error) {
 
 // bitWindow reads bits of a bitmap in any order, a window at a time.
 type bitWindow struct {
-	s     *Stream
-	pages map[int64][]byte
+	s      *Stream
+	pages  map[int64][]byte
+	looked int64 // clusters asked for by the scan for unmarked ones
 }
 
 const (

@@ -119,6 +119,9 @@ func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
 		if r.LCN == Hole {
 			continue
 		}
+		if clusters+r.Len > w.v.geo.clusters {
+			return 0, 0, classf(ErrCorrupt, f.rec.N, "file has more clusters than the volume")
+		}
 		n, err := w.window.clear(r.LCN, r.LCN+r.Len)
 		if err != nil {
 			return 0, 0, err

@@ -4,5 +4,5 @@ package ntfsparse
 
 const (
 	damageSeed   = 2
-	damageRounds = 20000
+	damageRounds = 5000
 )

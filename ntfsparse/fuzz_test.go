@@ -103,12 +103,15 @@ func TestRandomDamage(t *testing.T) {
 			places = append(places, i)
 		}
 	}
-	for range damageRounds {
+	for round := range damageRounds {
 		b := bytes.Clone(img)
 		for range 1 + rnd.IntN(6) {
 			wreck(b[places[rnd.IntN(len(places))]:], rnd)
 		}
-		readEverything(t, b)
+		start := time.Now()
+		if readEverything(t, b); time.Since(start) > 20*time.Second {
+			t.Errorf("round %d took %v", round, time.Since(start))
+		}
 	}
 }
 
@@ -420,4 +423,33 @@ func FuzzName(f *testing.F) {
 			t.Errorf("%q became %q", s, got)
 		}
 	})
+}
+
+// TestHugeSizes: sizes that no volume has do not make anything take long.
+func TestHugeSizes(t *testing.T) {
+	img := fuzzVolume(t)
+	v, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range v.records {
+		rec, err := v.Record(n)
+		if err != nil {
+			continue
+		}
+		for a, err := range rec.Attrs() {
+			if err != nil || a.Resident() {
+				continue
+			}
+			b := bytes.Clone(img)
+			at := v.boot.MFT<<v.geo.shift + int64(n)*1024 + int64(a.Off)
+			for _, field := range []int64{0x28, 0x30, 0x38} {
+				le.PutUint64(b[at+field:], 1<<61)
+			}
+			start := time.Now()
+			if readEverything(t, b); time.Since(start) > 20*time.Second {
+				t.Errorf("record %d, %v: took %v", n, a.Type(), time.Since(start))
+			}
+		}
+	}
 }

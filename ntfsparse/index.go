@@ -195,12 +195,13 @@ func (v *Volume) parseRoot(file Ref, b []byte) (*Index, error) {
 // Root is the root node.
 func (x *Index) Root() IndexNode { return x.root }
 
-// Blocks is the number of places for index blocks, in use or not.
+// Blocks is the number of places for index blocks, in use or not. There are
+// never more than the volume has room for.
 func (x *Index) Blocks() int64 {
 	if x.blocks == nil {
 		return 0
 	}
-	return x.blocks.size / int64(x.BlockSize)
+	return min(x.blocks.size, x.v.size) / int64(x.BlockSize)
 }
 
 // BlockVCN is the VCN by which entries name index block i.
@@ -323,41 +324,86 @@ func (x *Index) Scan(from int64, yield func(block int64, e IndexEntry, err error
 	if from < 0 && !yieldNode(x.root, -1, yield) {
 		return
 	}
+	if x.blocks == nil {
+		return
+	}
+	used := usedBlocks{x: x, bitmap: *x.bitmap, base: -1}
 	buf := make([]byte, max(blockBatch, x.BlockSize))
 	per := int64(len(buf) / x.BlockSize)
-	for i := max(0, from); i < x.Blocks(); i += per {
+	for i := used.next(max(0, from)); i < x.Blocks(); i = used.next(i + per) {
 		n := min(per, x.Blocks()-i)
-		if !x.scanBatch(i, buf[:n*int64(x.BlockSize)], yield) {
+		if !x.scanBatch(i, buf[:n*int64(x.BlockSize)], &used, yield) {
 			return
 		}
+	}
+	if used.err != nil {
+		yield(x.Blocks(), IndexEntry{}, used.err)
 	}
 }
 
 // scanBatch yields the entries of the blocks from i on that fit into buf.
-func (x *Index) scanBatch(i int64, buf []byte, yield func(int64, IndexEntry, error) bool) bool {
+func (x *Index) scanBatch(i int64, buf []byte, used *usedBlocks, yield func(int64, IndexEntry, error) bool) bool {
 	whole := readFull(x.blocks, buf, i*int64(x.BlockSize))
 	for ; len(buf) > 0; i, buf = i+1, buf[x.BlockSize:] {
-		used, err := x.InUse(i)
-		if !used && err == nil {
+		if used.next(i) != i {
 			continue
 		}
-		var n IndexNode
-		if err == nil && whole == nil {
-			n, err = x.parseBlock(i, buf[:x.BlockSize])
-		} else if err == nil {
-			n, err = x.Block(i)
-		}
-		if err != nil {
-			if !yield(i, IndexEntry{}, err) {
-				return false
-			}
-			continue
-		}
-		if !yieldNode(n, i, yield) {
+		n, err := x.scanBlock(i, buf[:x.BlockSize], whole)
+		if err != nil && !yield(i, IndexEntry{}, err) || err == nil && !yieldNode(n, i, yield) {
 			return false
 		}
 	}
 	return true
+}
+
+// scanBlock decodes a block that was read among others, or reads it alone.
+func (x *Index) scanBlock(i int64, b []byte, whole error) (IndexNode, error) {
+	if whole != nil {
+		return x.Block(i)
+	}
+	return x.parseBlock(i, b)
+}
+
+// usedBlocks goes through an index's bitmap.
+type usedBlocks struct {
+	x      *Index
+	bitmap Stream
+	buf    [4096]byte
+	base   int64 // block of the first bit in buf; -1: none yet
+	err    error
+}
+
+// next is the first block from i on that is in use; a bitmap that cannot be
+// read ends it.
+func (u *usedBlocks) next(i int64) int64 {
+	const bits = int64(len(u.buf)) * 8
+	for end := u.x.Blocks(); i < end; {
+		if u.err = u.load(i / bits * bits); u.err != nil {
+			return end
+		}
+		at := nextBit(u.buf[:], i-u.base, bits, true)
+		if at < bits {
+			return u.base + at
+		}
+		i = u.base + bits
+	}
+	return u.x.Blocks()
+}
+
+// load reads the part of the bitmap that begins with block base; what the
+// bitmap does not have is not in use.
+func (u *usedBlocks) load(base int64) error {
+	if base == u.base {
+		return nil
+	}
+	clear(u.buf[:])
+	if n := min(int64(len(u.buf)), u.bitmap.size-base/8); n > 0 {
+		if err := readFull(&u.bitmap, u.buf[:n], base/8); err != nil {
+			return err
+		}
+	}
+	u.base = base
+	return nil
 }
 
 func yieldNode(n IndexNode, block int64, yield func(int64, IndexEntry, error) bool) bool {

@@ -89,10 +89,11 @@ func (v *Volume) addExtents(rec *Record, list []ListEntry) error {
 	return nil
 }
 
-// capRecords keeps the number of records within what the runs map.
+// capRecords keeps the number of records within what the runs map and the
+// device can hold.
 func (v *Volume) capRecords() {
 	mapped := uint64(v.mft.runs.End()<<v.geo.shift) / uint64(v.boot.RecordSize)
-	v.records = min(v.records, mapped, 1<<40)
+	v.records = min(v.records, mapped, uint64(v.size)/uint64(v.boot.RecordSize), 1<<40)
 }
 
 // Record reads file record n, in use or not. Where a record at the beginning

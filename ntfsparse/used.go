@@ -27,7 +27,7 @@ func (v *Volume) UsedExtents(ctx context.Context, yield func(Extent) bool) error
 	}
 	extra, err := v.unmarked(ctx, bitmap)
 	if errors.Is(err, errTooMany) {
-		v.note("Files have very many clusters that the bitmap does not mark; everything counts as used.")
+		v.note("Files have very many clusters that the bitmap does not mark, or share very many; everything counts as used.")
 		yield(Extent{0, v.size})
 		return nil
 	}
@@ -85,6 +85,10 @@ func (v *Volume) unmarkedRuns(a Attr, window *bitWindow, extra *[]Extent) error 
 	DecodeRuns(a.RunList(), a.LowVCN(), v.geo.maxVCN(), func(r Run) bool {
 		if r.LCN == Hole || r.LCN > v.geo.clusters-r.Len {
 			return true
+		}
+		if window.looked += r.Len; window.looked > 4*v.geo.clusters {
+			bad = errTooMany // they lie upon each other
+			return false
 		}
 		var all bool
 		if all, bad = window.allSet(r.LCN, r.LCN+r.Len); bad == nil && !all {

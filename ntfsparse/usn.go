@@ -110,12 +110,14 @@ func (v *Volume) USNRecords(yield func(USNRecord, error) bool) error {
 		return err
 	}
 	page := make([]byte, usnPage)
-	for off := int64(0); off < s.Size(); off += usnPage {
+	room := v.size // no journal has more than the volume
+	for off := int64(0); off < s.Size() && room > 0; off += usnPage {
 		if end, hole := s.NextExtent(off); hole && end-off >= usnPage {
 			off = end&^(usnPage-1) - usnPage
 			continue
 		}
 		p := page[:min(usnPage, s.Size()-off)]
+		room -= usnPage
 		if err := readFull(s, p, off); err != nil {
 			return err
 		}

@@ -250,8 +250,10 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	var damage error
 	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
-			damage = errors.Join(damage, ntfsErr(err))
-			return true
+			if damage == nil {
+				damage = ntfsErr(err)
+			}
+			return ctx.Err() == nil
 		}
 		if dir == n.Root() && e.Ref.Record() < ntfsparse.FirstUser {
 			return true
