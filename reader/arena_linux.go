@@ -1,10 +1,6 @@
 package reader
 
-import (
-	"golang.org/x/sys/unix"
-
-	"vitrine/index"
-)
+import "golang.org/x/sys/unix"
 
 // arena makes buffers outside the garbage collector's heap, so that a full
 // cache does not make the collector let the heap grow to twice as much.
@@ -13,19 +9,17 @@ type arena struct {
 	rest  []byte
 }
 
-const slabChunks = 16
-
 func (a *arena) buffer() []byte {
 	if len(a.rest) == 0 && !a.grow() {
-		return make([]byte, index.BlockSize)
+		return make([]byte, bufferSize)
 	}
-	b := a.rest[:index.BlockSize:index.BlockSize]
-	a.rest = a.rest[index.BlockSize:]
+	b := a.rest[:bufferSize:bufferSize]
+	a.rest = a.rest[bufferSize:]
 	return b
 }
 
 func (a *arena) grow() bool {
-	slab, err := unix.Mmap(-1, 0, slabChunks*index.BlockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	slab, err := unix.Mmap(-1, 0, 16*bufferSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return false
 	}

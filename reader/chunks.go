@@ -34,7 +34,7 @@ type chunkKey struct {
 
 type chunk struct {
 	key   chunkKey
-	buf   []byte // plain data once loaded
+	buf   []byte // of bufferSize; plain data in front once loaded
 	pins  int
 	uses  uint8 // 0 to 3
 	ahead bool  // read ahead and not yet used
@@ -58,6 +58,10 @@ type Stats struct {
 // minChunks is the least number of buffers: enough for every worker of a large
 // machine to hold one.
 const minChunks = 64
+
+// bufferSize is a chunk and room behind it: the zstd decoder is a good deal
+// faster when it may write up to 16 bytes past a block.
+const bufferSize = index.BlockSize + 64
 
 func newChunkCache(bytes int64) *chunkCache {
 	c := &chunkCache{m: map[chunkKey]*chunk{}, limit: int(max(bytes/index.BlockSize, minChunks))}

@@ -294,16 +294,75 @@ func FuzzImage(f *testing.F) {
 			return
 		}
 		defer p.Close()
-		buf := make([]byte, 3*bs)
-		for _, d := range p.Disks() {
-			for off := int64(0); off < min(d.Size(), 200<<20); off += 7 << 20 {
-				d.ReadAt(buf, off)
-			}
-			n := 0
-			d.Extents(t.Context(), 0, d.Size(), func(Extent) bool { n++; return n < 1000 })
-		}
+		readSome(t, p)
 		if r, err := Verify(t.Context(), p, VerifyOptions{Level: Full, Workers: 1}); err != nil {
 			t.Fatal(fmt.Sprint(r), err)
 		}
 	})
+}
+
+// FuzzRefs writes an index that is sound but lies: its hashes are right, its
+// references, sizes and the description of the disk are the fuzzer's.
+func FuzzRefs(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 1, 9, 0, 0, 3, 1, 0, 40, 7}, int64(10*bs), int64(0), int64(bs))
+	f.Add([]byte{1, 0, 255, 255, 0, 1, 255, 255, 7, 0}, int64(1)<<55, int64(-1), int64(1)<<62)
+	f.Fuzz(func(t *testing.T, b []byte, size, off, n int64) {
+		if size < 0 || size > 1<<55 {
+			return
+		}
+		set := readertest.NewSet(t, t.TempDir())
+		w, out := set.Writer(0, index.Full, nil)
+		meta := disk(size, 1, index.Partition{Offset: off, Size: n, Stream: 2}, index.Partition{Offset: n, Size: off, Stream: 1})
+		must(t, w.Plan(meta, []index.StreamRoot{{ID: 1, Size: size}, {ID: 2, Size: size / 2}}))
+		set.Store(w, 1, 0, readertest.Block{Kind: index.Data, Data: corpus()[:bs]})
+		lie(t, w, b)
+		_, err := w.Finish(meta)
+		must(t, err)
+		must(t, out.Close())
+		p, err := Open(t.Context(), set.Name(0, 0), Options{CacheBytes: 1, PageCacheBytes: 1 << 20})
+		if err != nil {
+			return
+		}
+		defer p.Close()
+		readSome(t, p)
+		if r, err := Verify(t.Context(), p, VerifyOptions{Level: Full, Workers: 1}); err != nil {
+			t.Fatal(fmt.Sprint(r), err)
+		}
+	})
+}
+
+// lie writes the first leaf of both streams with references made of b, five
+// bytes each.
+func lie(t *testing.T, w *index.Writer, b []byte) {
+	var refs [index.LeafBlocks]index.Ref
+	for i := 0; i+5 <= len(b) && i/5 < len(refs); i += 5 {
+		refs[i/5] = index.Ref{Kind: index.Kind(b[i] % 5)}
+		if b[i]%5 == 1 {
+			refs[i/5].Member = uint32(b[i+1]) >> 6
+			refs[i/5].Chunk = uint64(b[i+2])<<30 | uint64(b[i+3])<<8 | uint64(b[i+4])
+		}
+	}
+	w.Leaf(1, 0, &refs)
+	w.Leaf(2, 0, &refs)
+}
+
+// readSome reads here and there of every view.
+func readSome(t *testing.T, p *Point) {
+	buf := make([]byte, 3*bs)
+	for _, d := range p.Disks() {
+		for _, v := range append([]*View{d.View}, views(d)...) {
+			for off := int64(0); off < min(v.Size(), 20*bs); off += 2*bs - 5 {
+				v.ReadAt(buf, off)
+			}
+			n := 0
+			v.Extents(t.Context(), 0, v.Size(), func(Extent) bool { n++; return n < 1000 })
+		}
+	}
+}
+
+func views(d *Disk) (list []*View) {
+	for _, p := range d.Partitions {
+		list = append(list, p.View)
+	}
+	return list
 }

@@ -47,7 +47,7 @@ func newPool(cacheBytes, pageCacheBytes int64, open func(string) (file, error)) 
 		pageCacheBytes = DefaultPageCacheBytes
 	}
 	cpus := runtime.GOMAXPROCS(0)
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(cpus), zstd.WithDecoderLowmem(true),
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(cpus), zstd.WithDecoderLowmem(false),
 		zstd.WithDecoderMaxMemory(index.BlockSize), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic(err) // constant options
@@ -103,29 +103,30 @@ var (
 	errHash   = fmt.Errorf("the block does not match its hash (%w)", index.ErrCorrupt)
 )
 
-// decode expands a chunk's stored bytes into dst, BlockSize bytes, and proves
-// it.
-func (p *Pool) decode(dst []byte, sl *index.Slot, stored []byte) error {
+// decode expands a chunk's stored bytes into the first BlockSize bytes of buf,
+// which has bufferSize, and proves them.
+func (p *Pool) decode(buf []byte, sl *index.Slot, stored []byte) error {
 	if index.CRC(stored) != sl.CRC {
 		return errCRC
 	}
-	if err := p.expand(dst, sl.Codec, stored); err != nil {
+	if err := p.expand(buf, sl.Codec, stored); err != nil {
 		return err
 	}
-	if index.BlockHash(dst) != sl.Hash {
+	if index.BlockHash(buf[:index.BlockSize]) != sl.Hash {
 		return errHash
 	}
 	return nil
 }
 
-func (p *Pool) expand(dst []byte, codec index.Codec, stored []byte) error {
+func (p *Pool) expand(buf []byte, codec index.Codec, stored []byte) error {
+	dst := buf[:index.BlockSize]
 	switch codec {
 	case index.Raw:
 		if copy(dst, stored) != index.BlockSize || len(stored) != index.BlockSize {
 			return errDecode
 		}
 	case index.Zstd:
-		out, err := p.zstd.DecodeAll(stored, dst[:0:index.BlockSize])
+		out, err := p.zstd.DecodeAll(stored, buf[:0:bufferSize])
 		if err != nil || len(out) != index.BlockSize {
 			return errDecode
 		}
@@ -133,7 +134,7 @@ func (p *Pool) expand(dst []byte, codec index.Codec, stored []byte) error {
 		if n, err := s2.DecodedLen(stored); err != nil || n != index.BlockSize {
 			return errDecode
 		}
-		if _, err := s2.Decode(dst[:index.BlockSize], stored); err != nil {
+		if _, err := s2.Decode(dst, stored); err != nil {
 			return errDecode
 		}
 	default:

@@ -399,7 +399,7 @@ func (pr *prover) stop() {
 }
 
 func (pr *prover) work() {
-	dst := make([]byte, index.BlockSize)
+	dst := make([]byte, bufferSize)
 	one := make([]byte, index.MaxStored)
 	for j := range pr.jobs {
 		pr.do(j, dst, one)
