@@ -10,7 +10,7 @@ PORTABLE = $(shell $(GO) list ./... | grep -v /e2e)
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test test-long race fuzz lint bench cover cross demo setup clean
+.PHONY: help build test test-long race fuzz lint bench microbench cover cross demo setup clean
 
 .DEFAULT_GOAL = build
 
@@ -44,7 +44,11 @@ lint: ## gofmt, vet for each system, staticcheck
 	GOOS=darwin $(GO) vet ./cli ./index ./volume ./ntfsparse ./reader
 	$(GO) run $(STATICCHECK) ./...
 
-bench: ## the benchmarks; the last result is kept beside the new one
+bench: build ## vitrine beside the tools that do the same; takes root, an hour and 40 GB (SCALE=small: 10 GB)
+	$(GO) build -o bin/bench ./bench
+	bin/bench -scale $(or $(SCALE),full) -runs $(or $(RUNS),5)
+
+microbench: ## the benchmarks in Go; the last result is kept beside the new one
 	mkdir -p bench/work
 	if [ -f bench/work/new.txt ]; then mv bench/work/new.txt bench/work/old.txt; fi
 	$(GO) test -run '^$$' -bench . -benchmem ./... | tee bench/work/new.txt
