@@ -1,3 +1,5 @@
+//go:build linux
+
 // Bench measures vitrine beside the tools that do the same work.
 //
 // It builds volumes (volumes.sh), runs every case of a task in turn, several
