@@ -1,0 +1,7 @@
+//go:build long
+
+package capture
+
+import "testing"
+
+func TestKillOften(t *testing.T) { kill(t, 200, 22) }
