@@ -265,7 +265,7 @@ type Tail struct {
 }
 
 const (
-	tailRead   = 256 << 10 // bytes of the first read from the end
+	tailRead   = 512 << 10 // bytes of the first read from the end
 	tailSearch = 1 << 20   // how far in front of the end a footer is looked for
 )
 
