@@ -248,7 +248,7 @@ func TestFioVerify(t *testing.T) {
 	cow, _ := overlay.New(d, overlay.Options{Memory: 4 << 20, Dir: t.TempDir()})
 	u := uri(start(t, &Server{Exports: []*Export{{Device: cow}}}), "")
 	tool(t, "fio", "--name=v", "--ioengine=nbd", "--uri="+u, "--rw=randwrite", "--bsrange=512-64k", "--bs_unaligned=0",
-		"--size=32M", "--io_size=32M", "--iodepth=8", "--verify=crc32c", "--verify_fatal=1", "--do_verify=1", "--fsync=64")
+		"--size=32M", "--io_size=32M", "--iodepth=8", "--verify=crc32c", "--verify_state_save=0", "--verify_fatal=1", "--do_verify=1", "--fsync=64")
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
 		t.Error("the image was written to")
 	}
