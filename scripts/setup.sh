@@ -15,6 +15,7 @@ packages='
 	ewf-tools
 	exfatprogs
 	fdisk
+	fio
 	fuse3
 	gdisk
 	gzip
