@@ -84,7 +84,7 @@ type Options struct {
 	Level      Level
 	Split      int64 // bytes of a part's file, at most; 0: one file
 	SectorSize int   // logical sector of the source; 0: find out
-	Workers    int   // goroutines that hash and compress; 0: one a processor, at most 16
+	Workers    int   // goroutines that hash and compress; 0: one more than processors, at most 16
 
 	Consistency    string // see index.Meta; "": offline
 	Comment        string
@@ -116,7 +116,7 @@ func (o *Options) fill() {
 		o.Consistency = "offline"
 	}
 	if o.Workers <= 0 {
-		o.Workers = min(runtime.GOMAXPROCS(0), 16)
+		o.Workers = min(runtime.GOMAXPROCS(0)+1, 16) // one may wait for the source
 	}
 }
 

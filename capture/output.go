@@ -172,7 +172,8 @@ func (o *output) discard() {
 type osStorage struct{}
 
 func (osStorage) create(path string) (outFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	// An image holds everything that is on the disk: its owner's alone.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -173,8 +173,10 @@ func (p *planner) partition(ctx context.Context, q *index.Partition) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		q.Notes = append(q.Notes, wholeNote(q, err))
-		q.LeftOut = nil
+		q.Notes = append(q.Notes, wholeNote(err))
+		if q.LeftOut = nil; len(p.o.Exclude) > 0 {
+			q.Notes = append(q.Notes, "the patterns of files to leave out could not be followed")
+		}
 	}
 	whole := extent{Len: q.Size}
 	s.mode, s.total, s.skip = modeAll, q.Size, nil
@@ -194,7 +196,7 @@ func labelOf(q *index.Partition) string {
 	return s
 }
 
-func wholeNote(q *index.Partition, err error) string {
+func wholeNote(err error) string {
 	if errors.Is(err, volume.ErrUnsupported) {
 		return fmt.Sprintf("taken whole, blocks of zeros left out: %v", err)
 	}
