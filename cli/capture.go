@@ -58,12 +58,12 @@ they are; what it holds can be saved with 'vitrine rescue'.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.dir, "output", "o", "", "folder for the image (required)")
+	f.StringVarP(&o.dir, "output", "o", "", "folder `DIR` for the image (required)")
 	f.StringVar(&o.onto, "onto", "", "store only what changed since `IMAGE`; a folder means its newest point")
 	f.BoolVar(&o.differential, "differential", false, "with --onto: what changed since the full at the start of that chain")
 	f.BoolVar(&o.force, "other-source", false, "with --onto: even if that image shows another disk")
 	f.IntSliceVar(&o.partitions, "partition", nil, "take only partition `N` (repeatable)")
-	f.StringVar(&o.level, "level", "default", "compression: none, fastest, default, better, best")
+	f.StringVar(&o.level, "level", "default", "compression `LEVEL`: none, fastest, default, better, best")
 	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
@@ -196,6 +196,7 @@ func (o *captureOptions) parent(ctx context.Context, e *env) (*reader.Point, err
 		return nil, at("--onto", err)
 	}
 	if !o.differential || p.Tail().Self.Kind == index.Full {
+		e.noteSalvage(o.onto, p)
 		return p, nil
 	}
 	defer p.Close()

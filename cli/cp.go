@@ -53,7 +53,7 @@ under another name, is listed, and the exit code is 3.`,
 	f := c.Flags()
 	f.BoolVar(&o.overwrite, "overwrite", false, "replace files that exist in DIR")
 	f.BoolVar(&o.skipExisting, "skip-existing", false, "leave files that exist in DIR as they are")
-	f.StringVar(&o.streams, "streams", "", "copy named streams too, as user xattrs or else beside the file as `file:stream`; =xattr or =file: only so")
+	f.StringVar(&o.streams, "streams", "", "copy named streams too, as `FORM`: xattr (user xattrs), file (files beside it, name:stream) or auto")
 	f.Lookup("streams").NoOptDefVal = "auto"
 	f.BoolVar(&o.attributes, "attributes", false, "keep Windows attributes (elsewhere in the xattr user.DOSATTRIB), and owners where the image has them")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until everything is on the disk")
@@ -105,6 +105,9 @@ func runCp(ctx context.Context, e *env, o *cpOptions) error {
 	}
 	if err != nil {
 		return c.stopped(err)
+	}
+	if c.hurt.count() > 0 && c.files.Load()+c.folders.Load()+c.symlinks.Load() == 0 {
+		return c.hurt.nothing("not copied")
 	}
 	return c.hurt.err("not copied, or not under the same name")
 }

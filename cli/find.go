@@ -39,7 +39,7 @@ Names are compared without regard to case. The tests may be written with one das
 	o.source.add(c)
 	f := c.Flags()
 	f.StringArrayVar(&o.names, "name", nil, "name matches `GLOB` (repeatable: any of them)")
-	f.StringArrayVar(&o.names, "iname", nil, "the same as --name")
+	f.StringArrayVar(&o.names, "iname", nil, "`GLOB`, the same as --name")
 	f.StringArrayVar(&o.paths, "path", nil, "whole path matches `GLOB`, in which * also matches / (repeatable)")
 	f.StringVar(&o.kind, "type", "", "`KIND` of object: f file, d folder, l link")
 	f.StringArrayVar(&o.sizes, "size", nil, "`SIZE`: +10M larger, -64k smaller, 0 exactly (repeatable: all of them)")

@@ -45,7 +45,7 @@ func runInfo(ctx context.Context, e *env, arg string) error {
 	o := infoObject{Set: p.Set().String(), Number: p.Tail().Self.Number, Kind: p.Tail().Self.Kind.String(), Root: p.Tail().Root.String(), Path: p.Path(), Meta: p.Meta()}
 	var missing error
 	for i := range chain {
-		o.Chain = append(o.Chain, newMemberObject(&chain[i]))
+		o.Chain = append(o.Chain, newMemberObject(&chain[i], nil))
 		if err := chain[i].Err; err != nil {
 			o.Missing++
 			missing = errors.Join(missing, err)

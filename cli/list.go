@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,9 +34,9 @@ the files is read.`,
 }
 
 func runList(ctx context.Context, e *env, dirs []string) error {
-	found := 0
+	found, bad := 0, listTrouble{}
 	for _, dir := range dirs {
-		sets, err := listDir(ctx, dir)
+		sets, err := e.listDir(ctx, dir)
 		if err != nil {
 			return err
 		}
@@ -42,7 +44,7 @@ func runList(ctx context.Context, e *env, dirs []string) error {
 			if found++; found > 1 && !e.json {
 				fmt.Fprintln(e.Out)
 			}
-			if err := e.printSet(s); err != nil {
+			if err := e.printSet(s, &bad); err != nil {
 				return err
 			}
 		}
@@ -50,10 +52,72 @@ func runList(ctx context.Context, e *env, dirs []string) error {
 	if found == 0 {
 		e.say("no images in %s", strings.Join(dirs, ", "))
 	}
+	return bad.err()
+}
+
+// listTrouble counts the points that cannot be used as they are.
+type listTrouble struct{ damaged, missing int64 }
+
+func (t *listTrouble) count(m *memberObject) {
+	switch m.State {
+	case "damaged":
+		t.damaged++
+	case "part missing", "parent missing":
+		t.missing++
+	}
+}
+
+func (t *listTrouble) err() error {
+	switch {
+	case t.damaged > 0:
+		return failed(exitDamage, "the list says which; other points may be fine, 'vitrine verify' tells", "%s here that cannot be used: files are damaged", thereAre(t.damaged))
+	case t.missing > 0:
+		return failed(exitMissing, "put the missing files beside the others, or name their folder with --search", "%s here that cannot be used: files are missing", thereAre(t.missing))
+	}
 	return nil
 }
 
-// listDir lists the sets of a folder, or the set that a file belongs to.
+func thereAre(n int64) string {
+	if n == 1 {
+		return "1 point is"
+	}
+	return plural(n, "point") + " are"
+}
+
+// listDir lists the sets of a folder, or the set that a file belongs to, with
+// the members that lie in the folders of --search.
+func (e *env) listDir(ctx context.Context, dir string) ([]*reader.Set, error) {
+	sets, err := listDir(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range e.search {
+		more, err := reader.ScanDir(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range sets {
+			addMembers(s, more)
+		}
+	}
+	return sets, nil
+}
+
+// addMembers adds what other folders hold of the set.
+func addMembers(s *reader.Set, more []*reader.Set) {
+	for _, o := range more {
+		if o.ID != s.ID {
+			continue
+		}
+		for _, m := range o.Members {
+			if !slices.ContainsFunc(s.Members, func(h reader.Member) bool { return h.UID == m.UID }) {
+				s.Members = append(s.Members, m)
+			}
+		}
+	}
+	slices.SortStableFunc(s.Members, func(a, b reader.Member) int { return cmp.Compare(a.Number, b.Number) })
+}
+
 func listDir(ctx context.Context, dir string) ([]*reader.Set, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -94,7 +158,7 @@ func setOfFile(ctx context.Context, path string) (*reader.Set, error) {
 type memberObject struct {
 	Number  uint32   `json:"number"`
 	Kind    string   `json:"kind,omitempty"`
-	State   string   `json:"state"` // ok, unfinished, damaged, missing
+	State   string   `json:"state"` // ok, unfinished, damaged, part missing, parent missing
 	Error   string   `json:"error,omitempty"`
 	Created string   `json:"created,omitempty"`
 	UID     string   `json:"uid,omitempty"`
@@ -110,6 +174,7 @@ type memberObject struct {
 	Root    string   `json:"root,omitempty"`
 	LeftOut int      `json:"left_out,omitempty"`
 	NotRead int64    `json:"unreadable,omitempty"`
+	Lacks   []uint32 `json:"needs_missing,omitempty"` // members that the point needs and that are not here
 	meta    *index.Meta
 }
 
@@ -124,15 +189,19 @@ type setObject struct {
 
 func newSetObject(s *reader.Set) setObject {
 	o := setObject{ID: s.ID.String(), Prefix: s.Prefix, Dir: s.Dir}
+	here := map[index.UID]bool{}
 	for i := range s.Members {
-		m := newMemberObject(&s.Members[i])
+		here[s.Members[i].UID] = s.Members[i].Err == nil
+	}
+	for i := range s.Members {
+		m := newMemberObject(&s.Members[i], here)
 		o.Members = append(o.Members, m)
 		o.Size += m.Size
 	}
 	return o
 }
 
-func newMemberObject(m *reader.Member) memberObject {
+func newMemberObject(m *reader.Member, here map[index.UID]bool) memberObject {
 	o := memberObject{Number: m.Number, State: memberState(m), Path: m.Path, Parts: m.Parts, Size: m.Size}
 	if m.Err != nil {
 		o.Error = oneLine(m.Err.Error())
@@ -146,14 +215,15 @@ func newMemberObject(m *reader.Member) memberObject {
 	}
 	if m.Usable() {
 		o.Root = m.Root.String()
-		o.addMeta(m)
+		o.addMeta(m, here)
 	}
 	return o
 }
 
-// addMeta reads what only the member's end tells. Where it cannot, the rest
+// addMeta reads what only the member's end tells; here are the members that
+// there are, nil when that is of no interest. Where it cannot, the rest
 // still stands.
-func (o *memberObject) addMeta(m *reader.Member) {
+func (o *memberObject) addMeta(m *reader.Member, here map[index.UID]bool) {
 	f, err := os.Open(m.Parts[len(m.Parts)-1])
 	if err != nil {
 		return
@@ -167,6 +237,11 @@ func (o *memberObject) addMeta(m *reader.Member) {
 	if err != nil {
 		o.State, o.Error = "damaged", oneLine(err.Error())
 		return
+	}
+	for i := range t.Members {
+		if a := &t.Members[i]; here != nil && a != t.Self && !here[a.UID] {
+			o.State, o.Lacks = "parent missing", append(o.Lacks, a.Number)
+		}
 	}
 	o.meta = t.Meta
 	o.Source, o.Comment = t.Meta.Source, t.Meta.Comment
@@ -193,8 +268,11 @@ func memberState(m *reader.Member) string {
 	return "ok"
 }
 
-func (e *env) printSet(s *reader.Set) error {
+func (e *env) printSet(s *reader.Set, bad *listTrouble) error {
 	o := newSetObject(s)
+	for i := range o.Members {
+		bad.count(&o.Members[i])
+	}
 	if e.json {
 		e.emit("set", o)
 		return nil
@@ -246,16 +324,34 @@ func parentWord(m memberObject) string {
 	return fmt.Sprint(*m.Parent)
 }
 
+// numbers lists members, the first few of many.
+func numbers(list []uint32) string {
+	const most = 5
+	var words []string
+	for i, n := range list {
+		if i == most {
+			return strings.Join(words, ", ") + fmt.Sprintf(" and %d more", len(list)-most)
+		}
+		words = append(words, fmt.Sprint(n))
+	}
+	return strings.Join(words, ", ")
+}
+
 // commentWord is the comment, with what is wrong in front of it.
 func commentWord(m memberObject) string {
 	var words []string
 	switch {
 	case m.State == "unfinished":
 		words = append(words, "UNFINISHED (vitrine rescue salvages it)")
+	case len(m.Lacks) > 0:
+		words = append(words, "NEEDS "+numbers(m.Lacks)+", NOT HERE")
 	case m.State != "ok":
 		words = append(words, strings.ToUpper(m.State)+": "+m.Error)
 	case m.NotRead > 0:
 		words = append(words, size(m.NotRead)+" UNREADABLE")
+	}
+	if m.Kind == index.Salvage.String() {
+		words = append(words, "NOT A CONSISTENT STATE")
 	}
 	if m.Comment != "" {
 		words = append(words, m.Comment)

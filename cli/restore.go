@@ -67,6 +67,7 @@ func runRestore(ctx context.Context, e *env, o *restoreOptions) error {
 		return err
 	}
 	defer p.Close()
+	e.noteSalvage(o.image.Spec(), p)
 	src, err := restoreSource(p, o.image)
 	if err != nil {
 		return err
@@ -159,6 +160,13 @@ func (e *env) restore(ctx context.Context, plan *restore.Plan, t *device.Target)
 	return e.restored(plan, r)
 }
 
+// noteSalvage says when a point never was a state of its disk.
+func (e *env) noteSalvage(name string, p *reader.Point) {
+	if p.Tail().Self.Kind == index.Salvage {
+		e.note(note{Path: name, Text: "this point was salvaged from an unfinished capture: it mixes two states of the disk, and what the capture did not reach is missing"})
+	}
+}
+
 // giveUp closes a target that was not completed; a file that the restore made
 // itself is removed, unless only the proof is missing.
 func giveUp(t *device.Target, err error) error {
@@ -197,6 +205,9 @@ func restoreFailed(err error, t *device.Target) error {
 	}
 	if p.code == exitInterrupted {
 		return &problem{exitInterrupted, "interrupted", hint, err}
+	}
+	if is[*reader.DamageError](i.Err) {
+		hint += "; --skip-damaged goes on with zeros where the image is damaged, and lists it"
 	}
 	return &problem{p.code, i.Path + ": " + p.msg, hint, err}
 }

@@ -14,14 +14,18 @@ type problemItem struct {
 // tally counts and lists what is missing from a result. It is safe for
 // parallel use.
 type tally struct {
-	mu sync.Mutex
-	n  int
+	mu    sync.Mutex
+	n     int
+	first error
 }
 
 // add lists path as missing because of err.
 func (t *tally) add(e *env, path string, err error) {
 	t.mu.Lock()
 	t.n++
+	if t.first == nil {
+		t.first = err
+	}
 	t.mu.Unlock()
 	item := problemItem{path, oneLine(plain(err))}
 	if e.json {
@@ -35,6 +39,15 @@ func (t *tally) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.n
+}
+
+// nothing is the error when all that was tried failed.
+func (t *tally) nothing(what string) error {
+	code := explain(t.first).code
+	if code == exitIncomplete {
+		return t.err(what)
+	}
+	return failed(code, explain(t.first).hint, "nothing was done: %s %s", plural(int64(t.count()), "item"), what)
 }
 
 // err is nil when nothing is missing.

@@ -43,7 +43,7 @@ not proved. Nothing is changed. Exit code 4 for damage, 5 when a member is missi
 	f.BoolVar(&o.quick, "quick", false, "prove the members and the index only")
 	f.BoolVar(&o.full, "full", false, "prove everything (the default)")
 	f.StringVar(&o.sample, "sample", "", "prove `P%` of the contents")
-	f.Uint64Var(&o.seed, "seed", 0, "choose the same sample as another run with this number")
+	f.Uint64Var(&o.seed, "seed", 0, "choose the same sample as another run with this `NUMBER`")
 	return c
 }
 

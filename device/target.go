@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // TargetOptions guard a target.
@@ -73,7 +74,23 @@ func newFileTarget(path string) (*Target, error) {
 	if !st.IsDir() {
 		return nil, refuse(path, ErrNotDisk, "%s is not a folder", filepath.Dir(path))
 	}
+	if belowDev(path) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
 	return &Target{info: Info{Path: path, Start: -1}}, nil
+}
+
+// belowDev reports whether path lies where the system keeps its devices: a name
+// that does not exist there is a disk that is not there, not a file to make.
+func belowDev(path string) bool {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		dir = filepath.Dir(path)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false
+	}
+	return (dir == "/dev" || strings.HasPrefix(dir, "/dev/")) && !strings.HasPrefix(dir, "/dev/shm")
 }
 
 // openFileTarget opens a plain file that exists.
