@@ -30,29 +30,35 @@ func newStreamMap(s StreamRoot, parent *Parent) *streamMap {
 	return m
 }
 
-// encode turns a leaf into a page. same: the parent's leaf says the same. A
-// nil page with a pointer is a leaf that exists already; with a zero pointer,
-// a leaf of holes.
-func (m *streamMap) encode(leaf uint64, refs *[LeafBlocks]Ref) (page []byte, ptr PagePtr, same bool, err error) {
-	var old *Page
-	var oldPtr PagePtr
+// encode turns a leaf into a page; nil for a leaf of holes. same: the parent's
+// leaf says the same.
+func (m *streamMap) encode(leaf uint64, refs *[LeafBlocks]Ref) (page []byte, same bool, err error) {
+	var ptr PagePtr
 	if m.old != nil {
-		if oldPtr, err = m.old.leafPtr(leaf); err != nil {
-			return nil, ptr, false, err
+		if ptr, err = m.old.leafPtr(leaf); err != nil {
+			return nil, false, err
 		}
 	}
-	if oldPtr.Len > 0 {
-		if old, err = m.old.pages.Page(oldPtr); err != nil {
-			return nil, ptr, false, err
-		}
+	holes := allHoles(refs)
+	switch {
+	case ptr.Len == 0 && holes:
+		return nil, true, nil
+	case ptr.Len == 0:
+		return encodeLeaf(runsOf(refs, nil)), false, nil
 	}
-	if old == nil {
-		if allHoles(refs) {
-			return nil, ptr, true, nil
-		}
-		return encodeLeaf(runsOf(refs, nil)), ptr, false, nil
+	old, err := m.old.pages.Page(ptr)
+	if err != nil {
+		return nil, false, err
 	}
-	return m.overlay(old, oldPtr, refs)
+	var was [LeafBlocks]Ref
+	if err := m.old.expand(old, &was); err != nil || was == *refs {
+		return nil, true, err
+	}
+	if holes {
+		return nil, false, nil
+	}
+	page, err = m.overlay(old, ptr, &was, refs)
+	return page, false, err
 }
 
 func allHoles(refs *[LeafBlocks]Ref) bool {
@@ -64,41 +70,27 @@ func allHoles(refs *[LeafBlocks]Ref) bool {
 	return true
 }
 
-// overlay encodes a leaf that replaces old: as a patch on the full leaf that
-// old is, or lies on, if that is much smaller.
-func (m *streamMap) overlay(old *Page, oldPtr PagePtr, refs *[LeafBlocks]Ref) (page []byte, ptr PagePtr, same bool, err error) {
-	var was, base [LeafBlocks]Ref
-	if err := m.old.expand(old, &was); err != nil {
-		return nil, ptr, false, err
-	}
-	if was == *refs {
-		return nil, oldPtr, true, nil
-	}
-	if allHoles(refs) {
-		return nil, PagePtr{}, false, nil
-	}
-	basePtr := oldPtr
-	base = was
+// overlay encodes a leaf that replaces old, which says was: as a patch on the
+// full leaf that old is, or lies on, if that is much smaller.
+func (m *streamMap) overlay(old *Page, ptr PagePtr, was, refs *[LeafBlocks]Ref) ([]byte, error) {
+	base := was
 	if old.kind == pagePatch {
-		basePtr = old.base
 		b, err := m.old.base(old)
 		if err != nil {
-			return nil, ptr, false, err
+			return nil, err
 		}
-		b.fill(&base)
+		ptr, base = old.base, new([LeafBlocks]Ref)
+		b.fill(base)
 	}
 	var keep [LeafBlocks]bool
 	for i := range refs {
 		keep[i] = refs[i] == base[i]
 	}
-	full, patch := encodeLeaf(runsOf(refs, nil)), encodePatch(basePtr, runsOf(refs, &keep))
-	switch {
-	case base == *refs:
-		return nil, basePtr, false, nil
-	case len(patch)*4 <= len(full):
-		return patch, ptr, false, nil
+	full, patch := encodeLeaf(runsOf(refs, nil)), encodePatch(ptr, runsOf(refs, &keep))
+	if len(patch)*4 <= len(full) {
+		return patch, nil
 	}
-	return full, ptr, false, nil
+	return full, nil
 }
 
 // leafPtr finds the pointer to a leaf; zero where nothing is recorded.

@@ -179,7 +179,7 @@ func (s *scanner) checkpoint(table, body []byte, err *error) bool {
 	f := fields{b: table}
 	for len(f.b) > 0 {
 		tag, _, n, key := f.u16(), f.u16(), f.u32(), f.u64()
-		if f.bad || n == 0 || n > MaxPage || int(n) > len(body) {
+		if f.bad || n > MaxPage || int(n) > len(body) {
 			return false
 		}
 		page := body[:n]
@@ -187,7 +187,10 @@ func (s *scanner) checkpoint(table, body []byte, err *error) bool {
 		if tag == tagDirectory || s.v.Leaf == nil {
 			continue
 		}
-		pg, e := decodePage(page, -1)
+		pg, e := holePage, error(nil)
+		if n > 0 {
+			pg, e = decodePage(page, -1)
+		}
 		if e != nil || (pg.kind != pageLeaf && pg.kind != pagePatch) {
 			return false
 		}
@@ -197,6 +200,9 @@ func (s *scanner) checkpoint(table, body []byte, err *error) bool {
 	}
 	return len(body) == 0
 }
+
+// holePage is the leaf that stands for a length of 0: all holes.
+var holePage = &Page{kind: pageLeaf, runs: []leafRun{{n: LeafBlocks, kind: uint8(Hole)}}}
 
 // ExpandLeaf fills refs with what a leaf page says; pages gives the full leaf
 // that a patch lies on.

@@ -74,12 +74,11 @@ type Writer struct {
 }
 
 // pendingLeaf is a finished leaf that the next checkpoint writes; without page
-// it is a pointer to a leaf that exists already, or to none.
+// it is all holes.
 type pendingLeaf struct {
 	s    *streamMap
 	leaf uint64
 	page []byte
-	ptr  PagePtr
 }
 
 // Chunk is one block to store.
@@ -267,14 +266,14 @@ func (w *Writer) Leaf(stream uint16, leaf uint64, refs *[LeafBlocks]Ref) error {
 }
 
 func (w *Writer) leaf(s *streamMap, leaf uint64, refs *[LeafBlocks]Ref) error {
-	page, ptr, same, err := s.encode(leaf, refs)
+	page, same, err := s.encode(leaf, refs)
 	if err != nil {
 		return w.fail(err)
 	}
 	if same || w.err != nil {
 		return w.err
 	}
-	w.leaves = append(w.leaves, pendingLeaf{s, leaf, page, ptr})
+	w.leaves = append(w.leaves, pendingLeaf{s, leaf, page})
 	w.pending += len(page)
 	w.maybeCheckpoint()
 	return w.err
@@ -290,7 +289,7 @@ func (w *Writer) maybeCheckpoint() {
 // at this place of the body.
 //
 //	off len field
-//	  0   2 stream, or tagDirectory; 2 2 zero; 4 4 length of the page
+//	  0   2 stream, or tagDirectory; 2 2 zero; 4 4 length of the page (leaf: 0, all holes)
 //	  8   8 leaf number (directory page: first segment)
 const checkpointEntry = 16
 
@@ -318,35 +317,30 @@ func (w *Writer) Checkpoint() error {
 		table, body = appendCheckpoint(table, tagDirectory, len(page), uint64(first)), append(body, page...)
 	}
 	for _, l := range w.leaves {
-		if l.page != nil {
-			table = appendCheckpoint(table, l.s.root.ID, len(l.page), l.leaf)
-			body = append(body, l.page...)
-		}
+		table = appendCheckpoint(table, l.s.root.ID, len(l.page), l.leaf)
+		body = append(body, l.page...)
 	}
-	if len(table) > 0 {
-		addr, head := w.record(&preamble{Type: recCheckpoint, Entries: uint16(len(table) / checkpointEntry), Segment: w.segments}, table, body)
-		w.place(addr+int64(len(head)), body)
-	} else {
-		w.place(0, nil)
-	}
+	addr, head := w.record(&preamble{Type: recCheckpoint, Entries: uint16(len(table) / checkpointEntry), Segment: w.segments}, table, body)
+	w.place(addr + int64(len(head)))
 	w.sync()
 	return w.err
 }
 
 // place enters the pages of a checkpoint, whose body lies at addr, into
 // directory and map.
-func (w *Writer) place(addr int64, body []byte) {
+func (w *Writer) place(addr int64) {
 	if n := len(w.segs); n > 0 {
 		page := encodeDirLeaf(w.segments-uint32(n), w.segs)
 		w.dirs = append(w.dirs, dirRef{w.segments - uint32(n), w.pointer(addr, page)})
 		addr += int64(len(page))
 	}
 	for _, l := range w.leaves {
+		ptr := PagePtr{}
 		if l.page != nil {
-			l.ptr = w.pointer(addr, l.page)
+			ptr = w.pointer(addr, l.page)
 			addr += int64(len(l.page))
 		}
-		if err := l.s.set(l.leaf, l.ptr); err != nil {
+		if err := l.s.set(l.leaf, ptr); err != nil {
 			w.fail(err)
 		}
 	}
