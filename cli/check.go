@@ -38,6 +38,7 @@ image. Exit code 4 when a repair is needed.`,
 }
 
 func runCheck(ctx context.Context, e *env, o *checkOptions) error {
+	boundMemory(wideHeapLimit)
 	refs, err := imageRefs(&o.source, o.args)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ func Main(args []string, s *Streams) int {
 }
 
 func run(ctx context.Context, args []string, s *Streams) exitCode {
+	boundMemory(heapLimit)
 	e := &env{Streams: s}
 	if b, ok := mount.InBackground(); ok {
 		e.background = b

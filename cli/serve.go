@@ -201,6 +201,7 @@ func overlayID(p *reader.Point, name string) (id overlay.ID) {
 }
 
 func serveNBD(ctx context.Context, e *env, o *serveOptions, arg string) error {
+	boundMemory(wideHeapLimit)
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -371,6 +372,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) error {
+	boundMemory(wideHeapLimit)
 	if err := o.check(); err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ func runVersions(ctx context.Context, e *env, arg string, all bool) error {
 	if err != nil {
 		return err
 	}
+	boundMemory(wideHeapLimit)
 	pool := reader.NewPool(0, 0)
 	defer pool.Close()
 	t := newTable(">POINT", "CAPTURED", "CHANGE", ">SIZE", "MODIFIED")

@@ -14,8 +14,8 @@ import (
 
 // Bounds of the caches when nothing else is said.
 const (
-	DefaultCacheBytes     = 64 << 20
-	DefaultPageCacheBytes = 32 << 20
+	DefaultCacheBytes     = 48 << 20
+	DefaultPageCacheBytes = 16 << 20
 )
 
 // Pool holds what several points can share: decoded chunks, index pages, open
