@@ -449,9 +449,10 @@ func (w *worker) write(ctx context.Context, j job, src volume.OpenFile, temp str
 // contents copies the data of src and leaves its holes as holes.
 func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File) error {
 	sparse, _ := src.(volume.Sparse)
-	size := src.Size()
+	size, hole := src.Size(), false // hole: the file ends in one
 	for off := int64(0); off < size; {
-		end, hole := size, false
+		end := size
+		hole = false
 		if sparse != nil {
 			var err error
 			if end, hole, err = sparse.NextExtent(ctx, off); err != nil {
@@ -469,7 +470,7 @@ func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File
 		}
 		off = end
 	}
-	if sparse == nil {
+	if !hole {
 		return nil
 	}
 	return grave(dst.Truncate(size))
