@@ -57,12 +57,12 @@ func readTasks() (list []task) {
 		}
 		read := func(file string) string { return fmt.Sprintf(`"$B" read -twin used.raw %s %s`, k.flags, file) }
 		t.cases = []kase{
-			{name: ours, setup: ourImg + "mount_vitrine img m1 --raw", line: read("m1/disk.img")},
+			{name: ours, setup: ourImg + "mount_vitrine img m1 --raw", line: read("m1/partition-1.img")},
 			{name: "qcow2, FUSE export", needs: "qemu-storage-daemon", setup: `"$B" evict used.qcow2; export_qcow2 used.qcow2 e1 ` + used, line: read("e1")},
 		}
 		if i < 2 {
 			t.cases = append(t.cases,
-				kase{name: "vitrine, chain of 31", setup: `"$B" evict chain/*.vtr; mount_vitrine chain m1 --raw`, line: read("m1/disk.img")},
+				kase{name: "vitrine, chain of 31", setup: `"$B" evict chain/*.vtr; mount_vitrine chain m1 --raw`, line: read("m1/partition-1.img")},
 				kase{name: "qcow2, FUSE export, chain of 31", needs: "qemu-storage-daemon", setup: `"$B" evict used.qcow2 ov*.qcow2 chain.qcow2; export_qcow2 chain.qcow2 e1 ` + used, line: read("e1")})
 		}
 		t.cases = append(t.cases, kase{name: "raw sparse file (limit)", setup: `"$B" evict used.raw`, line: read("used.raw")})
