@@ -2,10 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"vitrine/ntfsparse/check"
+	"vitrine/reader"
 	"vitrine/volume"
 )
 
@@ -88,7 +92,8 @@ func (s *shelf) checkable(number int) (parts []*part, err error) {
 		return s.parts, nil // a damaged boot sector may hide what it is
 	}
 	for _, p := range s.parts {
-		if volume.Detect(p.r, p.size).Kind == "ntfs" {
+		_, err := p.files() // when it is missing, nobody knows what it is
+		if errors.Is(err, reader.ErrMissing) || volume.Detect(p.r, p.size).Kind == "ntfs" {
 			parts = append(parts, p)
 		}
 	}
@@ -96,6 +101,21 @@ func (s *shelf) checkable(number int) (parts []*part, err error) {
 		return nil, failed(exitFailed, "only NTFS can be checked as yet; 'vitrine info' tells what is there", "%s holds no NTFS volume", s.name)
 	}
 	return parts, nil
+}
+
+// watch notes that a member is missing, which is no damage of what was captured.
+type watch struct {
+	r       io.ReaderAt
+	missing atomic.Pointer[reader.MissingError]
+}
+
+// ReadAt reads as r does.
+func (w *watch) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.r.ReadAt(p, off)
+	if miss, ok := errors.AsType[*reader.MissingError](err); ok {
+		w.missing.CompareAndSwap(nil, miss)
+	}
+	return n, err
 }
 
 // checkedObject is the result of one file system in --json.
@@ -108,13 +128,17 @@ func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part)
 	m := e.progress()
 	defer m.abandon()
 	phase := ""
-	r, err := check.Run(ctx, p.r, p.size, check.Options{Deep: o.deep, Progress: func(v check.Progress) {
+	source := &watch{r: p.r}
+	r, err := check.Run(ctx, source, p.size, check.Options{Deep: o.deep, Progress: func(v check.Progress) {
 		if v.Phase != phase {
 			phase = v.Phase
 			m.begin("checking "+phase, v.Total)
 		}
 		m.at(v.Done, v.Total, "")
 	}})
+	if miss := source.missing.Load(); miss != nil && ctx.Err() == nil {
+		err = at(fmt.Sprintf("partition %d", p.number), miss)
+	}
 	if err != nil {
 		return false, err
 	}

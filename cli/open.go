@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -204,10 +205,10 @@ func (s *shelf) files(ctx context.Context, number int) (volume.FileSystem, *part
 		fs, err := p.files()
 		return fs, p, at(fmt.Sprintf("%s, partition %d", s.name, number), err)
 	}
-	good, first := readable(s.parts)
+	good, why := readable(s.parts)
 	switch len(good) {
 	case 0:
-		return nil, nil, s.noFiles(first)
+		return nil, nil, s.noFiles(why)
 	case 1:
 		return good[0].fs, good[0], nil
 	}
@@ -215,19 +216,20 @@ func (s *shelf) files(ctx context.Context, number int) (volume.FileSystem, *part
 	return fs, nil, err
 }
 
-// readable are the partitions whose files can be read; first is why the first
-// of the others cannot.
-func readable(parts []*part) (good []*part, first error) {
+// readable are the partitions whose files can be read; why is what keeps the
+// first of the others from it, or rather one that could be read if nothing
+// were missing or broken.
+func readable(parts []*part) (good []*part, why error) {
 	for _, p := range parts {
 		_, err := p.files()
 		switch {
 		case err == nil:
 			good = append(good, p)
-		case first == nil:
-			first = err
+		case why == nil, errors.Is(why, volume.ErrUnsupported) && !errors.Is(err, volume.ErrUnsupported):
+			why = err
 		}
 	}
-	return good, first
+	return good, why
 }
 
 func (s *shelf) noFiles(why error) error {

@@ -35,6 +35,7 @@ type fileVersion struct {
 	Error  string       `json:"error,omitempty"`
 	member *reader.Member
 	attr   volume.Attr
+	err    error // why it is unknown
 }
 
 func runVersions(ctx context.Context, e *env, arg string, all bool) error {
@@ -55,6 +56,7 @@ func runVersions(ctx context.Context, e *env, arg string, all bool) error {
 	defer pool.Close()
 	t := newTable(">POINT", "CAPTURED", "CHANGE", ">SIZE", "MODIFIED")
 	found, before := false, fileVersion{Change: "absent"}
+	var unknown error
 	for i := range set.Members {
 		v := e.versionAt(ctx, &set.Members[i], ref, pool)
 		if ctx.Err() != nil {
@@ -65,9 +67,15 @@ func runVersions(ctx context.Context, e *env, arg string, all bool) error {
 			before = v
 		}
 		found = found || v.Entry != nil
+		if unknown == nil {
+			unknown = v.err
+		}
 		if all || v.Change != "same" && v.Change != "absent" {
 			e.version(t, v)
 		}
+	}
+	if !found && unknown != nil {
+		return at("looking for "+printable(ref.Path), unknown)
 	}
 	if !found {
 		return &problem{exitFailed, fmt.Sprintf("%s is in no point of the set", printable(ref.Path)), "'vitrine find' searches a point by name", fs.ErrNotExist}
@@ -97,14 +105,14 @@ func (e *env) version(t *table, v fileVersion) {
 func (e *env) versionAt(ctx context.Context, m *reader.Member, ref imageRef, pool *reader.Pool) fileVersion {
 	v := fileVersion{Point: m.Number, When: iso(m.Created), member: m}
 	if !m.Usable() {
-		v.Error = memberState(m)
+		v.Error, v.err = memberState(m), m.Err
 		return v
 	}
 	at, err := e.lookAt(ctx, m.Path, ref, pool)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		v.Error = oneLine(plain(err))
+		v.Error, v.err = oneLine(plain(err)), err
 	default:
 		o := newEntryObject(path.Base(at.path), at.path, at.attr)
 		v.Entry, v.attr = &o, at.attr
