@@ -77,7 +77,7 @@ func (c *capturer) prepare(ctx context.Context) error {
 		return err
 	}
 	p.open = c.open
-	if err := checkParent(&c.o, p.disk()); err != nil {
+	if err := checkParent(&c.o, p.plan.meta); err != nil {
 		return err
 	}
 	if err := p.measure(ctx); err != nil {
@@ -180,6 +180,7 @@ func (c *capturer) conclude() {
 		c.incomplete("%d bytes could not be read (%v); they are marked in the image", s.Unreadable, reason(c.reader))
 	}
 	if c.changed() {
+		m.Consistency = "live"
 		c.incomplete("the source was changed while it was read; the image may mix two states")
 	}
 	if n := c.line.uncompared; n > 0 {

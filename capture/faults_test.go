@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vitrine/index"
+	"vitrine/reader"
 )
 
 // badSource fails in places.
@@ -425,3 +426,45 @@ func TestRescueNeedsParent(t *testing.T) {
 }
 
 var _ io.ReaderAt = (*badSource)(nil)
+
+// TestRescueEveryCut: wherever a small full is cut, exactly the blocks whose
+// bytes lie before the cut are rescued.
+func TestRescueEveryCut(t *testing.T) {
+	src := make(memSource, 5*index.BlockSize)
+	rand.NewChaCha8([32]byte{3}).Read(src)
+	dir := t.TempDir()
+	full, p := take(t, src, Options{Dir: dir, Level: None}, nil)
+	all, _ := os.ReadFile(full.Path)
+	ends := []int64{}
+	for b := range uint64(5) {
+		ref, _, _ := p.stream(t, 0).Lookup(b)
+		s, err := p.segment(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, sl, _ := s.Chunk(int(ref.Chunk % index.SegmentChunks))
+		ends = append(ends, at+int64(sl.Len))
+	}
+	for n := int64(index.HeaderSize); n < int64(len(all)); n += 4096 {
+		cut := filepath.Join(t.TempDir(), "cut.vtr.unfinished")
+		os.WriteFile(cut, all[:n], 0o600)
+		res, err := Rescue(t.Context(), cut, RescueOptions{})
+		if n < ends[0] {
+			if !errors.Is(err, ErrNothing) {
+				t.Fatalf("cut at %d: %v", n, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+		q := openReader(t, res.Path)
+		b := make([]byte, index.BlockSize)
+		for i, e := range ends {
+			_, err := q.Disks()[0].ReadAt(b, int64(i)*index.BlockSize)
+			if whole := err == nil && bytes.Equal(b, src[i*index.BlockSize:][:len(b)]); whole != (e <= n) || !whole && !errors.Is(err, reader.ErrUnreadable) {
+				t.Fatalf("cut at %d: block %d, which ends at %d: %v", n, i, e, err)
+			}
+		}
+	}
+}

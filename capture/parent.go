@@ -2,12 +2,16 @@ package capture
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"vitrine/index"
+	"vitrine/volume"
 )
 
-// checkParent refuses a parent that cannot be built on.
-func checkParent(o *Options, d *index.Disk) error {
+// checkParent refuses a parent that cannot be built on. m describes the
+// source; it is told when nothing but its size speaks for the parent.
+func checkParent(o *Options, m *index.Meta) error {
 	if o.Parent == nil {
 		if o.Kind != index.Full {
 			return &OptionError{"kind", o.Kind.String(), "it needs a parent"}
@@ -24,54 +28,70 @@ func checkParent(o *Options, d *index.Disk) error {
 	case o.Force:
 		return nil
 	}
-	if diff := compareSources(o.Parent.Meta(), d); diff != nil {
+	diff, bySize := compareSources(o.Parent.Meta(), &m.Disks[0])
+	if diff != nil {
 		return &ParentError{o.Parent.Set(), last.Number, last.Time(), diff}
+	}
+	if bySize {
+		m.Warnings = append(m.Warnings, "nothing identifies the source, neither a disk ID nor a file system's serial number: that it is the parent's was taken on trust")
 	}
 	return nil
 }
 
 // compareSources says what differs between the source and the parent's; nil
-// when anything proves that it is the same: the disk's ID, a partition's, a
-// file system's. Where neither side has any of these, the size decides.
-func compareSources(m *index.Meta, d *index.Disk) []string {
+// when it is the same. A disk is not a partition of it. IDs in the partition
+// table count most: where both have some, one must be the same, and then
+// contents may be new. Else one file system's serial number must be the same.
+// Where neither side has any of these, only the size can speak (bySize).
+func compareSources(m *index.Meta, d *index.Disk) (diff []string, bySize bool) {
 	if m == nil || len(m.Disks) == 0 {
-		return []string{"it describes no disk"}
+		return []string{"it describes no disk"}, false
 	}
-	was, is := identities(&m.Disks[0]), identities(d)
-	for i := range is {
-		if is[i].in(was) {
-			return nil
-		}
+	old := &m.Disks[0]
+	if old.Table != d.Table && (bare(old) || bare(d)) {
+		return []string{fmt.Sprintf("it is of %s, the source is %s", shape(old), shape(d))}, false
 	}
-	if len(was)+len(is) == 0 && m.Disks[0].Size == d.Size {
-		return nil
+	was, is := tableIDs(old), tableIDs(d)
+	if len(was) == 0 || len(is) == 0 {
+		was, is = contentIDs(old), contentIDs(d)
 	}
-	return describeDifference(&m.Disks[0], d, was, is)
+	switch {
+	case slices.ContainsFunc(is, func(x identity) bool { return slices.Contains(was, x) }):
+		return nil, false
+	case len(was)+len(is) == 0 && old.Size == d.Size:
+		return nil, true
+	}
+	return describeDifference(old, d, was, is), false
+}
+
+func bare(d *index.Disk) bool { return d.Table == volume.TableNone || d.Table == "" }
+
+func shape(d *index.Disk) string {
+	if bare(d) {
+		return "a single volume without a partition table"
+	}
+	return "a whole disk with a partition table (" + d.Table + ")"
 }
 
 // identity is one thing that a disk can be known by.
 type identity struct{ kind, id string }
 
-func (x identity) in(list []identity) bool {
-	for _, y := range list {
-		if x == y {
-			return true
+// tableIDs lists the IDs in the partition table. A zero MBR signature is none.
+func tableIDs(d *index.Disk) (out []identity) {
+	if d.ID == "" || strings.Trim(d.ID, "0-") == "" {
+		return nil
+	}
+	out = append(out, identity{"disk ID", d.ID})
+	for _, p := range d.Partitions {
+		if strings.Trim(p.UniqueID, "0-") != "" {
+			out = append(out, identity{"partition ID", p.UniqueID})
 		}
 	}
-	return false
+	return out
 }
 
-// identities lists what a disk can be known by. A zero MBR signature is none.
-func identities(d *index.Disk) []identity {
-	var out []identity
-	if d.ID != "" && d.ID != "00000000" {
-		out = append(out, identity{"disk ID", d.ID})
-		for _, p := range d.Partitions {
-			if p.UniqueID != "" {
-				out = append(out, identity{"partition ID", p.UniqueID})
-			}
-		}
-	}
+// contentIDs lists the serial numbers of file systems.
+func contentIDs(d *index.Disk) (out []identity) {
 	for _, p := range d.Partitions {
 		if p.FSID != "" {
 			out = append(out, identity{p.FS + " serial number", p.FSID})

@@ -175,7 +175,7 @@ func (r *rescuer) salvage(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.w == nil || r.report.chunks == 0 {
+	if r.w == nil || r.report.chunks == r.report.bad {
 		return nil, ErrNothing
 	}
 	return r.finish()
@@ -245,7 +245,7 @@ func (r *rescuer) segment(p index.SegmentPtr, s *index.Segment, bad []int) error
 		r.segs = append(r.segs, foundSegment{})
 	}
 	f := &r.segs[s.Number]
-	f.ptr, r.used = p, p.Off+int64(p.Len)
+	f.ptr, r.used = p, min(p.Off+int64(p.Len), r.b.size) // the last one may be cut
 	for _, i := range bad {
 		f.bad |= 1 << i
 	}

@@ -348,3 +348,39 @@ func FuzzDecode(f *testing.F) {
 		Scan(bytes.NewReader(b), int64(len(b)), int64(len(b)), &Header{}, ScanVisitor{})
 	})
 }
+
+// TestPartsHoldToTheirSize: no part is longer than asked for, whatever its
+// segments hold.
+func TestPartsHoldToTheirSize(t *testing.T) {
+	for _, split := range []int64{MinSplit, 4 << 20, 4<<20 + 1, 5 << 20, 16 << 20} {
+		for _, stored := range []int{300, BlockSize} {
+			out := newMemOut()
+			w, err := NewWriter(out, WriterOptions{Kind: Full, Split: split})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := StreamRoot{ID: 1, Size: 1 << 40}
+			w.Plan(&Meta{}, []StreamRoot{s})
+			for leaf := range uint64(200) {
+				var refs [LeafBlocks]Ref
+				for i := 0; i < LeafBlocks && leaf < 1; i++ {
+					refs[i], _ = w.Chunk(Chunk{1, leaf*LeafBlocks + uint64(i), Zstd, Hash{byte(i)}, make([]byte, stored)})
+				}
+				refs[leaf%LeafBlocks] = Ref{Kind: Zero}
+				w.Leaf(1, leaf, &refs)
+			}
+			if _, err := w.Finish(&Meta{}); err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range out.parts {
+				if int64(p.Len()) > split {
+					t.Errorf("split %d, chunks of %d: part %d has %d bytes", split, stored, i, p.Len())
+				}
+			}
+		}
+	}
+	w, err := NewWriter(newMemOut(), WriterOptions{Kind: Full, Split: 4 << 30})
+	if err != nil || w.o.Split != 1<<32-1 {
+		t.Fatal("a part of 4 GiB does not fit a FAT file system", err)
+	}
+}

@@ -11,7 +11,8 @@ type ScanVisitor struct {
 	// Plan is what the capture set out to take. Streams have ID and Size.
 	Plan func(m *Meta, streams []StreamRoot) error
 	// Segment is a segment whose head is proved. bad lists slots whose stored
-	// bytes do not match their checksum.
+	// bytes do not match their checksum, or lie behind the end of the file: of
+	// the last segment of a file that was cut off, p says the length it had.
 	Segment func(p SegmentPtr, s *Segment, bad []int) error
 	// Leaf is a finished leaf of the map, see ExpandLeaf.
 	Leaf func(stream uint16, leaf uint64, pg *Page) error
@@ -83,24 +84,29 @@ func (s *scanner) record(at int64) (int64, error) {
 		return 0, ignoreShort(err)
 	}
 	p, err := decodePreamble(b[:], at)
-	if err != nil || p.Set != s.h.Set || p.UIDHalf != [8]byte(s.h.UID[:8]) || p.size() > s.size-at {
+	if err != nil || p.Set != s.h.Set || p.UIDHalf != [8]byte(s.h.UID[:8]) || PreambleSize+int64(p.TableLen) > s.size-at {
 		return 0, nil
 	}
-	if n := int(alignUp(p.size())); cap(s.buf) < n {
-		s.buf = make([]byte, n)
+	if p.size() > s.size-at && p.Type != recSegment {
+		return 0, nil
 	}
-	all := s.buf[:min(alignUp(p.size()), s.size-at)]
+	padded := int(min(alignUp(p.size()), s.size-at))
+	if cap(s.buf) < padded {
+		s.buf = make([]byte, padded)
+	}
+	all := s.buf[:padded]
 	if err := readFull(s.r, all, at); err != nil {
 		return 0, ignoreShort(err)
 	}
-	ok, err := s.dispatch(p, all[:p.size()])
+	n := min(p.size(), s.size-at)
+	ok, err := s.dispatch(p, all[:n])
 	if err != nil || !ok {
 		return 0, err
 	}
 	if err := s.closeGap(at); err != nil {
 		return 0, err
 	}
-	if !allZero(all[p.size():]) {
+	if !allZero(all[n:]) {
 		s.miss(at + p.size())
 	}
 	return alignUp(p.size()), nil
@@ -121,7 +127,7 @@ func (s *scanner) dispatch(p *preamble, b []byte) (ok bool, err error) {
 	if ctxTable.sum(table) != p.Table {
 		return false, nil
 	}
-	whole := CRC(body) == p.BodyCRC
+	whole := len(body) == int(p.BodyLen) && CRC(body) == p.BodyCRC
 	switch p.Type {
 	case recPlan:
 		return whole && s.plan(table, body, &err), err
@@ -161,7 +167,7 @@ func (s *scanner) segment(p *preamble, head, body []byte, whole bool, err *error
 	var bad []int
 	for i := range seg.Slots {
 		at := seg.starts[i] - p.Addr - int64(len(head))
-		if !whole && CRC(body[at:][:seg.Slots[i].Len]) != seg.Slots[i].CRC {
+		if !whole && !soundSlot(body, at, &seg.Slots[i]) {
 			bad = append(bad, i)
 		}
 	}
@@ -170,6 +176,11 @@ func (s *scanner) segment(p *preamble, head, body []byte, whole bool, err *error
 		*err = s.v.Segment(ptr, seg, bad)
 	}
 	return true
+}
+
+// soundSlot tells whether a slot's bytes, at at in the body, are all there.
+func soundSlot(body []byte, at int64, sl *Slot) bool {
+	return at <= int64(len(body)) && int64(sl.Len) <= int64(len(body))-at && CRC(body[at:][:sl.Len]) == sl.CRC
 }
 
 func (s *scanner) checkpoint(table, body []byte, err *error) bool {

@@ -33,19 +33,26 @@ type WriterOptions struct {
 	Kind    MemberKind
 	Created int64 // Unix nanoseconds
 	Tool    string
-	Split   int64   // bytes of a part's file, at most; 0: one part
-	Parent  *Parent // nil for a full
+	// Split is the size of a part's file, at most, in bytes; 0: one part. Of a
+	// multiple of 4 GiB a part has less, so that it fits a FAT file system.
+	Split  int64
+	Parent *Parent // nil for a full
 }
 
-// MinSplit is the smallest part size that is accepted. A part is larger only
-// when a single object does not fit.
+// MinSplit is the smallest part size that is accepted. The last part is larger
+// only when the description of the image, with its list of unreadable places,
+// grows so long during the capture that it does not fit one.
 const MinSplit = 1 << 20
 
-// Checkpoints are written after this much.
+// Checkpoints are written after this much; of leaves, and of rows that name
+// them, after less where parts are small.
 const (
 	checkpointSegments = 64
 	checkpointPages    = 1 << 20 // bytes of finished leaves
 )
+
+// fatLimit is one more than the longest file of a FAT file system.
+const fatLimit = 1 << 32
 
 // Writer writes one member. It is for one goroutine. The first error of the
 // output sticks: everything after it fails with it.
@@ -97,6 +104,9 @@ func NewWriter(out Output, o WriterOptions) (*Writer, error) {
 	}
 	if (o.Parent == nil) != (o.Kind == Full) && o.Kind != Salvage {
 		return nil, errors.New("a full has no parent, any other member needs one")
+	}
+	if o.Split%fatLimit == 0 {
+		o.Split = max(0, o.Split-1)
 	}
 	w := &Writer{out: out, o: o}
 	h := w.headerOf(0)
@@ -164,6 +174,14 @@ func (w *Writer) room(n int64) {
 	}
 }
 
+// space is what a part has room for behind its header.
+func (w *Writer) space() int64 {
+	if w.o.Split == 0 {
+		return math.MaxInt64
+	}
+	return w.o.Split - HeaderSize
+}
+
 // Plan records what is going to be captured, so that an unfinished member can
 // be salvaged, and fixes the streams. Call it once, before anything else.
 func (w *Writer) Plan(m *Meta, streams []StreamRoot) error {
@@ -181,6 +199,9 @@ func (w *Writer) Plan(m *Meta, streams []StreamRoot) error {
 	body, plain, err := packJSON(doc)
 	if err != nil || plain > MaxMeta {
 		return w.fail(errors.New("the description of the source is too long"))
+	}
+	if n := int64(2*(len(body)+len(w.ancestors())*memberEntrySize)) + 8*Align; n > w.space() {
+		return w.fail(errors.New("the description of the source does not fit a part: choose a larger part size"))
 	}
 	w.record(&preamble{Type: recPlan}, le.AppendUint32(nil, uint32(plain)), body)
 	w.sync()
@@ -225,6 +246,10 @@ func (w *Writer) Chunk(c Chunk) (Ref, error) {
 	if w.segments == math.MaxUint32 {
 		return Ref{}, w.fail(errors.New("the image has too many segments"))
 	}
+	if w.segmentSize(1, len(c.Stored)) > w.space() {
+		w.segment()
+		w.maybeCheckpoint()
+	}
 	ref := Ref{Data, w.o.Number, uint64(w.segments)*SegmentChunks + uint64(len(w.slots))}
 	w.slots = append(w.slots, Slot{c.Stream, c.Block, c.Codec, uint32(len(c.Stored)), CRC(c.Stored), c.Hash})
 	w.body = append(w.body, c.Stored...)
@@ -234,6 +259,11 @@ func (w *Writer) Chunk(c Chunk) (Ref, error) {
 		w.maybeCheckpoint()
 	}
 	return ref, w.err
+}
+
+// segmentSize is what the open segment takes with more chunks in it.
+func (w *Writer) segmentSize(chunks, stored int) int64 {
+	return alignUp(int64(PreambleSize + (len(w.slots)+chunks)*SlotSize + len(w.body) + stored))
 }
 
 // segment writes the open segment.
@@ -280,7 +310,8 @@ func (w *Writer) leaf(s *streamMap, leaf uint64, refs *[LeafBlocks]Ref) error {
 }
 
 func (w *Writer) maybeCheckpoint() {
-	if len(w.segs) >= checkpointSegments || w.pending >= checkpointPages || len(w.leaves) >= maxTable/checkpointEntry/2 {
+	few := w.space() / 4
+	if len(w.segs) >= checkpointSegments || w.pending >= int(min(checkpointPages, few)) || len(w.leaves) >= int(min(maxTable/2, few)/checkpointEntry) {
 		w.Checkpoint()
 	}
 }
