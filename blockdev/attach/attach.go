@@ -1,6 +1,9 @@
 package attach
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Errors of attaching.
 var (
@@ -30,6 +33,40 @@ type LoopOptions struct {
 type Partition struct {
 	Number   int   // as Linux counts, from 1
 	Off, Len int64 // bytes, multiples of 512
+}
+
+// DiskOptions of [Attach]. The zero value works.
+type DiskOptions struct {
+	// Name is how the system's list of loop devices calls what lies under the
+	// device; a '/' in it becomes '_'. "": disk.
+	Name string
+	// Partitions of the disk; none: the kernel does not look for any.
+	Partitions []Partition
+	// Log takes a line about each request that failed; nil: dropped. It may be
+	// called in parallel.
+	Log func(line string)
+}
+
+// maxName is what a file may be called on Linux, in bytes.
+const maxName = 255
+
+func (o *DiskOptions) name() string {
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == 0 {
+			return '_'
+		}
+		return r
+	}, o.Name)
+	if name == "" || name == "." || name == ".." {
+		return "disk"
+	}
+	return name[max(0, len(name)-maxName):]
+}
+
+func (o *DiskOptions) log(line string) {
+	if o.Log != nil {
+		o.Log(line)
+	}
 }
 
 // Device is what [Attached] tells of a loop device.

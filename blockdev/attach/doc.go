@@ -5,6 +5,11 @@
 //	fmt.Println(l.Path()) // /dev/loop3, with /dev/loop3p1 …
 //	err = l.Detach()
 //
+// [Attach] does it for any [blockdev.Device], which this process then serves.
+//
+//	d, err := attach.Attach(device, attach.DiskOptions{Partitions: table})
+//	<-d.Done()
+//
 // A loop device ends by itself when the process that made it ends and nobody
 // uses it any more: nothing stays behind after a kill.
 package attach

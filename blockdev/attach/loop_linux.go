@@ -115,8 +115,10 @@ func (l *LoopDevice) add(p Partition) error {
 }
 
 // nodes lists the device's partitions in /sys.
-func (l *LoopDevice) nodes() []string {
-	name := filepath.Base(l.Path())
+func (l *LoopDevice) nodes() []string { return nodes(l.Path()) }
+
+func nodes(path string) []string {
+	name := filepath.Base(path)
 	found, _ := filepath.Glob("/sys/block/" + name + "/" + name + "p*")
 	return found
 }
@@ -126,8 +128,12 @@ func (l *LoopDevice) Path() string { return l.f.Name() }
 
 // Partitions waits until the nodes of all partitions that the kernel found are
 // there and returns their names in order of their numbers.
-func (l *LoopDevice) Partitions() ([]string, error) {
-	found := l.nodes()
+func (l *LoopDevice) Partitions() ([]string, error) { return Partitions(l.Path()) }
+
+// Partitions is [LoopDevice.Partitions] for a device that may be another
+// process's.
+func Partitions(path string) ([]string, error) {
+	found := nodes(path)
 	slices.SortFunc(found, func(a, b string) int {
 		if len(a) != len(b) {
 			return len(a) - len(b)
@@ -162,10 +168,13 @@ func (l *LoopDevice) Detach() error {
 // Close lets go of the device: it ends as soon as nobody uses it.
 func (l *LoopDevice) Close() error { return l.f.Close() }
 
-// user returns a mount point of the device or of one of its partitions, or
-// what is laid over them; "" if there is none.
-func (l *LoopDevice) user() string {
-	name := filepath.Base(l.Path())
+func (l *LoopDevice) user() string { return User(l.Path()) }
+
+// User returns a mount point of the device /dev/NAME or of one of its
+// partitions, or what is laid over them; "" if there is none. Programs that have
+// just opened it are not seen.
+func User(path string) string {
+	name := filepath.Base(path)
 	above, _ := filepath.Glob("/sys/block/" + name + "/holders/*")
 	more, _ := filepath.Glob("/sys/block/" + name + "/" + name + "p*/holders/*")
 	if above = append(above, more...); len(above) > 0 {
