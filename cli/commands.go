@@ -8,7 +8,8 @@ func commands(e *env) []*cobra.Command {
 		newCapture(e), newList(e), newInfo(e),
 		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e), newVersions(e), newDiff(e),
 		newMount(e), newUnmount(e), newMounts(e),
-		newVerify(e), newCheck(e), newRestore(e), newRescue(e), newServe(e),
+		newVerify(e), newCheck(e), newRestore(e), newRescue(e),
+		newAttach(e), newDetach(e), newServe(e),
 		newVersion(e),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"vitrine/blockdev/attach"
 	"vitrine/capture"
 	"vitrine/device"
 	"vitrine/index"
@@ -105,6 +106,8 @@ var hintTable = []hintRule{
 	{is[*mount.PointError], exitFailed, pointHint},
 	{is[*mount.DriverError], exitDriver, driverHint},
 	{isAny(mount.ErrBusy), exitFailed, busyHint},
+	{isAny(attach.ErrBusy), exitFailed, "unmount it first and close what uses it; the disk stays attached"},
+	{isAny(attach.ErrUnavailable), exitDriver, "attaching needs root, FUSE (/dev/fuse) and loop devices; 'vitrine serve nbd' needs none of them"},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},
 	{isAny(index.ErrUnfinished), exitFailed, "this capture was cut off; earlier points are safe, and 'vitrine rescue' salvages what this one holds"},
 	{isAny(index.ErrNotMember), exitFailed, "IMAGE is a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device"},

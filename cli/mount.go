@@ -147,17 +147,9 @@ func startBackground(ctx context.Context, e *env, o *mountOptions) error {
 	if err != nil {
 		return err
 	}
-	log, err := openLog()
+	pid, r, err := e.startAnother(ctx, args)
 	if err != nil {
 		return err
-	}
-	defer log.Close()
-	pid, r, err := mount.StartBackground(ctx, args, log)
-	if err != nil {
-		return failed(exitFailed, "its log is "+log.Name(), "%v", err)
-	}
-	if r.Error != "" {
-		return &problem{code: exitCode(r.Code), msg: r.Error, hint: r.Hint}
 	}
 	if e.json {
 		e.emit("mounted", mountResult{o.ref.Spec(), r.Dir, pid})
@@ -165,6 +157,24 @@ func startBackground(ctx context.Context, e *env, o *mountOptions) error {
 	}
 	e.say("%s is mounted on %s; 'vitrine unmount %s' ends it", o.ref.Spec(), r.Dir, r.Dir)
 	return nil
+}
+
+// startAnother starts this program in the background with the arguments and
+// gives what it reports.
+func (e *env) startAnother(ctx context.Context, args []string) (pid int, r mount.Report, err error) {
+	log, err := openLog()
+	if err != nil {
+		return 0, r, err
+	}
+	defer log.Close()
+	pid, r, err = mount.StartBackground(ctx, args, log)
+	if err != nil {
+		return 0, r, failed(exitFailed, "its log is "+log.Name(), "%v", err)
+	}
+	if r.Error != "" {
+		return 0, r, &problem{code: exitCode(r.Code), msg: r.Error, hint: r.Hint}
+	}
+	return pid, r, nil
 }
 
 func openLog() (*os.File, error) {
@@ -185,24 +195,31 @@ func (o *mountOptions) backgroundArgs(e *env) ([]string, error) {
 	if ref.Image, err = absIfFile(ref.Image); err != nil {
 		return nil, err
 	}
-	spec := ref.Spec()
-	if ref.Part > 0 {
-		spec += fmt.Sprintf(":%d", ref.Part)
-	}
+	spec := specOf(ref)
 	args := []string{"mount", "--background", "--raw=" + fmt.Sprint(o.raw), "--timeline=" + fmt.Sprint(o.timeline)}
 	for _, opt := range o.options {
 		args = append(args, "-o", opt)
 	}
+	search, err := e.searchArgs()
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, search...)
+	if o.source.device != "" {
+		return append(args, "--device", spec, "--", dir), nil
+	}
+	return append(args, "--", spec, dir), nil
+}
+
+// searchArgs are the --search flags with absolute names.
+func (e *env) searchArgs() (args []string, err error) {
 	for _, s := range e.search {
 		if s, err = filepath.Abs(s); err != nil {
 			return nil, err
 		}
 		args = append(args, "--search", s)
 	}
-	if o.source.device != "" {
-		return append(args, "--device", spec, "--", dir), nil
-	}
-	return append(args, "--", spec, dir), nil
+	return args, nil
 }
 
 // absIfFile makes names of files absolute and leaves Image IDs alone.
@@ -338,7 +355,7 @@ func newUnmount(e *env) *cobra.Command {
 
 func newMounts(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "mounts", Short: "List what is mounted", GroupID: groupRead, Args: takes(0, 0),
+		Use: "mounts", Short: "List what is mounted and attached", GroupID: groupRead, Args: takes(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			list, err := mount.Mounts()
 			if err != nil {
@@ -362,7 +379,7 @@ func (e *env) printMounts(list []mount.Record) error {
 	}
 	t := newTable("MOUNTED ON", "IMAGE", "POINT", "SINCE", "PROCESS")
 	for _, r := range list {
-		t.row(r.Dir, r.Image, r.Point, stampOf(r.Since), processWord(r))
+		t.row(r.Dir+r.Device, r.Image, r.Point, stampOf(r.Since), processWord(r))
 	}
 	return t.print(e.Out)
 }

@@ -97,6 +97,11 @@ disk as it was captured, identifiers included.`,
 func (o *serveOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", o.listen, "`ADDRESS` to listen on; port 0 chooses a free one")
+	o.overlayFlags(c)
+}
+
+func (o *serveOptions) overlayFlags(c *cobra.Command) {
+	f := c.Flags()
 	f.BoolVar(&o.overlay, "overlay", false, "allow writing; changes are thrown away at the end")
 	f.StringVar(&o.overlayFile, "overlay-file", "", "allow writing; keep the changes in this `FILE`, which can be used again")
 	f.Var(&o.limit, "overlay-limit", "most changes that an overlay may hold, such as 4G")

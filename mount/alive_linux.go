@@ -5,6 +5,9 @@ import "golang.org/x/sys/unix"
 // alive says that a record's mount still exists; it marks one whose process was
 // killed.
 func alive(r *Record) bool {
+	if r.Device != "" {
+		return r.Start != "" && startTime(r.PID) == r.Start
+	}
 	m, ok := mountAt(r.Dir)
 	if !ok || !ours(m) {
 		return false

@@ -16,14 +16,14 @@ const readyEnv = "VITRINE_READY_FD"
 
 // Report is what a background process tells the one that started it.
 type Report struct {
-	Dir   string `json:"dir,omitempty"`   // mounted here
+	Dir   string `json:"dir,omitempty"`   // mounted here; or the device attached
 	Error string `json:"error,omitempty"` // or not mounted, because
 	Hint  string `json:"hint,omitempty"`
 	Code  int    `json:"code,omitempty"` // exit code to end with
 }
 
 // errNoReport: the background process ended without a word.
-var errNoReport = errors.New("the background process ended without mounting; see its log")
+var errNoReport = errors.New("the background process ended without a word; see its log")
 
 // StartBackground starts this program again with the arguments args (without
 // its name), detached from the terminal and with its output going to log, and

@@ -46,3 +46,6 @@ func (s *Server) Run(context.Context, func(string)) error { return errAbsent }
 func alive(*Record) bool                     { return false }
 func addUnregistered(list []Record) []Record { return list }
 func startTime(int) string                   { return "" }
+
+// Stop is for attached disks, which this system does not have.
+func (Record) Stop(context.Context) error { return errAbsent }

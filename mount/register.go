@@ -12,13 +12,15 @@ import (
 
 // Record is one mount in the register.
 type Record struct {
-	PID   int       `json:"pid"`             // 0: the process is not known
-	Start string    `json:"start,omitempty"` // tells the process from a later one with its number
-	Dir   string    `json:"dir"`
-	Image string    `json:"image"`
-	Point string    `json:"point,omitempty"`
-	Since time.Time `json:"since"`
-	Dead  bool      `json:"dead,omitempty"` // the process was killed; [Unmount] takes it away
+	PID   int    `json:"pid"`             // 0: the process is not known
+	Start string `json:"start,omitempty"` // tells the process from a later one with its number
+	Dir   string `json:"dir"`
+	// Device is set instead of Dir for an attached disk: /dev/loop3.
+	Device string    `json:"device,omitempty"`
+	Image  string    `json:"image"`
+	Point  string    `json:"point,omitempty"`
+	Since  time.Time `json:"since"`
+	Dead   bool      `json:"dead,omitempty"` // the process was killed; [Unmount] takes it away
 
 	file string // in the register
 }
@@ -60,6 +62,15 @@ func enter(r Record) (*entry, error) {
 		return nil, err
 	}
 	return &entry{path}, nil
+}
+
+// Register enters what this process serves without a mount of its own, such as
+// an attached disk, into the list that [Mounts] gives, until remove is called or
+// the process ends.
+func Register(r Record) (remove func(), err error) {
+	r.PID, r.Since = os.Getpid(), time.Now()
+	e, err := enter(r)
+	return e.remove, err
 }
 
 // Mounts lists what this user has mounted, and what of Vitrine's the system

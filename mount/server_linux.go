@@ -217,6 +217,24 @@ func ownerOf(dir string) (r Record) {
 	return Record{}
 }
 
+// Stop tells the process of a record to end and waits until it has. With
+// [ErrBusy] it goes on until the last user has finished.
+func (r Record) Stop(ctx context.Context) error {
+	if r.PID == 0 || startTime(r.PID) != r.Start {
+		return nil
+	}
+	if err := unix.Kill(r.PID, unix.SIGTERM); err != nil && err != unix.ESRCH {
+		return fmt.Errorf("process %d: %w", r.PID, err)
+	}
+	if err := waitGone(ctx, r); err != nil {
+		return err
+	}
+	if startTime(r.PID) == r.Start {
+		return fmt.Errorf("%s: %w", r.Device, ErrBusy)
+	}
+	return nil
+}
+
 // waitGone waits until the process that served a mount is gone. One that goes on
 // with something else has let go of the image when its record is gone.
 func waitGone(ctx context.Context, r Record) error {

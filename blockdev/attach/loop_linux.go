@@ -30,7 +30,7 @@ func Loop(path string, o LoopOptions) (*LoopDevice, error) {
 	if o.ReadOnly {
 		mode = os.O_RDONLY
 	}
-	file, err := os.OpenFile(path, mode, 0)
+	file, err := openUnpolled(path, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,17 @@ func Loop(path string, o LoopOptions) (*LoopDevice, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: every free loop device was taken by others", ErrUnavailable)
+}
+
+// openUnpolled opens a file without asking whether it can be polled, as
+// os.OpenFile does: the runtime asks without letting go of its processor, and
+// waits for ever if this very process is to answer, as its FUSE server.
+func openUnpolled(path string, mode int) (*os.File, error) {
+	fd, err := unix.Open(path, mode|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // take configures the next free device.
