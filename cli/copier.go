@@ -403,9 +403,6 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 	if free, err := w.c.makeWay(j.dir, j.name); !free {
 		return false, err
 	}
-	if reason, out := j.place.leftOut(j.from.path); out {
-		return false, leftOutError(reason)
-	}
 	src, err := j.place.fs.Open(ctx, j.from.attr.ID)
 	if err != nil {
 		return false, err
@@ -484,6 +481,9 @@ func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *os.File,
 		n, err := src.ReadAt(ctx, w.buf[:min(int64(len(w.buf)), end-off)], off)
 		if n == 0 && err == nil || err == io.EOF && n == 0 {
 			err = io.ErrUnexpectedEOF
+		}
+		if errors.Is(err, volume.ErrNotCaptured) {
+			return err
 		}
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("at byte %d: %w", off+int64(n), err)

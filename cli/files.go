@@ -56,9 +56,6 @@ func (p place) cat(ctx context.Context, w io.Writer, f found) error {
 	if f.attr.Kind == volume.Dir {
 		return at_(f.path, volume.ErrIsDir)
 	}
-	if reason, ok := p.leftOut(f.path); ok {
-		return at_(f.path, leftOutError(reason))
-	}
 	file, err := p.fs.Open(ctx, f.attr.ID)
 	if err != nil {
 		return at_(f.path, err)
@@ -95,13 +92,6 @@ func (r *fileReader) Read(p []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
-}
-
-func leftOutError(reason string) error {
-	if reason == "default" {
-		return fmt.Errorf("page and hibernation files are left out: %w", volume.ErrNotCaptured)
-	}
-	return fmt.Errorf("left out by --exclude %s: %w", reason, volume.ErrNotCaptured)
 }
 
 func newStat(e *env) *cobra.Command {
@@ -150,7 +140,9 @@ func (p place) stat(ctx context.Context, e *env, f found) {
 	if f.attr.HasPOSIX {
 		o.Mode = fmt.Sprintf("%04o %d:%d", f.attr.Perm, f.attr.UID, f.attr.GID)
 	}
-	o.LeftOut, _ = p.leftOut(f.path)
+	if able, ok := p.fs.(volume.Omitter); ok {
+		o.LeftOut, _ = able.LeftOut(ctx, f.attr.ID)
+	}
 	if able, ok := p.fs.(volume.Xattrs); ok {
 		o.Xattrs, _ = able.ListXattr(ctx, f.attr.ID)
 	}

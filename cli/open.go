@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ type part struct {
 	r       io.ReaderAt
 	raw     mount.RawView
 	size    int64
-	leftOut map[string]string // lower-case path -> reason
+	leftOut map[string]string // path -> reason
 
 	fs  volume.FileSystem
 	err error // why fs is nil
@@ -252,31 +251,7 @@ func (s *shelf) partition(number int) (*part, error) {
 
 func (p *part) files() (volume.FileSystem, error) {
 	if p.fs == nil && p.err == nil {
-		p.fs, p.err = volume.OpenFS(p.r, p.size)
+		p.fs, p.err = volume.OpenCaptured(p.r, p.size, p.leftOut)
 	}
 	return p.fs, p.err
-}
-
-// leftOut tells whether the contents of a file were left out of the image.
-func (p place) leftOut(full string) (reason string, yes bool) {
-	part, inside := p.part, full
-	if part == nil {
-		part, inside = p.through(full)
-	}
-	if part == nil {
-		return "", false
-	}
-	reason, yes = part.leftOut[strings.ToLower(inside)]
-	return reason, yes
-}
-
-// through takes the folder of a partition off a path in a joined tree.
-func (p place) through(full string) (*part, string) {
-	first, rest, _ := strings.Cut(strings.TrimPrefix(full, "/"), "/")
-	for _, part := range p.shelf.parts {
-		if first == mount.PartitionName(0, part.number, part.label) {
-			return part, path.Join("/", rest)
-		}
-	}
-	return nil, full
 }

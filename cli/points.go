@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"vitrine/index"
 	"vitrine/mount"
@@ -73,7 +72,7 @@ func imagePart(pt *reader.Partition) *part {
 	p := &part{number: pt.Meta.Number, label: pt.Meta.Label, r: pt.View, size: pt.Size(), leftOut: map[string]string{}}
 	p.raw = viewFile{View: pt.View, used: pt.Meta.Used}
 	for _, l := range pt.Meta.LeftOut {
-		p.leftOut[strings.ToLower("/"+strings.TrimPrefix(l.Path, "/"))] = l.Reason
+		p.leftOut[l.Path] = l.Reason
 	}
 	if pt.Meta.Mode == "none" {
 		p.err = fmt.Errorf("partition %d was not selected when the image was made: %w", p.number, volume.ErrNotCaptured)

@@ -103,6 +103,22 @@ func (t *Tree) Xattr(ctx context.Context, id volume.ID, name string) ([]byte, er
 	return nil, fs.ErrNotExist
 }
 
+// LeftOut tells whether the contents of a file were left out of its image.
+func (t *Tree) LeftOut(ctx context.Context, id volume.ID) (reason string, yes bool) {
+	if t.isOwn(id) {
+		return "", false
+	}
+	in, err := t.enter(ctx, id)
+	if err != nil {
+		return "", false
+	}
+	defer in.leave()
+	if o, ok := in.fs.(volume.Omitter); ok {
+		return o.LeftOut(ctx, in.id)
+	}
+	return "", false
+}
+
 // Path gives one path of an object from the root of the tree.
 func (t *Tree) Path(ctx context.Context, id volume.ID) (string, error) {
 	if id == rootID {

@@ -144,6 +144,11 @@ type (
 		ListXattr(ctx context.Context, id ID) ([]string, error)
 		Xattr(ctx context.Context, id ID, name string) ([]byte, error)
 	}
+	// Omitter knows the files whose contents were left out of the image, and
+	// why: see [OpenCaptured].
+	Omitter interface {
+		LeftOut(ctx context.Context, id ID) (reason string, yes bool)
+	}
 	// Paths gives one full path of an object, '/' separated, from the root.
 	Paths interface {
 		Path(ctx context.Context, id ID) (string, error)

@@ -13,7 +13,10 @@ import (
 
 // ntfsFS shows an NTFS volume as a FileSystem with all abilities, and its
 // clusters as UsedSpace.
-type ntfsFS struct{ v *ntfsparse.Volume }
+type ntfsFS struct {
+	v   *ntfsparse.Volume
+	out omissions
+}
 
 // openNTFS opens the NTFS volume in r, which has size bytes.
 func openNTFS(r io.ReaderAt, size int64) (*ntfsFS, error) {
@@ -21,7 +24,7 @@ func openNTFS(r io.ReaderAt, size int64) (*ntfsFS, error) {
 	if err != nil {
 		return nil, ntfsErr(err)
 	}
-	return &ntfsFS{v}, nil
+	return &ntfsFS{v: v}, nil
 }
 
 // ntfsError gives an error of ntfsparse a class of this package.
@@ -425,6 +428,9 @@ func (n *ntfsFS) Open(ctx context.Context, id ID) (OpenFile, error) {
 	}
 	if err != nil {
 		return nil, ntfsErr(err)
+	}
+	if reason, out := n.LeftOut(ctx, id); out {
+		return leftOutFile{s.Size(), reason}, nil
 	}
 	return ntfsOpen{s}, nil
 }
