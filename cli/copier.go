@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"vitrine/mount"
 	"vitrine/volume"
 )
 
@@ -41,6 +42,7 @@ type copier struct {
 	temp  atomic.Int64 // numbers of temporary names
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
+	outward                                  atomic.Int64 // links that lead out of the destination
 }
 
 // folder is a folder of the destination that something is still written in.
@@ -260,32 +262,61 @@ func (c *copier) folderMeta(f *folder) {
 }
 
 func (c *copier) symlink(ctx context.Context, p place, from found, f *folder, name string) error {
-	target, err := p.fs.ReadLink(ctx, from.attr.ID)
+	target, err := linkTarget(ctx, p, from)
 	if err != nil {
 		return err
 	}
 	if free, err := c.makeWay(f, name); !free {
 		return err
 	}
-	if err := f.root.Symlink(filepath.FromSlash(relativeTarget(from.path, target)), name); err != nil {
+	if err := f.root.Symlink(filepath.FromSlash(target), name); err != nil {
 		return grave(err)
+	}
+	if leadsOut(f.rel, target) {
+		c.outward.Add(1)
 	}
 	setLinkTimes(f.root, name, from.attr)
 	c.symlinks.Add(1)
 	return nil
 }
 
-// relativeTarget keeps a link that names its target from the volume's root
-// pointing to the same place of the copy.
+// linkTarget is where a mount has the link lead to.
+func linkTarget(ctx context.Context, p place, from found) (target string, err error) {
+	if _, joined := p.fs.(*mount.Tree); joined {
+		target, err = p.fs.ReadLink(ctx, from.attr.ID)
+	} else {
+		target, err = mount.LinkTarget(ctx, p.fs, from.attr.ID)
+	}
+	return relativeTarget(from.path, target), err
+}
+
+// leadsOut tells whether a link in folder dir of the destination leads out of
+// the destination.
+func leadsOut(dir, target string) bool {
+	if strings.HasPrefix(target, "/") || len(target) > 1 && target[1] == ':' {
+		return true
+	}
+	to := path.Join(dir, target)
+	return to == ".." || strings.HasPrefix(to, "../")
+}
+
+// relativeTarget gives the shortest way from a link to a target that is named
+// from the volume's root, or over folders above the link's: it holds in a copy
+// of a part of the tree too.
 func relativeTarget(link, target string) string {
-	if !strings.HasPrefix(target, "/") {
+	rest := strings.TrimLeft(target, "./")
+	switch {
+	case strings.HasPrefix(target, "/"):
+	case strings.HasPrefix(target, "../") && !strings.Contains("/"+rest+"/", "/../"):
+		target = path.Join(path.Dir(link), target)
+	default:
 		return target
 	}
 	rel, err := filepath.Rel(path.Dir(link), path.Clean(target))
 	if err != nil {
 		return target
 	}
-	return rel
+	return filepath.ToSlash(rel)
 }
 
 // makeWay reports whether name can be written in f; when it cannot, err says

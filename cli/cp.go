@@ -36,7 +36,11 @@ it. Times, sparse files, links and hard links among the files copied are kept.
 
 Nothing is ever written outside DIR. Names that this system cannot hold are
 written with %(HEX) in place of the character. What could not be copied, or only
-under another name, is listed, and the exit code is 3.`,
+under another name, is listed, and the exit code is 3.
+
+Links lead where they lead in a mount: from the volume's root or its drive letter
+becomes relative, and ".." ends at the root. A link to something that is not copied
+with it stays, leading nowhere or to something else; those out of DIR are counted.`,
 		Example: `  vitrine cp backups@3:/Users/ann/Documents out/        makes out/Documents
   vitrine cp backups:2:/ everything/                    all of partition 2
   vitrine cp 'backups:/Users/ann/*.docx' . --skip-existing
@@ -217,6 +221,7 @@ type copied struct {
 	Files    int64   `json:"files"`
 	Folders  int64   `json:"folders"`
 	Links    int64   `json:"links"`
+	Outward  int64   `json:"links_outward"` // of them lead out of the destination
 	Bytes    int64   `json:"bytes"`
 	Skipped  int64   `json:"skipped"`
 	Problems int     `json:"problems"`
@@ -225,7 +230,7 @@ type copied struct {
 }
 
 func (c *copier) summary(complete bool) {
-	s := copied{To: c.o.dir, Files: c.files.Load(), Folders: c.folders.Load(), Links: c.symlinks.Load(), Bytes: c.bytes.Load(),
+	s := copied{To: c.o.dir, Files: c.files.Load(), Folders: c.folders.Load(), Links: c.symlinks.Load(), Outward: c.outward.Load(), Bytes: c.bytes.Load(),
 		Skipped: c.skipped.Load(), Problems: c.hurt.count(), Seconds: time.Since(c.start).Seconds(), Complete: complete}
 	if c.e.json {
 		c.e.emit("copied", s)
@@ -239,5 +244,15 @@ func (c *copier) summary(complete bool) {
 	if s.Skipped > 0 {
 		text += fmt.Sprintf("; left %s as they were", plural(s.Skipped, "existing file"))
 	}
+	if s.Outward > 0 {
+		text += fmt.Sprintf("; %s out of there, to what was not copied", leadWord(s.Outward))
+	}
 	c.e.say("%s", text)
+}
+
+func leadWord(n int64) string {
+	if n == 1 {
+		return "1 link leads"
+	}
+	return grouped(n) + " links lead"
 }

@@ -8,6 +8,12 @@ import (
 	"vitrine/volume"
 )
 
+// LinkTarget gives the target of a link as a mount of the volume shows it, for
+// copies of its tree.
+func LinkTarget(ctx context.Context, v volume.FileSystem, id volume.ID) (string, error) {
+	return (&branch{fs: v}).readLink(ctx, v, id)
+}
+
 // readLink gives the target of a link so that it works in a mounted tree:
 //
 //   - from the volume's root ("/Users"): relative to the link;
