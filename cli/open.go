@@ -175,9 +175,6 @@ func openDevice(path string) (*shelf, error) {
 		return nil, at(path, err)
 	}
 	s := &shelf{name: path, close: d.Close, when: time.Now(), disk: plainView{io.NewSectionReader(d, 0, d.Size())}}
-	if layout.Table == volume.TableNone {
-		s.disk = nil
-	}
 	for _, p := range layout.Partitions {
 		r := io.NewSectionReader(d, p.Off, p.Len)
 		s.parts = append(s.parts, &part{number: p.Number, label: volume.Detect(r, p.Len).Label, r: r, raw: plainView{r}, size: p.Len})

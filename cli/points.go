@@ -51,7 +51,7 @@ func pointShelf(p *reader.Point, name string) *shelf {
 	self := p.Tail().Self
 	s := &shelf{name: name, file: p.Path(), point: fmt.Sprint(self.Number), when: self.Time(), close: p.Close}
 	for _, d := range p.Disks() {
-		if d.Meta.Table != volume.TableNone && s.disk == nil {
+		if s.disk == nil {
 			s.disk = viewFile{View: d.View, used: usedOf(d.Meta)}
 		}
 		for _, pt := range d.Partitions {
