@@ -7,9 +7,9 @@ func commands(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		newCapture(e), newList(e), newInfo(e),
 		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e), newVersions(e), newDiff(e),
-		newMount(e), newUnmount(e), newMounts(e),
+		newMount(e), newOpen(e), newUnmount(e), newMounts(e),
 		newVerify(e), newCheck(e), newRestore(e), newRescue(e),
 		newAttach(e), newDetach(e), newServe(e),
-		newVersion(e),
+		newShell(e), newGUI(e), newVersion(e),
 	}
 }

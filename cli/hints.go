@@ -15,6 +15,7 @@ import (
 	"vitrine/mount"
 	"vitrine/reader"
 	"vitrine/restore"
+	"vitrine/shellext"
 	"vitrine/volume"
 )
 
@@ -107,6 +108,7 @@ var hintTable = []hintRule{
 	{is[*mount.DriverError], exitDriver, driverHint},
 	{isAny(mount.ErrBusy), exitFailed, busyHint},
 	{isAny(attach.ErrBusy), exitFailed, "unmount it first and close what uses it; the disk stays attached"},
+	{isAny(shellext.ErrUnsupported), exitDriver, "start vitrine from a terminal; nothing was changed"},
 	{isAny(attach.ErrUnavailable), exitDriver, "attaching needs root, FUSE (/dev/fuse) and loop devices; 'vitrine serve nbd' needs none of them"},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},
 	{isAny(index.ErrUnfinished), exitFailed, "this capture was cut off; earlier points are safe, and 'vitrine rescue' salvages what this one holds"},

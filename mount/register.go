@@ -128,6 +128,16 @@ func registerDir() (string, error) {
 	return dir, checkPrivate(filepath.Dir(dir))
 }
 
+// OpenedDir is the folder for mounts whose folders nobody chose, made when it is
+// missing. It belongs to this user alone.
+func OpenedDir() (string, error) {
+	if _, err := registerDir(); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(runtimeDir(), "open")
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
 // LogFile names the file that a background mount started by this process logs
 // to. Logs of mounts that have ended go when they are empty or a week old.
 func LogFile() string {
