@@ -231,6 +231,12 @@ func (c *capturer) stopped(err error) error {
 		c.writer.Checkpoint()
 	}
 	c.out.close(!e.Output)
+	if gone := c.out.vanished(); gone != nil {
+		if _, told := errors.AsType[*VanishedError](e.Err); !told {
+			e.Err = fmt.Errorf("%w; %w", e.Err, gone)
+		}
+		return e
+	}
 	e.Path, e.Kept = c.out.files[0], c.line.stats.Changed
 	return e
 }

@@ -45,6 +45,14 @@ func (e *ParentError) Error() string {
 
 func (e *ParentError) Unwrap() error { return ErrWrongParent }
 
+// VanishedError: the file that is written is no longer where it was made: it
+// was deleted, or its file system was unmounted.
+type VanishedError struct{ Path string }
+
+func (e *VanishedError) Error() string {
+	return e.Path + " is no longer there: it was deleted, or the disk that it is on was unmounted"
+}
+
 // StoppedError ends a capture that had begun to write. Members captured before
 // are untouched.
 type StoppedError struct {

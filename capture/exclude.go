@@ -19,7 +19,7 @@ const maxLeftOut = 10000
 
 // exclude finds the extents of files whose contents are not captured.
 func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u volume.UsedSpace) error {
-	x := &excluder{ctx: ctx, q: q, u: u}
+	x := &excluder{ctx: ctx, q: q, u: u, matched: p.matched}
 	for _, name := range defaultExcludes {
 		if err := x.file(name, "default"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -44,6 +44,8 @@ type excluder struct {
 	skip []extent
 	seen map[volume.ID]bool
 	more int
+	// matched gathers the patterns that matched a file.
+	matched map[string]bool
 }
 
 // file leaves the contents of one file out. Contents that cannot be located,
@@ -79,8 +81,11 @@ func (x *excluder) walk(r sectionReader, patterns []string) error {
 		}
 	}
 	return walkFiles(x.ctx, v, func(path string, e *volume.Entry) error {
-		pattern := g.match(path)
-		if e.Kind != volume.File || pattern == "" || x.seen[e.ID] {
+		pattern := ""
+		if e.Kind == volume.File {
+			pattern = g.match(path, x.matched)
+		}
+		if pattern == "" || x.seen[e.ID] {
 			return nil
 		}
 		x.seen[e.ID] = true

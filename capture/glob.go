@@ -23,6 +23,9 @@ func parseGlobs(list []string) (globs, error) {
 		if p == "" {
 			return nil, &OptionError{"exclude", s, "the pattern is empty"}
 		}
+		if strings.ContainsRune(p, '[') {
+			return nil, &OptionError{"exclude", s, "sets of characters like [a-z] are not understood; '?' stands for any one character"}
+		}
 		if !strings.Contains(strings.Trim(strings.ReplaceAll(s, `\`, "/"), " "), "/") {
 			p = "**/" + p
 		}
@@ -31,15 +34,19 @@ func parseGlobs(list []string) (globs, error) {
 	return out, nil
 }
 
-// match gives the pattern that path, from the root, matches; "": none.
-func (g globs) match(path string) string {
+// match gives the first pattern that path, from the root, matches; "": none.
+// All that match are noted in matched.
+func (g globs) match(path string, matched map[string]bool) (first string) {
 	names := strings.Split(fold(strings.Trim(path, "/")), "/")
 	for _, p := range g {
-		if matchPath(p.parts, names) {
-			return p.text
+		if !matchPath(p.parts, names) {
+			continue
+		}
+		if matched[p.text] = true; first == "" {
+			first = p.text
 		}
 	}
-	return ""
+	return first
 }
 
 func fold(s string) string {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"vitrine/index"
 )
@@ -27,7 +29,7 @@ func partName(base string, part int, suffix string) string {
 }
 
 func checkPrefix(s string) error {
-	if strings.ContainsAny(s, `/\:*?"<>|`+"\x00") || strings.HasPrefix(s, ".") {
+	if strings.ContainsAny(s, `/\:*?"<>|`+"\x00") || strings.HasPrefix(s, ".") || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return &OptionError{"name", s, "it cannot be part of a file name"}
 	}
 	return nil

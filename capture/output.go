@@ -22,6 +22,7 @@ type outFile interface {
 	Write(p []byte) (int, error)
 	Sync() error
 	Close() error
+	Stat() (fs.FileInfo, error)
 	// clean begins to write [0, upto) back, and lets go of what is on the disk
 	// already; errors show at Sync.
 	clean(upto int64)
@@ -36,7 +37,8 @@ type output struct {
 	st    storage
 	dir   string
 	base  string
-	files []string // names as they are, unfinished
+	files []string      // names as they are, unfinished
+	ids   []fs.FileInfo // of files, when they were made
 	f     outFile
 	size  int64 // of f
 	total int64 // of all parts
@@ -65,7 +67,8 @@ func (o *output) begin(part int) error {
 		return err
 	}
 	o.f, o.size, o.mark = f, 0, 0
-	o.files = append(o.files, name)
+	id, _ := f.Stat()
+	o.files, o.ids = append(o.files, name), append(o.ids, id)
 	o.flusher, o.flushed = make(chan int64, 2), make(chan struct{})
 	go flush(f, o.flusher, o.flushed)
 	return o.st.syncDir(o.dir)
@@ -93,6 +96,9 @@ func (o *output) Write(p []byte) (int, error) {
 // Sync makes what was written durable. While data flows it does so in the
 // background, and gives the outcome of the sync before.
 func (o *output) Sync() error {
+	if err := o.there(len(o.files) - 1); err != nil {
+		return err
+	}
 	if err := o.settle(); err != nil || o.strict || o.f == nil {
 		return errors.Join(err, o.syncNow())
 	}
@@ -124,6 +130,30 @@ func (o *output) NextPart(n int) error {
 		return err
 	}
 	return o.begin(n)
+}
+
+// there tells whether part i still is where it was made. Somebody may have
+// deleted it, or taken the disk away under it: writing goes on without an
+// error then, to no avail.
+func (o *output) there(i int) error {
+	now, err := os.Lstat(o.files[i])
+	switch {
+	case err != nil:
+		return &VanishedError{o.files[i]}
+	case o.ids[i] == nil || os.SameFile(now, o.ids[i]) || o.f != nil && now.Size() == o.size:
+		return nil // the size: some network file systems give new numbers
+	}
+	return &VanishedError{o.files[i]}
+}
+
+// vanished gives the first part that is not there any more.
+func (o *output) vanished() error {
+	for i := range o.files {
+		if err := o.there(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close ends the current part.

@@ -47,6 +47,8 @@ type planner struct {
 	layout *volume.Layout
 	plan   *plan
 	open   openUsed
+	// matched are the patterns of files to leave out that matched some.
+	matched map[string]bool
 }
 
 // openUsed is volume.OpenUsed, or a test's.
@@ -59,7 +61,7 @@ func outline(src Source, o *Options) (*planner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the partition table: %w", err)
 	}
-	p := &planner{src: src, o: o, layout: layout, plan: &plan{}}
+	p := &planner{src: src, o: o, layout: layout, plan: &plan{}, matched: map[string]bool{}}
 	if err := p.checkSelection(); err != nil {
 		return nil, err
 	}
@@ -110,6 +112,11 @@ func (p *planner) measure(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, pattern := range p.o.Exclude {
+		if !p.matched[pattern] {
+			p.plan.meta.Warnings = append(p.plan.meta.Warnings, fmt.Sprintf("nothing was left out for the pattern %q: it matches no file", pattern))
+		}
+	}
 	return nil
 }
 
@@ -140,7 +147,7 @@ func (p *planner) gaps(d *index.Disk) {
 	}
 	all := extent{Len: d.Size}
 	skip := merge(parts)
-	s := &stream{id: *d.GapStream, size: d.Size, label: "partition table", mode: modeAll, bad: &d.Unreadable}
+	s := &stream{id: *d.GapStream, size: d.Size, label: "space outside partitions", mode: modeAll, bad: &d.Unreadable}
 	outside := subtract(nil, all, skip)
 	s.used = func() iter.Seq2[extent, error] { return list(outside) }
 	for _, e := range outside {

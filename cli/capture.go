@@ -45,7 +45,11 @@ left out and listed in the image.
 
 With --onto IMAGE only what has changed since that point is stored. A member that was
 written is never changed again. A capture that is cut off leaves all earlier points as
-they are; what it holds can be saved with 'vitrine rescue'.`,
+they are; what it holds can be saved with 'vitrine rescue'.
+
+A GLOB of --exclude is compared without regard to case, '*' and '?' as usual; without
+a '/' it is looked for in every folder, with one from the root on, where "**" stands
+for any folders. One that matches a folder means all files in it.`,
 		Example: `  vitrine capture /dev/sdb -o backups/ --comment "before the upgrade"
   vitrine capture /dev/sdb -o backups/ --onto backups/              an incremental
   vitrine capture /dev/sdb -o backups/ --onto backups/ --differential
@@ -106,8 +110,12 @@ func runCapture(ctx context.Context, e *env, o *captureOptions) error {
 		return err
 	}
 	defer src.Close()
-	if err := makeDir(o.dir); err != nil {
+	made, err := makeDir(o.dir)
+	if err != nil {
 		return err
+	}
+	if made { // a folder in which nothing came to be goes again
+		defer os.Remove(o.dir)
 	}
 	opts := o.options(src)
 	parent, err := o.parent(ctx, e)
@@ -122,20 +130,20 @@ func runCapture(ctx context.Context, e *env, o *captureOptions) error {
 }
 
 // makeDir makes the folder for images, but not the way to it: a backup disk
-// that is not mounted shall be noticed.
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o777)
+// that is not mounted shall be noticed. It tells whether it made one.
+func makeDir(dir string) (made bool, err error) {
+	err = os.Mkdir(dir, 0o777)
 	if errors.Is(err, fs.ErrNotExist) {
-		return failed(exitFailed, "make it first, or mount the disk that it is on; nothing was written", "%s: the folder above it does not exist", dir)
+		return false, failed(exitFailed, "make it first, or mount the disk that it is on; nothing was written", "%s: the folder above it does not exist", dir)
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return err
+		return err == nil, err
 	}
 	info, err := os.Stat(dir)
 	if err == nil && !info.IsDir() {
-		return failed(exitFailed, "name a folder with -o; nothing was written", "%s is a file, not a folder", dir)
+		return false, failed(exitFailed, "name a folder with -o; nothing was written", "%s is a file, not a folder", dir)
 	}
-	return err
+	return false, err
 }
 
 // captureRun are the options of package capture, completed step by step.
@@ -264,6 +272,9 @@ func captureFailed(res *capture.Result, err error) error {
 	if s.Path != "" {
 		hint = fmt.Sprintf("earlier points are untouched; %s of this one are kept, 'vitrine rescue %s' makes them readable", size(s.Kept), s.Path)
 	}
+	if v, gone := errors.AsType[*capture.VanishedError](err); gone {
+		return &problem{exitFailed, "capture stopped: " + v.Error(), "earlier points are untouched; nothing of this one is in that place", err}
+	}
 	if errors.Is(err, context.Canceled) {
 		return &problem{exitInterrupted, "interrupted", hint, err}
 	}
@@ -282,14 +293,35 @@ type capturedObject struct {
 	Root       string          `json:"root"`
 	Stats      *index.Stats    `json:"stats"`
 	LeftOut    []index.LeftOut `json:"left_out,omitempty"`
+	Whole      []wholeObject   `json:"taken_whole,omitempty"`
 	Incomplete []string        `json:"incomplete,omitempty"`
 	Warnings   []string        `json:"warnings,omitempty"`
+}
+
+// wholeObject is a partition of which every sector was taken, but zeros.
+type wholeObject struct {
+	Number int      `json:"number"`
+	FS     string   `json:"fs,omitempty"`
+	Label  string   `json:"label,omitempty"`
+	Size   int64    `json:"size"`
+	Notes  []string `json:"notes,omitempty"`
+}
+
+func wholeOf(res *capture.Result) (all []wholeObject) {
+	for _, d := range res.Meta.Disks {
+		for _, p := range d.Partitions {
+			if p.Mode == "all" && res.Kind != index.Salvage {
+				all = append(all, wholeObject{p.Number, p.FS, p.Label, p.Size, p.Notes})
+			}
+		}
+	}
+	return all
 }
 
 // captured tells of a new member; lacks words what it lacks.
 func (e *env) captured(res *capture.Result, lacks string) error {
 	o := capturedObject{Set: res.Set.String(), Number: res.Number, Kind: res.Kind.String(), Path: res.Path, Parts: res.Parts, Size: res.Size,
-		Root: res.Root.String(), Stats: res.Meta.Stats, LeftOut: leftOutOf(res.Meta), Incomplete: res.Reasons, Warnings: res.Meta.Warnings}
+		Root: res.Root.String(), Stats: res.Meta.Stats, LeftOut: leftOutOf(res.Meta), Whole: wholeOf(res), Incomplete: res.Reasons, Warnings: res.Meta.Warnings}
 	if e.json {
 		e.emit("captured", o)
 	} else {
@@ -321,7 +353,13 @@ func (e *env) printCaptured(o *capturedObject) {
 	}
 	fmt.Fprintln(e.Out)
 	if s := o.Stats; s != nil {
-		fmt.Fprintf(e.Out, "%s in use, %s new, stored in %s%s, %s\n", size(s.Used), size(s.Changed), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
+		if s.Used > 0 { // a rescue does not know
+			fmt.Fprintf(e.Out, "%s looked at, ", size(s.Used))
+		}
+		fmt.Fprintf(e.Out, "%s new, stored in %s%s, %s\n", size(s.Changed), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
+	}
+	for _, p := range o.Whole {
+		fmt.Fprintf(e.Out, "taken whole but for zeros: partition %d (%s), %s\n", p.Number, printable(nonEmpty(p.FS, "nothing known")), size(p.Size))
 	}
 	for _, l := range o.LeftOut {
 		fmt.Fprintf(e.Out, "left out: the contents of %s, %s\n", printable(l.Path), size(l.Size))

@@ -82,7 +82,7 @@ func (e *env) printInfo(o *infoObject, chain []reader.Member) error {
 		row("comment", "%s", m.Comment)
 	}
 	if s := m.Stats; s != nil {
-		row("in use", "%s", size(s.Used))
+		row("looked at", "%s", size(s.Used))
 		row("new here", "%s, stored in %s%s", size(s.Changed), size(s.Stored), ratio(s.Changed, s.Stored))
 		row("taken in", "%s, by %s", span(durationOf(s.NanosTaken)), m.Tool)
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sort"
+	"syscall"
 )
 
 // Kinds of partition tables, as [Layout.Table] names them.
@@ -52,8 +54,8 @@ type Layout struct {
 // ReadLayout reads the partition table of a disk of size bytes. sectorSize is
 // the disk's logical sector size; 0 finds out, as for an image file.
 //
-// A damaged table is no error: what can be told is told, and the rest is in
-// Problems. The error is that of the first sectors that could not be read.
+// A damaged or unreadable table is no error: what can be told is told, and the
+// rest is in Problems. The error is that of a device that is gone.
 func ReadLayout(r io.ReaderAt, size int64, sectorSize int) (*Layout, error) {
 	if sectorSize < 0 || sectorSize > 0 && !saneSector(int64(sectorSize)) {
 		return nil, fmt.Errorf("sector size %d: %w", sectorSize, ErrUnsupported)
@@ -76,6 +78,7 @@ type disk struct {
 	r        io.ReaderAt
 	size     int64
 	sector   int64 // 0: not known yet
+	unread   bool  // the first sector cannot be read
 	problems []string
 }
 
@@ -89,7 +92,7 @@ func (d *disk) problem(format string, a ...any) {
 // counts most, then a file system's boot sector (it carries the MBR's mark
 // too), then an MBR, then a GPT that lost its MBR.
 func (d *disk) read() (*Layout, error) {
-	first, err := d.bytes(0, min(512, d.size))
+	first, err := d.first()
 	if err != nil {
 		return nil, err
 	}
@@ -114,12 +117,36 @@ func (d *disk) read() (*Layout, error) {
 	return d.mbr(m), nil
 }
 
+// first gives the first sector, asked for twice; nil when it cannot be read.
+// The error is that of a device that is gone.
+func (d *disk) first() ([]byte, error) {
+	b, err := d.bytes(0, min(512, d.size))
+	if err != nil && !gone(err) {
+		b, err = d.bytes(0, min(512, d.size))
+	}
+	if err == nil || gone(err) {
+		return b, err
+	}
+	d.unread = true
+	d.problem("the first sector of the disk could not be read (%v); a table that was there is not known", err)
+	return nil, nil
+}
+
+// gone tells of a device that left, or has not even one sector.
+func gone(err error) bool {
+	return errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV) || errors.Is(err, fs.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // bare is the layout of a disk without a table; where nothing is recognised at
 // the front, a GPT whose MBR was wiped still counts.
 func (d *disk) bare(m *mbrSector, info FSInfo) *Layout {
 	if m == nil && info.Kind == "" {
 		if l := d.gpt(nil); l != nil {
-			d.problem("the protective MBR is missing; the GPT is used without it")
+			if d.unread {
+				d.problems[0] = "the first sector of the disk could not be read; the GPT is used without it"
+			} else {
+				d.problem("the protective MBR is missing; the GPT is used without it")
+			}
 			return l
 		}
 	}

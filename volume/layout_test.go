@@ -3,10 +3,12 @@ package volume
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sort"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -285,6 +287,42 @@ func TestSmallDisks(t *testing.T) {
 func TestUnreadableDisk(t *testing.T) {
 	if _, err := ReadLayout(bytes.NewReader(nil), 1<<20, 0); err == nil {
 		t.Error("no error although nothing can be read")
+	}
+}
+
+// badFront cannot be read before byte n.
+type badFront struct {
+	*bytes.Reader
+	n   int64
+	err error
+}
+
+func (b badFront) ReadAt(p []byte, off int64) (int, error) {
+	if off < b.n {
+		return 0, b.err
+	}
+	return b.Reader.ReadAt(p, off)
+}
+
+// TestUnreadableFront: where the first sectors cannot be read, the backup GPT
+// still tells the partitions, and without one the disk is taken as it is.
+func TestUnreadableFront(t *testing.T) {
+	gpt, err := os.ReadFile(gptDisk(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int64{512, 4096, 64 << 10} {
+		l, err := ReadLayout(badFront{bytes.NewReader(gpt), n, syscall.EIO}, int64(len(gpt)), 512)
+		if err != nil || l.Table != TableGPT || len(l.Partitions) != 2 || len(l.Problems) == 0 || !strings.Contains(l.Problems[0], "could not be read") {
+			t.Errorf("%d bytes: %+v, %v", n, l, err)
+		}
+		l, err = ReadLayout(badFront{bytes.NewReader(make([]byte, 1<<20)), n, syscall.EIO}, 1<<20, 0)
+		if err != nil || l.Table != TableNone || len(l.Partitions) != 1 || len(l.Problems) != 1 {
+			t.Errorf("%d bytes of nothing: %+v, %v", n, l, err)
+		}
+	}
+	if _, err := ReadLayout(badFront{bytes.NewReader(gpt), 1, syscall.ENXIO}, int64(len(gpt)), 512); !errors.Is(err, syscall.ENXIO) {
+		t.Errorf("a device that is gone: %v", err)
 	}
 }
 
