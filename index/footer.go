@@ -8,12 +8,14 @@ type Footer struct {
 	Root     Hash
 	Length   int64 // of the member's address space, footer included
 	Trailing int64 // bytes of foreign data behind the footer
+	Repaired bool  // the footer is damaged; the superblock told the rest
 }
 
 // ReadFooter looks for the footer of the part with header h, which is size
 // bytes long: one small read, larger ones only when it is not at the very end.
 // A part without one is ErrUnfinished. It proves nothing but the footer's own
-// checksum; [ReadTail] proves what the footer names.
+// checksum, or that two superblocks agree where it is damaged; [ReadTail] proves
+// what the footer names.
 func ReadFooter(h *Header, part io.ReaderAt, size int64) (*Footer, error) {
 	t := &tailReader{part: part, size: size, h: h}
 	if err := t.lastFooter(); err != nil {
@@ -21,7 +23,7 @@ func ReadFooter(h *Header, part io.ReaderAt, size int64) (*Footer, error) {
 			return nil, err
 		}
 	}
-	return &Footer{t.ft.part, t.ft.root, t.ft.addr + FooterSize, t.trailing}, nil
+	return &Footer{t.ft.part, t.ft.root, t.ft.addr + FooterSize, t.trailing, len(t.repaired) > 0}, nil
 }
 
 // lastFooter takes the footer from the part's last bytes.
@@ -46,19 +48,11 @@ func (t *tailReader) lastFooter() error {
 // the tail's objects and the zeros behind them. It gives the address where the
 // objects begin and what is damaged.
 func CheckTail(part io.ReaderAt, size int64) (start int64, damaged []error, err error) {
-	h, err := ReadHeader(part)
+	t, err := openTail(part, size)
 	if err != nil {
 		return 0, nil, err
 	}
-	t := &tailReader{part: part, size: size, h: h}
-	if err := t.findFooter(); err != nil {
-		return 0, nil, err
-	}
-	b, err := t.object("superblock", ctxSuper, t.ft.super, t.ft.superLen, t.ft.root)
-	if err != nil {
-		return 0, nil, err
-	}
-	s, err := decodeSuper(b, t.ft.super)
+	s, err := t.superblock()
 	if err != nil {
 		return 0, nil, err
 	}

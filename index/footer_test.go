@@ -50,3 +50,84 @@ func TestScanReportsPadding(t *testing.T) {
 		t.Fatalf("gaps %v", gaps)
 	}
 }
+
+// TestHeaderAndFooterAreNotNeeded flips every byte of both: the member opens
+// with the same root, and the damage is listed.
+func TestHeaderAndFooterAreNotNeeded(t *testing.T) {
+	b, c := small(t)
+	for _, w := range []struct {
+		what string
+		at   int
+	}{{"header", 0}, {"footer", len(b) - FooterSize}} {
+		for i := w.at; i < w.at+HeaderSize; i++ {
+			b[i] ^= 1 << (i % 8)
+			repairs(t, b, c.tails[0], w.what, i%61 == 0)
+			b[i] ^= 1 << (i % 8)
+		}
+		clean := bytes.Clone(b)
+		clear(clean[w.at:][:HeaderSize])
+		repairs(t, clean, c.tails[0], w.what, true)
+		junk := append(clean, "junk"...)
+		repairs(t, junk, c.tails[0], w.what, true)
+	}
+}
+
+func repairs(t *testing.T, b []byte, want *Tail, what string, all bool) {
+	t.Helper()
+	r, n := bytes.NewReader(b), int64(len(b))
+	tail, err := ReadTail(r, n)
+	if err != nil || tail.Root != want.Root || *tail.Self != *want.Self || tail.PartEnd != want.PartEnd || len(tail.Repaired) != 1 || tail.Repaired[0] != what {
+		t.Fatalf("%+v %v", tail, err)
+	}
+	if !all {
+		return
+	}
+	h, err := RecoverHeader(r, n)
+	was := *want.Header
+	was.id, was.Tool = h.id, h.Tool
+	if err != nil || *h != was {
+		t.Fatalf("%+v %v, want %+v", h, err, was)
+	}
+	ft, err := ReadFooter(h, r, n)
+	if err != nil || ft.Root != want.Root || ft.Length != want.PartEnd || ft.Repaired != (what == "footer") {
+		t.Fatalf("%+v %v", ft, err)
+	}
+	if _, damaged, err := CheckTail(r, n); err != nil || len(damaged) > 0 {
+		t.Fatal(damaged, err)
+	}
+}
+
+// TestNoFooterIsUnfinished: what ends before the end of its footer did not
+// finish, and a superblock stands in for a footer only if it is proved.
+func TestNoFooterIsUnfinished(t *testing.T) {
+	b, c := small(t)
+	for n := len(b) - 3*FooterSize; n < len(b); n++ {
+		if _, err := ReadTail(bytes.NewReader(b[:n]), int64(n)); !errors.Is(err, ErrUnfinished) {
+			t.Fatalf("cut at %d of %d: %v", n, len(b), err)
+		}
+	}
+	ft, _ := decodeFooter(b[len(b)-FooterSize:])
+	for _, keepRoot := range []bool{false, true} {
+		for _, delta := range []int64{0, ft.copyDelta} {
+			g := bytes.Clone(b)
+			g[len(g)-FooterSize] ^= 1
+			if !keepRoot {
+				g[len(g)-FooterSize+72] ^= 1
+			}
+			g[ft.super+delta+40] ^= 1 // the time: nothing else tells
+			tail, err := ReadTail(bytes.NewReader(g), int64(len(g)))
+			if keepRoot && (err != nil || tail.Root != c.tails[0].Root) || !keepRoot && !errors.Is(err, ErrUnfinished) {
+				t.Fatalf("%v %d: %v", keepRoot, delta, err)
+			}
+		}
+	}
+}
+
+func TestHeaderOfAnotherProgramIsRefused(t *testing.T) {
+	b, _ := small(t)
+	b[10], b[11] = 9, 0
+	le.PutUint32(b[HeaderSize-4:], CRC(b[:HeaderSize-4]))
+	if _, err := ReadTail(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrUnsupported) {
+		t.Fatal(err)
+	}
+}

@@ -258,7 +258,7 @@ type Tail struct {
 	Meta      *Meta
 	PartEnd   int64    // address behind the last part's payload, footer included
 	Trailing  int64    // bytes of foreign data behind the footer
-	Repaired  []string // objects that were damaged and read from their copy
+	Repaired  []string // what was damaged and was read from its copy or told by another object
 	Chunks    uint64
 	Segments  uint32
 	ParentUID UID
@@ -270,28 +270,57 @@ const (
 )
 
 // ReadTail reads the end of a finished member's last part, usually with one
-// read besides the header's. A part without a valid footer is ErrUnfinished.
+// read besides the header's. A part that does not end like one is ErrUnfinished.
+// A damaged header is replaced by what the end says, a damaged footer by what
+// the superblock says; both are listed in Repaired.
 func ReadTail(part io.ReaderAt, size int64) (*Tail, error) {
-	h, err := ReadHeader(part)
+	t, err := openTail(part, size)
 	if err != nil {
 		return nil, err
 	}
-	t := &tailReader{part: part, size: size, h: h}
-	if err := t.findFooter(); err != nil {
+	return t.read()
+}
+
+// RecoverHeader gives the header of a member's part, even if it is damaged: then
+// it tells what the footer and the superblock know of it, which is all but the
+// name of the writing program. Only the last part of a finished member can be
+// recovered so; others give the error of [ReadHeader].
+func RecoverHeader(part io.ReaderAt, size int64) (*Header, error) {
+	t, err := openTail(part, size)
+	if err != nil {
 		return nil, err
 	}
-	return t.read()
+	_, err = t.superblock()
+	return t.h, err
 }
 
 type tailReader struct {
 	part     io.ReaderAt
 	size     int64
 	h        *Header
+	rotten   error // what is wrong with the header
 	ft       *footer
 	buf      []byte // the end of the part …
 	bufOff   int64  // … from this file offset
 	trailing int64
 	repaired []string
+}
+
+// openTail reads the header and finds the footer. Without a header that can be
+// read the footer alone says whose it is.
+func openTail(part io.ReaderAt, size int64) (*tailReader, error) {
+	h, err := ReadHeader(part)
+	t := &tailReader{part: part, size: size, h: h}
+	if err == nil {
+		return t, t.findFooter()
+	}
+	if t.rotten = err; !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotMember) && !errors.Is(err, ErrUnsupported) {
+		return nil, err
+	}
+	if e := t.findFooter(); e != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // findFooter looks for the footer at the very end, then in front of data that
@@ -306,7 +335,7 @@ func (t *tailReader) findFooter() error {
 		}
 		for at := n - FooterSize; at >= 0; at-- {
 			if ft, ok := decodeFooter(t.buf[at:]); ok && t.matches(ft, t.bufOff+at) {
-				t.ft, t.trailing = ft, t.size-t.bufOff-at-FooterSize
+				t.use(ft)
 				return nil
 			}
 			next := bytes.LastIndex(t.buf[:at+7], []byte(footerMagic))
@@ -319,13 +348,107 @@ func (t *tailReader) findFooter() error {
 			break
 		}
 	}
+	if t.h != nil && t.findSuper() {
+		return nil
+	}
 	return unfinished
+}
+
+// use takes ft as the footer, and as the header if there is none.
+func (t *tailReader) use(ft *footer) {
+	if t.h == nil {
+		t.h = ft.header()
+	}
+	t.ft, t.trailing = ft, t.size-t.h.FileOffset(ft.addr)-FooterSize
+}
+
+// header is what a footer knows of its part's header.
+func (ft *footer) header() *Header {
+	return &Header{Set: ft.set, UID: ft.uid, Number: ft.number, Part: ft.part, PartStart: ft.partStart}
 }
 
 // matches says whether a footer belongs to this part and stands where it says.
 func (t *tailReader) matches(ft *footer, fileOff int64) bool {
-	return ft.set == t.h.Set && ft.uid == t.h.UID && ft.number == t.h.Number && ft.part == t.h.Part &&
-		ft.partStart == t.h.PartStart && t.h.FileOffset(ft.addr) == fileOff
+	h := t.h
+	if h == nil {
+		h = ft.header()
+	}
+	return ft.set == h.Set && ft.uid == h.UID && ft.number == h.Number && ft.part == h.Part &&
+		ft.partStart == h.PartStart && (h.Part == 0) == (h.PartStart == 0) && h.FileOffset(ft.addr) == fileOff
+}
+
+// findSuper does without a footer that is damaged: a superblock that belongs to
+// this member, stands where it says, twice, and is followed by room for the
+// footer says all that the footer did. What precedes the footer is on the disk
+// before the file grows by it, so such a member did finish.
+func (t *tailReader) findSuper() bool {
+	for end := len(t.buf); ; {
+		at := bytes.LastIndex(t.buf[:end], []byte(superMagic))
+		if at < 0 {
+			t.ft = nil
+			return false
+		}
+		if t.superAt(int64(at)) {
+			t.repaired = append(t.repaired, "footer")
+			return true
+		}
+		end = at + len(superMagic) - 1
+	}
+}
+
+// superAt takes the superblock at t.buf[at] in place of the footer, if it is
+// one of the two copies and both are alike, or the footer's ROOT still proves
+// it.
+func (t *tailReader) superAt(at int64) bool {
+	b := t.buf[at:]
+	if len(b) < superFixed || le.Uint32(b[8:]) < superFixed || uint64(le.Uint32(b[8:])) > uint64(len(b)) {
+		return false
+	}
+	b = b[:le.Uint32(b[8:])]
+	if le.Uint32(b[12:]) != t.h.Number || UID(b[16:32]) != t.h.UID || ImageID(b[32:40]) != t.h.Set {
+		return false
+	}
+	s, err := decodeSuper(b, -1)
+	if err != nil {
+		return false
+	}
+	ft, ok := t.deriveFooter(s, b)
+	first := t.h.FileOffset(ft.super)
+	if found := t.bufOff + at; !ok || (found != first && found != first+ft.copyDelta) {
+		return false
+	}
+	t.use(ft)
+	return t.superTwice(b) || t.rootStands()
+}
+
+// deriveFooter makes the footer that belongs to a superblock whose bytes are b.
+func (t *tailReader) deriveFooter(s *super, b []byte) (*footer, bool) {
+	start, n := min(s.meta.off, s.members.off), int64(len(b))
+	if start < t.h.PartStart || max(s.meta.off, s.members.off) > maxAddress {
+		return &footer{}, false
+	}
+	at := max(s.meta.off+int64(s.meta.len), s.members.off+int64(s.members.len))
+	ft := &footer{set: s.set, uid: s.uid, number: s.number, part: t.h.Part, partStart: t.h.PartStart,
+		super: at, superLen: uint32(n), root: ctxSuper.sum(b), copyDelta: at + n - start}
+	ft.addr = alignUp(at + n + ft.copyDelta)
+	return ft, t.h.FileOffset(ft.addr) <= t.size-FooterSize
+}
+
+// superTwice says whether both copies of the superblock are b.
+func (t *tailReader) superTwice(b []byte) bool {
+	first, err := t.bytes(t.ft.super, t.ft.superLen)
+	if err != nil || !bytes.Equal(first, b) {
+		return false
+	}
+	second, err := t.bytes(t.ft.super+t.ft.copyDelta, t.ft.superLen)
+	return err == nil && bytes.Equal(second, b)
+}
+
+// rootStands says whether the place of the footer holds the derived ROOT.
+func (t *tailReader) rootStands() bool {
+	var root Hash
+	err := readFull(t.part, root[:], t.h.FileOffset(t.ft.addr)+72)
+	return err == nil && root == t.ft.root
 }
 
 // readFull fills b from off, or fails; an end of file in between is an error.
@@ -371,7 +494,8 @@ func (t *tailReader) object(what string, c hashContext, addr int64, n uint32, wa
 	return nil, corrupt(what, addr, "neither it nor its copy has the right hash")
 }
 
-func (t *tailReader) read() (*Tail, error) {
+// superblock reads and proves the superblock, and the header by it.
+func (t *tailReader) superblock() (*super, error) {
 	b, err := t.object("superblock", ctxSuper, t.ft.super, t.ft.superLen, t.ft.root)
 	if err != nil {
 		return nil, err
@@ -383,8 +507,36 @@ func (t *tailReader) read() (*Tail, error) {
 	if s.uid != t.h.UID || s.set != t.h.Set || s.number != t.h.Number {
 		return nil, corrupt("superblock", t.ft.super, "it is that of another member")
 	}
-	if t.h.Part == 0 && t.h.id != s.header {
-		return nil, corrupt("header", 0, "it is not the one that the superblock proves")
+	return s, t.header(s)
+}
+
+// header compares the header with the superblock. One that is damaged is made
+// up from it; one that is sound but not for this program stays an error.
+func (t *tailReader) header(s *super) error {
+	if t.rotten == nil {
+		if t.h.Part == 0 && t.h.id != s.header {
+			return corrupt("header", 0, "it is not the one that the superblock proves")
+		}
+		return nil
+	}
+	b := make([]byte, HeaderSize)
+	if err := readFull(t.part, b, 0); err != nil {
+		return err
+	}
+	if ctxHeader.sum(b) == s.header || le.Uint32(b[HeaderSize-4:]) == CRC(b[:HeaderSize-4]) {
+		return t.rotten
+	}
+	h := t.h
+	h.Kind, h.Created, h.Features = s.kind, s.created, s.features
+	h.ParentNumber, h.ParentUID, h.ParentRoot = s.parent, s.parentUID, s.parentRoot
+	t.repaired = append(t.repaired, "header")
+	return nil
+}
+
+func (t *tailReader) read() (*Tail, error) {
+	s, err := t.superblock()
+	if err != nil {
+		return nil, err
 	}
 	members, err := t.members(s)
 	if err != nil {
