@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -164,9 +165,9 @@ func severalHint(err error) string {
 	s, _ := errors.AsType[*reader.SeveralSetsError](err)
 	ids := make([]string, len(s.Sets))
 	for i, set := range s.Sets {
-		ids[i] = set.ID.String()
+		ids[i] = filepath.Join(s.Dir, set.ID.String())
 	}
-	return fmt.Sprintf("name one by its Image ID: --search %s %s", s.Dir, strings.Join(ids, " or "))
+	return fmt.Sprintf("name one by the file of a member or by its Image ID: %s", strings.Join(ids, " or "))
 }
 
 func unfinishedHint(err error) string {

@@ -130,10 +130,12 @@ type verifiedObject struct {
 	DamageCount int64    `json:"damage_count"`
 	Other       []string `json:"other_damage,omitempty"`
 	OtherCount  int64    `json:"other_damage_count"`
+	Repaired    []string `json:"repaired,omitempty"`
 	Missing     []string `json:"missing,omitempty"`
 	Notes       []string `json:"notes,omitempty"`
 	Proved      []string `json:"proved"`
 	NotProved   []string `json:"not_proved"`
+	Salvage     bool     `json:"salvage,omitempty"`
 	Unreadable  int64    `json:"unreadable"`
 	Plain       int64    `json:"plain"`
 	Stored      int64    `json:"stored"`
@@ -142,12 +144,15 @@ type verifiedObject struct {
 func newVerified(p *reader.Point, r *reader.VerifyReport) verifiedObject {
 	o := verifiedObject{Image: p.Path(), Set: p.Set().String(), Number: p.Tail().Self.Number, Root: r.Root.String(), Level: r.Level.String(),
 		OK: r.OK(), DamageCount: r.DamageCount, OtherCount: r.OtherCount, Notes: r.Notes, Proved: r.Proved, NotProved: r.NotProved,
-		Unreadable: r.Unreadable, Plain: r.Plain, Stored: r.Stored}
+		Salvage: r.Salvage, Unreadable: r.NotRead, Plain: r.Plain, Stored: r.Stored}
 	for _, d := range r.Damage {
 		o.Damage = append(o.Damage, oneLine(d.Error()))
 	}
 	for _, d := range r.Other {
 		o.Other = append(o.Other, oneLine(d.Error()))
+	}
+	for _, d := range r.Repaired {
+		o.Repaired = append(o.Repaired, oneLine(d.Error()))
 	}
 	for i := range r.Members {
 		if err := r.Members[i].Err; err != nil {
@@ -179,11 +184,16 @@ func (e *env) printVerified(o *verifiedObject) {
 	list("missing:", o.Missing, 0)
 	list("damaged:", o.Damage, o.DamageCount)
 	list("damaged, but not needed by this point:", o.Other, o.OtherCount)
+	list("damaged, but told by other bytes:", o.Repaired, 0)
 	list("note:", o.Notes, 0)
 	list("proved:", o.Proved, 0)
 	list("not proved:", o.NotProved, 0)
 	if o.OK {
-		fmt.Fprintf(e.Out, "point %d of set %s can be restored (%s)\n", o.Number, o.Set, verifiedDepth(o))
+		but := ""
+		if o.Unreadable > 0 {
+			but = fmt.Sprintf(" but for the %s that are not there", plural(o.Unreadable, "byte"))
+		}
+		fmt.Fprintf(e.Out, "point %d of set %s can be restored%s (%s)\n", o.Number, o.Set, but, verifiedDepth(o))
 	}
 }
 
@@ -214,6 +224,10 @@ func verdict(p *reader.Point, r *reader.VerifyReport) error {
 		if err := r.Members[i].Err; err != nil {
 			return err
 		}
+	}
+	if n := len(r.Repaired); n > 0 {
+		return failed(exitDamage, "nothing is lost yet: copy the file from a second copy, or capture a new full",
+			"%s can be read, but its files are damaged: %s", name, plural(n, "place"))
 	}
 	return nil
 }

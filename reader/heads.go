@@ -16,18 +16,30 @@ import (
 // head is what the first page of a file says.
 type head struct {
 	*index.Header
-	path string
-	size int64
+	path   string
+	size   int64
+	rotten error // the header is damaged; the file's end told what is here
 }
 
-// readHead reads a file's header.
-func readHead(h *handles, path string) (*head, error) {
+// readHead reads a file's header, or what the file's end says in its place.
+func readHead(h *handles, path string) (*head, error) { return readHeadOf(h, path, true) }
+
+// readHeadOf reads a file's header. A file that does not begin like a member
+// is looked at further only if likely.
+func readHeadOf(h *handles, path string, likely bool) (*head, error) {
 	hd := &head{path: path}
 	err := h.use(path, func(f file) (err error) {
 		if hd.size, err = f.Size(); err != nil {
 			return err
 		}
 		hd.Header, err = index.ReadHeader(f)
+		if errors.Is(err, index.ErrNotMember) && !likely {
+			return err
+		}
+		if _, ok := errors.AsType[*index.FormatError](err); ok {
+			hd.rotten = err
+			hd.Header, err = index.RecoverHeader(f, hd.size)
+		}
 		return err
 	})
 	if err != nil {
@@ -46,7 +58,7 @@ func (h *head) end() int64 {
 
 // Member is one member of a set, as its files' headers describe it.
 type Member struct {
-	index.Header          // of the first part; zero but for Set and Number if it is unreadable
+	index.Header          // of the first part, or told by the end; zero but for Set and Number if it is unreadable
 	Path         string   // of the first part
 	Parts        []string // all parts in order, Path the first
 	Size         int64    // bytes of all parts
@@ -103,7 +115,7 @@ func scanHeads(ctx context.Context, h *handles, dir string, accept func(name str
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		hd, err := readHead(h, path)
+		hd, err := readHeadOf(h, path, looksLikeMember(e.Name()))
 		switch {
 		case err == nil:
 			heads = append(heads, hd)
@@ -145,6 +157,9 @@ func sortParts(g []*head) []*head {
 		}
 		if a.size != b.size {
 			return a.size > b.size
+		}
+		if (a.rotten == nil) != (b.rotten == nil) {
+			return a.rotten == nil
 		}
 		return a.path < b.path
 	})

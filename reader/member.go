@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 
@@ -22,7 +23,6 @@ type member struct {
 	parts    []part // in order, as far as they were found
 	searched bool   // every place was looked at
 	found    string // what was found where it should have been
-	rotten   error  // the header of the first part, if that is damaged
 	fault    error  // of the system, while searching
 }
 
@@ -32,10 +32,11 @@ type part struct {
 	num        int
 	start, end int64 // addresses
 	shift      int64 // from address to file offset
+	rotten     error // what is wrong with the header
 }
 
 func partOf(h *head, length int64) part {
-	return part{h.path, int(h.Part), h.PartStart, min(h.end(), length), h.FileOffset(h.PartStart) - h.PartStart}
+	return part{h.path, int(h.Part), h.PartStart, min(h.end(), length), h.FileOffset(h.PartStart) - h.PartStart, h.rotten}
 }
 
 // place is a range of a file.
@@ -150,16 +151,20 @@ func (f *finder) search(m *member) error {
 // byName tries the names that the parts should have.
 func (f *finder) byName(m *member) {
 	for num := 0; !m.complete(); num++ {
-		known := len(m.parts)
 		for _, dir := range f.dirs {
 			for _, name := range nameHints(f.prefix, f.set, m.Number, num) {
 				f.try(m, filepath.Join(dir, name), num)
 			}
 		}
-		if len(m.parts) == known {
+		if i := m.partAt(num); i == len(m.parts) || m.parts[i].num != num {
 			return
 		}
 	}
+}
+
+// partAt is where part num stands in m.parts, or would.
+func (m *member) partAt(num int) int {
+	return sort.Search(len(m.parts), func(i int) bool { return m.parts[i].num >= num })
 }
 
 // try takes the file at path, if it is a part of m.
@@ -169,28 +174,48 @@ func (f *finder) try(m *member, path string, num int) {
 	case err == nil:
 		f.take(m, h)
 	case errors.Is(err, fs.ErrNotExist):
-	case num == 0 && errors.Is(err, index.ErrCorrupt):
-		f.takeRotten(m, path, err)
 	case errors.Is(err, index.ErrNotMember), errors.Is(err, index.ErrUnfinished), errors.Is(err, index.ErrUnsupported), errors.Is(err, index.ErrCorrupt):
 		m.found = err.Error()
+		f.takeRotten(m, path, num, err)
 	default:
 		m.fault = err
 	}
 }
 
-// takeRotten takes a first part whose header is damaged by its name alone. What
-// is read of it is proved all the same.
-func (f *finder) takeRotten(m *member, path string, rot error) {
-	m.found = rot.Error()
+// takeRotten takes a part whose header is damaged by its name alone, if the
+// parts in front of it are known. What is read of it is proved all the same.
+func (f *finder) takeRotten(m *member, path string, num int, rot error) {
+	i, start := m.partAt(num), int64(0)
+	if num > 0 && (i != num || m.parts[i-1].num != num-1) || (i < len(m.parts) && m.parts[i].num == num) {
+		return
+	}
+	p := part{path: path, num: num, rotten: rot}
+	if num > 0 {
+		start = m.parts[i-1].end
+		p.shift = index.HeaderSize - start
+	}
 	if e, ok := errors.AsType[*index.FormatError](rot); ok {
-		rot = e // without the path
+		p.rotten = e // without the path
 	}
 	f.files.use(path, func(fl file) error {
-		if size, err := fl.Size(); err == nil && len(m.parts) == 0 && size > index.HeaderSize {
-			m.parts, m.rotten = []part{{path: path, end: min(size, m.Length)}}, rot
+		size, err := fl.Size()
+		if p.start, p.end = start, min(size-p.shift, m.Length); err == nil && p.end > p.start && likelyPart(fl, rot) {
+			m.parts = slices.Insert(m.parts, i, p)
+			m.clip()
 		}
 		return nil
 	})
+}
+
+// likelyPart says whether a file with a bad header may be a part: it begins
+// like a member, or its first record stands where it should.
+func likelyPart(fl file, rot error) bool {
+	if !errors.Is(rot, index.ErrNotMember) {
+		return !errors.Is(rot, index.ErrUnfinished)
+	}
+	var b [4]byte
+	n, _ := fl.ReadAt(b[:], index.HeaderSize)
+	return n == len(b) && string(b[:]) == "VREC"
 }
 
 // take adds a file to the parts of m, if it is one. Of two copies the longer
@@ -201,16 +226,13 @@ func (f *finder) take(m *member, h *head) {
 		return
 	}
 	p := partOf(h, m.Length)
-	i := sort.Search(len(m.parts), func(i int) bool { return m.parts[i].num >= p.num })
+	i := m.partAt(p.num)
 	switch {
 	case p.end <= p.start:
 	case i == len(m.parts) || m.parts[i].num != p.num:
-		m.parts = append(m.parts[:i], append([]part{p}, m.parts[i:]...)...)
-	case p.end > m.parts[i].end, m.rotten != nil && p.num == 0:
+		m.parts = slices.Insert(m.parts, i, p)
+	case p.end > m.parts[i].end, m.parts[i].rotten != nil && p.rotten == nil:
 		m.parts[i] = p
-	}
-	if p.num == 0 {
-		m.rotten = nil
 	}
 	m.clip()
 }

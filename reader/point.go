@@ -67,7 +67,7 @@ func (p *Point) openTail(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	h, err := readHead(p.pool.files, path)
+	h, err := headOrSibling(ctx, p.pool.files, path)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,27 @@ func (p *Point) openTail(ctx context.Context, path string) error {
 	p.streams = p.newStreams()
 	p.disks, err = p.newDisks()
 	return pathError(path, err)
+}
+
+// headOrSibling reads the header of a file. If it is damaged and the file is not
+// its member's last part, the name tells which other parts belong to it.
+func headOrSibling(ctx context.Context, files *handles, path string) (*head, error) {
+	h, err := readHead(files, path)
+	set, number, ok := setOf(path)
+	if _, bad := errors.AsType[*index.FormatError](err); !bad || !ok {
+		return h, err
+	}
+	heads, _, _ := scanHeads(ctx, files, filepath.Dir(path), looksLikeMember)
+	heads = slices.DeleteFunc(heads, func(o *head) bool { return o.Set != set || o.Number != number })
+	for _, o := range heads {
+		if o.UID != heads[0].UID {
+			return nil, err
+		}
+	}
+	if len(heads) == 0 {
+		return nil, err
+	}
+	return heads[0], nil
 }
 
 // searchDirs is the folder of path and those of search, each once.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,10 @@ import (
 )
 
 // Resolve finds the member file that an image names: a member file, a folder
-// that holds one set, or an image ID, whose files are looked for in the working
-// folder and in search. Behind it may stand @N, @latest or @TIME: the point
+// that holds one set, a folder and an image ID (FOLDER/ID), or an image ID, whose
+// files are looked for in the working folder and in search. A folder may also
+// hold leftovers of captures that did not finish; they count only where nothing
+// else is. Behind it may stand @N, @latest or @TIME: the point
 // with that number, the newest one, the newest one not after that local time.
 // Without it a file names its own point, and a folder or ID its newest.
 //
@@ -48,16 +51,20 @@ func (r *resolver) resolve(image, point string) (string, error) {
 	case err == nil:
 		return r.file(image, point)
 	}
-	id, idErr := index.ParseImageID(image)
+	dir, name := filepath.Split(image)
+	id, idErr := index.ParseImageID(name)
 	if idErr != nil {
 		return "", err
 	}
-	return r.id(id, point)
+	if dir != "" {
+		return r.id(id, point, dir)
+	}
+	return r.id(id, point, append([]string{"."}, r.search...)...)
 }
 
 // file gives the file itself, or another point of its set.
 func (r *resolver) file(path, point string) (string, error) {
-	h, err := readHead(r.h, path)
+	h, err := headOrSibling(r.ctx, r.h, path)
 	if err != nil {
 		return "", err
 	}
@@ -91,6 +98,9 @@ func (r *resolver) folder(dir, point string) (string, error) {
 			known = append(known, s)
 		}
 	}
+	if usable := withUsable(known); len(usable) > 0 {
+		known = usable // others are leftovers of captures that failed
+	}
 	switch len(known) {
 	case 0:
 		return "", fmt.Errorf("%s: %w", dir, errNoImage)
@@ -100,13 +110,22 @@ func (r *resolver) folder(dir, point string) (string, error) {
 	return "", &SeveralSetsError{dir, known}
 }
 
+// withUsable gives the sets that hold a member which is finished and complete.
+func withUsable(sets []*Set) (list []*Set) {
+	for _, s := range sets {
+		if slices.ContainsFunc(s.Members, func(m Member) bool { return m.Usable() }) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 var errNoImage = &index.FormatError{What: "folder", Off: -1, Msg: "it holds no image", Err: index.ErrNotMember}
 
-// id looks for a set in the working folder and the search folders; its members
-// may lie in several of them.
-func (r *resolver) id(id index.ImageID, point string) (string, error) {
+// id looks for a set in folders; its members may lie in several of them.
+func (r *resolver) id(id index.ImageID, point string, dirs ...string) (string, error) {
 	var members []Member
-	for _, dir := range append([]string{"."}, r.search...) {
+	for _, dir := range dirs {
 		sets, err := scanSets(r.ctx, r.h, dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err

@@ -51,7 +51,14 @@ type VerifyReport struct {
 	// object of the index. Other is damage that the point does not need.
 	Damage, Other           []*DamageError
 	DamageCount, OtherCount int64 // all of them
-	Notes                   []string
+	// Repaired is damage that takes nothing from the point, since other bytes
+	// tell the same: a header, a footer, one of two copies. The file should be
+	// replaced before more of it goes.
+	Repaired []*DamageError
+	Notes    []string
+
+	Salvage bool  // the point was made of an unfinished capture: it is no consistent state
+	NotRead int64 // bytes that could not be read at capture or, of a salvage, were not reached
 
 	Captured, Zero, NotCaptured, Unreadable int64 // bytes of the point by what the index says; without Quick
 	Pages                                   int64 // index pages and segment heads that were proved
@@ -110,7 +117,9 @@ type verifier struct {
 	r     *VerifyReport
 	reach []reach               // per member of the chain
 	pages map[uint32][]interval // index pages that were read, by member
-	shown VerifyProgress        // what Progress was last called with
+
+	unmapped bool           // some of the index could not be read
+	shown    VerifyProgress // what Progress was last called with
 
 	mu  sync.Mutex // for what follows, and the report's lists
 	bad map[badKey]*DamageError
@@ -199,16 +208,27 @@ func (v *verifier) files() error {
 		if e, ok := errors.AsType[*DamageError](d.Err); ok {
 			v.damage(e)
 		}
-		if m.rotten != nil {
-			v.other(&DamageError{d.Path, 0, m.Number, -1, -1, m.rotten})
+		for _, p := range m.parts {
+			if p.rotten != nil {
+				v.repaired(m, p.path, 0, p.rotten)
+			}
 		}
 		v.r.Members = append(v.r.Members, d)
 		v.progress("files", int64(i+1), n, d.Path)
 	}
+	self := &v.p.members[n-1]
 	for _, s := range v.p.tail.Repaired {
-		v.r.Notes = append(v.r.Notes, fmt.Sprintf("%s: the %s is damaged; its copy was used", v.p.path, s))
+		if s != "header" && s != "footer" { // these are in the list by now
+			last := self.parts[len(self.parts)-1]
+			v.repaired(self, last.path, self.Length-index.FooterSize+last.shift, fmt.Errorf("the %s in front of the footer is damaged; its copy was used (%w)", s, index.ErrCorrupt))
+		}
 	}
 	return nil
+}
+
+// repaired lists damage that other bytes make good.
+func (v *verifier) repaired(m *member, path string, off int64, err error) {
+	v.r.Repaired = append(v.r.Repaired, &DamageError{path, off, m.Number, -1, -1, err})
 }
 
 // footer compares the end of a member's last part with the table.
@@ -218,24 +238,28 @@ func (v *verifier) footer(m *member) error {
 		return nil // an unfinished member that was adopted
 	}
 	h, err := readHead(v.p.pool.files, last.path)
-	if err != nil && m.rotten != nil {
+	if err != nil && last.rotten != nil {
 		return nil // reported; the contents are proved without it
 	}
 	if err != nil {
 		return err
 	}
+	end := m.Length - index.FooterSize + last.shift
 	return v.p.pool.files.use(last.path, func(f file) error {
 		ft, err := index.ReadFooter(h.Header, f, h.size)
 		switch {
 		case errors.Is(err, index.ErrUnfinished):
-			return &DamageError{last.path, m.Length - index.FooterSize + last.shift, m.Number, -1, -1, fmt.Errorf("the footer is gone (%w)", index.ErrCorrupt)}
+			return &DamageError{last.path, end, m.Number, -1, -1, fmt.Errorf("the footer is gone (%w)", index.ErrCorrupt)}
 		case err != nil:
 			return pathError(last.path, err)
 		case ft.Root != m.Root || ft.Length != m.Length:
-			return &DamageError{last.path, m.Length - index.FooterSize + last.shift, m.Number, -1, -1,
+			return &DamageError{last.path, end, m.Number, -1, -1,
 				fmt.Errorf("the file is not the one that the point was captured onto: its root is %s, not %s (%w)", ft.Root, m.Root, index.ErrCorrupt)}
 		case ft.Trailing > 0:
-			v.other(&DamageError{last.path, h.size - ft.Trailing, m.Number, -1, -1, fmt.Errorf("%d foreign bytes stand behind the end (%w)", ft.Trailing, index.ErrCorrupt)})
+			v.other(&DamageError{last.path, h.size - ft.Trailing, m.Number, -1, -1, fmt.Errorf("%s foreign, behind the end (%w)", are(ft.Trailing, "byte"), index.ErrCorrupt)})
+		}
+		if ft.Repaired {
+			v.repaired(m, last.path, end, fmt.Errorf("the footer is damaged; the superblock was used (%w)", index.ErrCorrupt))
 		}
 		return nil
 	})
@@ -244,27 +268,115 @@ func (v *verifier) footer(m *member) error {
 // say puts into sentences what was proved.
 func (v *verifier) say() {
 	r := v.r
-	yes := func(s string, a ...any) { r.Proved = append(r.Proved, fmt.Sprintf(s, a...)) }
-	no := func(s string, a ...any) { r.NotProved = append(r.NotProved, fmt.Sprintf(s, a...)) }
-	yes("the identity, the end and the length of %d files of the chain were compared with the point's root", len(r.Members))
-	switch r.Level {
-	case Quick:
-		no("the index was not read")
-		no("the contents were not read")
-	case Structure:
-		yes("all %d index pages that the point needs match their hashes", r.Pages)
-		no("the contents were not read")
-	case Sample:
-		yes("all index pages that the point needs match their hashes")
-		yes("%d of %d chunks were expanded and match their hashes", r.Chunks, r.ChunksNeeded)
-		no("the other %d chunks were not read", r.ChunksNeeded-r.Chunks)
-	case Full:
-		yes("all index pages that the point needs match their hashes")
-		yes("%d of %d chunks that the point consists of were expanded and match their hashes", r.Chunks, r.ChunksNeeded)
-		yes("every record of the files was read and compared with its checksum")
-		if len(r.Members) > 1 {
-			no("index pages that only earlier points use were not compared")
+	v.sayFiles()
+	if r.Level >= Structure {
+		v.sayIndex()
+	} else {
+		r.no("the index was not read")
+	}
+	if r.Level >= Sample {
+		v.sayContents()
+	} else {
+		r.no("the contents were not read")
+	}
+	v.sayNotThere()
+	r.no("whether the file systems inside are sound is another question")
+}
+
+func (r *VerifyReport) yes(s string, a ...any) { r.Proved = append(r.Proved, fmt.Sprintf(s, a...)) }
+func (r *VerifyReport) no(s string, a ...any) {
+	r.NotProved = append(r.NotProved, fmt.Sprintf(s, a...))
+}
+
+func (v *verifier) sayFiles() {
+	r, files := v.r, 0
+	for i := range r.Members {
+		switch m := &r.Members[i]; {
+		case m.Err == nil:
+			files += len(m.Parts)
+		case len(m.Parts) > 0:
+			r.no("member %d is not whole: the end and the length of the %s found were not compared", m.Number, count(int64(len(m.Parts)), "file"))
+		default:
+			r.no("member %d is not there", m.Number)
 		}
 	}
-	no("whether the file systems inside are sound is another question")
+	if files > 0 {
+		r.yes("the identity, the end and the length of %s of the chain were compared with the point's root", count(int64(files), "file"))
+	}
+}
+
+func (v *verifier) sayIndex() {
+	if v.unmapped {
+		v.r.no("some of the index is missing or damaged: what it tells of is not known and was not proved")
+		return
+	}
+	v.r.yes("all index pages that the point needs match their hashes (%s read)", count(v.r.Pages, "page"))
+}
+
+func (v *verifier) sayContents() {
+	r, left := v.r, v.r.ChunksNeeded-v.r.Chunks
+	if r.ChunksNeeded > 0 {
+		r.yes("%d of %s that the point consists of were expanded and match their hashes", r.Chunks, count(r.ChunksNeeded, "chunk"))
+	} else if !v.unmapped {
+		r.yes("the point needs no stored contents")
+	}
+	switch {
+	case r.Level == Sample && left > 0:
+		r.no("%s not read, missing or damaged", are(left, "other chunk"))
+	case left > 0:
+		r.no("%s missing or damaged", are(left, "chunk"))
+	}
+	if r.Level == Full {
+		r.yes("every record of the files that are there was read and compared with its checksum")
+		if len(r.Members) > 1 {
+			r.no("index pages that only earlier points use were not compared")
+		}
+	}
+}
+
+// sayNotThere tells what the point never had.
+func (v *verifier) sayNotThere() {
+	m := v.p.tail.Meta
+	v.r.Salvage = v.p.tail.Self.Kind == index.Salvage || m.Consistency == "salvaged"
+	v.r.NotRead = max(v.r.Unreadable, unreadable(m))
+	if v.r.Salvage {
+		v.r.no("this point is a salvage of an unfinished capture: not a consistent state")
+	}
+	if n := v.r.NotRead; n > 0 && v.r.Salvage {
+		v.r.no("%s not there: the capture did not reach or could not read them", are(n, "byte"))
+	} else if n > 0 {
+		v.r.no("%s not there: they could not be read at capture", are(n, "byte"))
+	}
+}
+
+// unreadable is what the metadata tells of bytes that could not be read.
+func unreadable(m *index.Meta) (n int64) {
+	sum := func(list []index.Range) {
+		for _, r := range list {
+			n += max(r.Len, 0)
+		}
+	}
+	for _, d := range m.Disks {
+		sum(d.Unreadable)
+		for _, p := range d.Partitions {
+			sum(p.Unreadable)
+		}
+	}
+	return n
+}
+
+// count gives "1 file", "2 files".
+func count(n int64, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// are gives "1 file is", "2 files are".
+func are(n int64, one string) string {
+	if n == 1 {
+		return count(n, one) + " is"
+	}
+	return count(n, one) + " are"
 }

@@ -135,23 +135,44 @@ func (v *verifier) rest(pr *prover, nth int, m *member) {
 	}
 }
 
-// gaps lists the places of a file that are neither records nor index.
+// gaps lists the places of a file that are neither records nor index. What no
+// file holds is in the list of members.
 func (v *verifier) gaps(nth int, m *member, gaps []interval) {
 	tail, pages := v.tail(m), v.pages[m.Number]
 	slices.SortFunc(pages, func(a, b interval) int { return cmp.Compare(a.off, b.off) })
-	for _, g := range gaps {
-		if g.end == m.Length {
-			if m.Root == (index.Hash{}) || (nth < len(v.p.members)-1 && v.superseded(m, g.off, tail)) {
-				continue // unfinished, or index pages that only its own point needs
-			}
-			g.end = tail
-		}
-		for _, hole := range uncovered(g, pages) {
-			if !v.padding(m, hole) {
-				v.other(v.at(m, hole.off, fmt.Errorf("%d bytes are no sound record and no page of the index (%w)", hole.end-hole.off, index.ErrCorrupt)))
-			}
+	for _, whole := range gaps {
+		for _, g := range uncovered(whole, m.absent()) {
+			v.gap(nth, m, g, tail, pages)
 		}
 	}
+}
+
+func (v *verifier) gap(nth int, m *member, g interval, tail int64, pages []interval) {
+	if g.end == m.Length {
+		if m.Root == (index.Hash{}) || (nth < len(v.p.members)-1 && v.superseded(m, g.off, tail)) {
+			return // unfinished, or index pages that only its own point needs
+		}
+		g.end = tail
+	}
+	for _, hole := range uncovered(g, pages) {
+		if !v.padding(m, hole) {
+			v.other(v.at(m, hole.off, fmt.Errorf("%s no sound record and no page of the index (%w)", are(hole.end-hole.off, "byte"), index.ErrCorrupt)))
+		}
+	}
+}
+
+// absent gives the addresses that no file holds, in order.
+func (m *member) absent() (list []interval) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := int64(0)
+	for _, p := range m.parts {
+		if p.start > at {
+			list = append(list, interval{at, p.start})
+		}
+		at = max(at, p.end)
+	}
+	return append(list, interval{at, m.Length})
 }
 
 // padding says whether a hole is zeros up to the next multiple of Align.
@@ -179,7 +200,7 @@ func (v *verifier) superseded(m *member, addr, tail int64) bool {
 // address where they begin.
 func (v *verifier) tail(m *member) int64 {
 	start := m.Length
-	if m.Root == (index.Hash{}) || len(m.parts) == 0 || m.rotten != nil {
+	if m.Root == (index.Hash{}) || len(m.parts) == 0 || m.parts[len(m.parts)-1].end != m.Length {
 		return start
 	}
 	last := m.parts[len(m.parts)-1]

@@ -98,10 +98,12 @@ func (v *verifier) index() error {
 func (v *verifier) directories() {
 	for i := range v.p.members {
 		if v.r.Members[i].Err != nil {
+			v.unmapped = true
 			continue
 		}
 		m := &v.p.members[i]
 		if err := index.Segments(m.Dir, v.p, func(uint32, index.SegmentPtr) error { return v.ctx.Err() }); err != nil && v.ctx.Err() == nil {
+			v.unmapped = true
 			v.note(v.p.damage(m, place{}, err))
 		}
 	}
@@ -137,6 +139,7 @@ func (v *verifier) walk(s *stream, visit func(block, run uint64, ref index.Ref),
 			b, last = b+run, ""
 			continue
 		}
+		v.unmapped = true
 		if err.Error() == last {
 			span *= index.FanOut // the same page again, so it covers more
 		} else if last, span = err.Error(), index.LeafBlocks; !errors.Is(err, ErrMissing) {
@@ -163,16 +166,18 @@ func (v *verifier) enter(stream int, block, run uint64, ref index.Ref) {
 		v.damage(asDamage(withBlock(err, stream, int64(block))))
 		return
 	}
-	r := &v.reach[v.nth(m)]
-	for k := uint64(0); k < run; {
+	r, n := &v.reach[v.nth(m)], uint64(0)
+	for k := uint64(0); k < run; k += n {
 		seg, slot := uint32((ref.Chunk+k)/index.SegmentChunks), (ref.Chunk+k)%index.SegmentChunks
-		n := min(index.SegmentChunks-slot, run-k)
-		if err := v.listed(m, r, seg); err == nil {
+		n = min(index.SegmentChunks-slot, run-k)
+		err := v.listed(m, r, seg)
+		if err == nil {
 			v.r.ChunksNeeded += r.set(seg, (1<<n-1)<<slot)
-		} else if !errors.Is(err, ErrMissing) {
+			continue
+		}
+		if v.unmapped = true; !errors.Is(err, ErrMissing) {
 			v.damage(asDamage(withBlock(v.p.damage(m, place{}, err), stream, int64(block+k))))
 		}
-		k += n
 	}
 }
 
