@@ -14,7 +14,7 @@ import (
 // worthless after a restart.
 var defaultExcludes = []string{"pagefile.sys", "hiberfil.sys", "swapfile.sys"}
 
-// maxLeftOut bounds the list in the image's description.
+// maxLeftOut bounds the list in the image's description, and so what is left out.
 const maxLeftOut = 10000
 
 // exclude finds the extents of files whose contents are not captured.
@@ -31,7 +31,7 @@ func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u 
 		}
 	}
 	if x.more > 0 {
-		q.Notes = append(q.Notes, fmt.Sprintf("%d more files were left out", x.more))
+		q.Notes = append(q.Notes, fmt.Sprintf("%d more files match --exclude but are captured: no more than %d are left out", x.more, maxLeftOut))
 	}
 	s.skip = merge(x.skip)
 	return nil
@@ -55,11 +55,11 @@ func (x *excluder) file(path, reason string) error {
 	if err != nil || len(ext) == 0 {
 		return err
 	}
-	x.skip = append(x.skip, ext...)
 	if len(x.q.LeftOut) >= maxLeftOut {
-		x.more++
+		x.more++ // captured: zeros that no list explains would pass for contents
 		return nil
 	}
+	x.skip = append(x.skip, ext...)
 	x.q.LeftOut = append(x.q.LeftOut, index.LeftOut{Path: path, Size: size, Reason: reason})
 	return nil
 }
