@@ -29,6 +29,7 @@ packages='
 	procps
 	qemu-utils
 	sleuthkit
+	time
 	tar
 	util-linux
 	wimtools
