@@ -230,7 +230,11 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 		return captureFailed(res, err)
 	}
 	m.finish()
-	return e.captured(res, "could not be captured as they should")
+	err = e.captured(res, "could not be captured as it should be")
+	if o.verify {
+		e.proved(res.Path)
+	}
+	return err
 }
 
 // captureProgress shows the events of a capture.
@@ -280,6 +284,17 @@ func captureFailed(res *capture.Result, err error) error {
 	}
 	p := explain(s.Err)
 	return &problem{p.code, "capture stopped: " + p.msg, hint, err}
+}
+
+// proved tells that the image just written was read back.
+func (e *env) proved(path string) {
+	if e.json {
+		e.emit("proved", struct {
+			Path string `json:"path"`
+		}{path})
+		return
+	}
+	fmt.Fprintf(e.Out, "%s was read back in full and is right\n", printable(path))
 }
 
 // capturedObject is the result of a capture in --json. Sizes are bytes.
