@@ -25,8 +25,10 @@ packages='
 	mount
 	nbdkit
 	ntfs-3g
+	ovmf
 	parted
 	procps
+	qemu-system-x86
 	qemu-utils
 	sleuthkit
 	time
