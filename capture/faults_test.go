@@ -468,3 +468,36 @@ func TestRescueEveryCut(t *testing.T) {
 		}
 	}
 }
+
+// TestBadFirstSector: a disk whose front cannot be read is captured all the
+// same, and the image says what is missing.
+func TestBadFirstSector(t *testing.T) {
+	src := make(memSource, 1<<20)
+	mix(src, 41)
+	for _, all := range []bool{false, true} {
+		res, p := take(t, &badSource{memSource: src, bad: []extent{{Len: 4096}}}, Options{Dir: t.TempDir(), AllSectors: all}, nil)
+		if got := p.readDisk(t); !res.Incomplete || !bytes.Equal(got[4096:], src[4096:]) || res.Meta.Stats.Unreadable != 4096 {
+			t.Fatalf("%v %+v", res.Reasons, res.Meta.Stats)
+		}
+	}
+}
+
+// TestVanished: an image that is deleted while it is written stops the capture
+// at the next checkpoint, and is not said to be kept.
+func TestVanished(t *testing.T) {
+	dir := t.TempDir()
+	s := &hookSource{memSource: thin(60<<20, 2), armed: true, hook: func(off int64) {
+		if off == 20<<20 {
+			names, _ := filepath.Glob(filepath.Join(dir, "*"))
+			for _, n := range names {
+				os.Remove(n)
+			}
+		}
+	}}
+	_, err := Run(t.Context(), s, Options{Dir: dir, Level: Fastest})
+	var se *StoppedError
+	var ve *VanishedError
+	if !errors.As(err, &se) || se.Path != "" || !errors.As(err, &ve) {
+		t.Fatal(err)
+	}
+}
