@@ -16,6 +16,7 @@ import (
 type mountOptions struct {
 	source     sourceFlags
 	raw        bool
+	formats    bool
 	timeline   bool
 	background bool
 	options    []string // -o
@@ -49,6 +50,7 @@ In /etc/fstab, after 'ln -s $(which vitrine) /sbin/mount.vitrine':
 	o.source.add(c)
 	f := c.Flags()
 	f.BoolVar(&o.raw, "raw", false, "show disk.img and partition-N.img as well")
+	f.BoolVar(&o.formats, "raw-formats", false, "show the first disk as disk.vhd and disk.vmdk (with disk.raw) as well")
 	f.BoolVar(&o.timeline, "timeline", false, "show one folder for each point of the set")
 	f.BoolVarP(&o.background, "background", "b", false, "return when mounted and go on in the background")
 	f.StringArrayVarP(&o.options, "option", "o", nil, "`OPTION` of the mount: allow_other, uid=, gid=, umask=, nonempty, streams=colon, noexec, …")
@@ -68,6 +70,9 @@ func (o *mountOptions) arguments(args []string) error {
 	}
 	if o.ref.Path != "" && o.ref.Path != "/" {
 		return usage("mount the image and look into that folder, or use 'vitrine cp'", "only whole partitions can be mounted, not %s", o.ref.Path)
+	}
+	if o.formats && (o.timeline || o.source.device != "") {
+		return usage("mount one point with it", "--raw-formats shows the disk of one point of an image")
 	}
 	if o.timeline && (o.source.device != "" || o.ref.Point != "") {
 		return usage("name the set alone: vitrine mount backups /mnt/all --timeline", "--timeline shows all points of an image set")
@@ -95,6 +100,8 @@ func (o *mountOptions) ours(opt string) error {
 	switch opt {
 	case "raw":
 		o.raw = true
+	case "raw-formats":
+		o.formats = true
 	case "timeline":
 		o.timeline = true
 	default:
@@ -196,7 +203,7 @@ func (o *mountOptions) backgroundArgs(e *env) ([]string, error) {
 		return nil, err
 	}
 	spec := specOf(ref)
-	args := []string{"mount", "--background", "--raw=" + fmt.Sprint(o.raw), "--timeline=" + fmt.Sprint(o.timeline)}
+	args := []string{"mount", "--background", "--raw=" + fmt.Sprint(o.raw), "--raw-formats=" + fmt.Sprint(o.formats), "--timeline=" + fmt.Sprint(o.timeline)}
 	for _, opt := range o.options {
 		args = append(args, "-o", opt)
 	}
@@ -245,10 +252,13 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 		o.parsed.Image = s.file
 	}
 	t, err := s.tree(ctx, o.ref.Part, o.raw)
-	if err != nil {
-		s.close()
-		return nil, err
+	if err == nil && o.formats {
+		err = s.addFormats(t)
 	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	t.SetTime(s.when)
 	t.OnClose(s.close)
 	return t, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"vitrine/blockdev"
 	"vitrine/device"
 	"vitrine/mount"
 	"vitrine/reader"
@@ -30,7 +31,9 @@ type shelf struct {
 	file  string // of an image: the member's file
 	point string // of an image: its number
 	when  time.Time
-	disk  mount.RawView // the whole disk; nil where it is one file system
+	first blockdev.Device // of an image: the first disk, for other formats
+	seed  []byte          // of an image: what their identifiers are made of
+	disk  mount.RawView   // the whole disk; nil where it is one file system
 	parts []*part
 	close func() error
 }

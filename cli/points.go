@@ -51,6 +51,10 @@ func pointShelf(p *reader.Point, name string) *shelf {
 	self := p.Tail().Self
 	s := &shelf{name: name, file: p.Path(), point: fmt.Sprint(self.Number), when: self.Time(), close: p.Close}
 	for _, d := range p.Disks() {
+		if s.first == nil {
+			root := p.Tail().Root
+			s.first, s.seed = viewDevice{d.View}, root[:]
+		}
 		if s.disk == nil {
 			s.disk = viewFile{View: d.View, used: usedOf(d.Meta)}
 		}

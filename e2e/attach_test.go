@@ -175,3 +175,17 @@ func zombie(pid int) bool {
 	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return strings.Contains(string(b), ") Z ")
 }
+
+// TestRawFormats has qemu compare the virtual files of a mount with the disk.
+func TestRawFormats(t *testing.T) {
+	img, images, dir := threeSystems(t), t.TempDir(), t.TempDir()
+	vitrine(t, "capture", img, "-o", images, "--all-sectors")
+	vitrine(t, "mount", images, dir, "--raw", "--raw-formats", "--background")
+	defer vitrine(t, "unmount", dir)
+	sh(t, "qemu-img", "compare", "-U", "-f", "raw", "-F", "vpc", img, filepath.Join(dir, "disk.vhd"))
+	sh(t, "qemu-img", "compare", "-U", "-f", "raw", "-F", "vmdk", img, filepath.Join(dir, "disk.vmdk"))
+	sh(t, "cmp", img, filepath.Join(dir, "disk.raw"))
+	if out := sh(t, "qemu-img", "info", "-U", filepath.Join(dir, "disk.vhd")); !strings.Contains(out, "128 MiB") {
+		t.Error(out)
+	}
+}
