@@ -5,8 +5,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -X vitrine/cli.Version=$(VERSION)
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 SYSTEMS  = linux/amd64 linux/arm64 windows/amd64 windows/arm64
-# e2e drives Linux tools.
-PORTABLE = $(shell $(GO) list ./... | grep -v /e2e)
+# e2e and bench drive Linux tools.
+PORTABLE = $(shell $(GO) list ./... | grep -v -e /e2e -e /bench)
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
