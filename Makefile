@@ -2,7 +2,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  = -X vitrine/cli.Version=$(VERSION)
+LDFLAGS  = -s -w -X vitrine/cli.Version=$(VERSION)
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 SYSTEMS  = linux/amd64 linux/arm64 windows/amd64 windows/arm64
 # e2e and bench drive Linux tools.
