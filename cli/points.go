@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"vitrine/blockdev/image"
 	"vitrine/index"
 	"vitrine/mount"
 	"vitrine/reader"
@@ -53,7 +54,7 @@ func pointShelf(p *reader.Point, name string) *shelf {
 	for _, d := range p.Disks() {
 		if s.first == nil {
 			root := p.Tail().Root
-			s.first, s.seed = viewDevice{d.View}, root[:]
+			s.first, s.seed = image.Device(d.View), root[:]
 		}
 		if s.disk == nil {
 			s.disk = viewFile{View: d.View, used: usedOf(d.Meta)}

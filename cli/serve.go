@@ -14,9 +14,9 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
-	"github.com/zeebo/blake3"
 
 	"vitrine/blockdev"
+	"vitrine/blockdev/image"
 	"vitrine/blockdev/iscsi"
 	"vitrine/blockdev/nbd"
 	"vitrine/blockdev/overlay"
@@ -108,17 +108,6 @@ func (o *serveOptions) overlayFlags(c *cobra.Command) {
 	f.BoolVar(&o.fill, "zero-unreadable", false, "give zeros for what could not be read at capture, not errors")
 }
 
-// viewDevice is a view as package blockdev sees it.
-type viewDevice struct{ *reader.View }
-
-// deviceKinds translate what the index says of a range.
-var deviceKinds = map[index.Kind]blockdev.Kind{index.Data: blockdev.Data, index.Zero: blockdev.Zero, index.Hole: blockdev.Hole,
-	index.NotCaptured: blockdev.NotCaptured, index.Unreadable: blockdev.Unreadable}
-
-func (d viewDevice) Extents(ctx context.Context, off, n int64, yield func(off, n int64, k blockdev.Kind) bool) error {
-	return d.View.Extents(ctx, off, n, func(x reader.Extent) bool { return yield(x.Off, x.Len, deviceKinds[x.Kind]) })
-}
-
 // served is one disk or partition of an open point.
 type served struct {
 	name, about string
@@ -130,12 +119,12 @@ type served struct {
 func servedOf(p *reader.Point, part int) (list []served, err error) {
 	for _, d := range p.Disks() {
 		if d.Meta.Table != volume.TableNone && part == 0 {
-			list = append(list, served{"disk", "the whole disk", viewDevice{d.View}, nil})
+			list = append(list, served{"disk", "the whole disk", image.Device(d.View), nil})
 		}
 		for _, pt := range d.Partitions {
 			if part == 0 || part == pt.Meta.Number {
 				about := strings.TrimSpace(pt.Meta.FS + " " + pt.Meta.Label)
-				list = append(list, served{fmt.Sprintf("partition-%d", pt.Meta.Number), about, viewDevice{pt.View}, pt.Meta})
+				list = append(list, served{fmt.Sprintf("partition-%d", pt.Meta.Number), about, image.Device(pt.View), pt.Meta})
 			}
 		}
 	}
@@ -200,10 +189,7 @@ func (o *serveOptions) openOverlay(s served, id overlay.ID, opts overlay.Options
 }
 
 // overlayID ties an overlay to one disk or partition of one point.
-func overlayID(p *reader.Point, name string) (id overlay.ID) {
-	root := p.Tail().Root
-	return blake3.Sum256(append(root[:], name...))
-}
+func overlayID(p *reader.Point, name string) overlay.ID { return image.ID(p.Tail().Root, name) }
 
 func serveNBD(ctx context.Context, e *env, o *serveOptions, arg string) error {
 	boundMemory(wideHeapLimit)
