@@ -17,6 +17,7 @@ packages='
 	fdisk
 	fio
 	fuse3
+	gcc-mingw-w64-x86-64-win32
 	gdisk
 	gzip
 	libglib2.0-bin
@@ -35,6 +36,8 @@ packages='
 	tar
 	util-linux
 	wimtools
+	wine
+	wine64
 	xfsprogs
 	xz-utils
 	zstd
