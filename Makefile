@@ -28,7 +28,8 @@ test: setup ## every test that a change must pass
 	GOOS=windows $(GO) vet $(PORTABLE)
 	$(GO) test -timeout 20m ./...
 
-test-long: setup ## the tests that take minutes: endurance, kill -9, big volumes
+test-long: ## the tests that take minutes: endurance, kill -9, big volumes, virtual machines
+	scripts/setup.sh --long
 	$(GO) test -tags long -timeout 120m ./...
 
 race: setup ## every test with the race detector

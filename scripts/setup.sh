@@ -2,7 +2,10 @@
 # Installs what the tests need beside Go, by name, on Debian and Ubuntu. What
 # is there already is left alone. Run as root, or with sudo at hand.
 #
-# This is the only list. Not in it on purpose: "fuse", which removes fuse3.
+#	scripts/setup.sh          what every test run needs
+#	scripts/setup.sh --long   also what the long tests need: virtual machines
+#
+# These are the only lists. Not in them on purpose: "fuse", which removes fuse3.
 set -eu
 
 packages='
@@ -26,10 +29,9 @@ packages='
 	mount
 	nbdkit
 	ntfs-3g
-	ovmf
 	parted
 	procps
-	qemu-system-x86
+	qemu-block-extra
 	qemu-utils
 	sleuthkit
 	time
@@ -43,26 +45,65 @@ packages='
 	zstd
 '
 
-missing=
-for p in $packages; do
-	if ! dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then
-		missing="$missing $p"
+# Virtual machines, and what is put into them.
+if [ "${1:-}" = --long ]; then
+	packages="$packages
+	busybox-static
+	cpio
+	mtools
+	nbd-client
+	ovmf
+	qemu-system-x86
+	syslinux
+	syslinux-common
+"
+fi
+
+# install PACKAGE...: those that are missing.
+install() {
+	missing=
+	for p in "$@"; do
+		if ! dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then
+			missing="$missing $p"
+		fi
+	done
+	if [ -z "$missing" ]; then
+		echo "setup: everything is installed"
+		return
 	fi
-done
-if [ -z "$missing" ]; then
-	echo "setup: everything is installed"
-	exit 0
-fi
-if ! command -v apt-get >/dev/null; then
-	echo "setup: this system has no apt-get; install the counterparts of:$missing" >&2
-	exit 6
-fi
-sudo=
-if [ "$(id -u)" != 0 ]; then
-	sudo=sudo
-fi
-echo "setup: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
+	if ! command -v apt-get >/dev/null; then
+		echo "setup: this system has no apt-get; install the counterparts of:$missing" >&2
+		exit 6
+	fi
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		sudo=sudo
+	fi
+	echo "setup: installing$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	$sudo apt-get update -qq
+	# shellcheck disable=SC2086 # names without spaces, meant to be split
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+}
+
+# unpack PACKAGE...: into bin/lab without installing them. Installed, a kernel
+# would make itself the machine's next, and services would start.
+unpack() {
+	lab=$(dirname "$0")/../bin/lab
+	mkdir -p "$lab/debs"
+	for p in "$@"; do
+		[ -e "$lab/debs/$p" ] && continue
+		echo "setup: unpacking $p into bin/lab"
+		(cd "$lab/debs" && apt-get -o APT::Sandbox::User=root download -qq "$p")
+		dpkg-deb -x "$lab/debs/$p"_*.deb "$lab"
+		rm "$lab/debs/$p"_*.deb
+		: >"$lab/debs/$p"
+	done
+}
+
 # shellcheck disable=SC2086 # names without spaces, meant to be split
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+install $packages
+if [ "${1:-}" = --long ]; then
+	kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
+	unpack "$kernel" open-iscsi libisns0 libopeniscsiusr systemd-boot-efi
+fi
