@@ -176,7 +176,7 @@ func (e *env) serveDisk(ctx context.Context, d *attach.Disk, r mount.Record) err
 		return nil
 	case <-ctx.Done():
 	}
-	if err := d.LoopDevice.Detach(); err != nil {
+	if err := d.Detach(context.WithoutCancel(ctx)); err != nil {
 		fmt.Fprintln(os.Stderr, oneLine(err.Error())+"; it ends when they have finished")
 		d.Release()
 	}

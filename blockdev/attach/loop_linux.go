@@ -103,31 +103,40 @@ func configure(dev, file *os.File, o LoopOptions, direct bool) error {
 
 // tell adds the partitions that the caller knows if the kernel found none.
 func (l *LoopDevice) tell(o LoopOptions) error {
-	if o.NoPartitions || len(l.nodes()) > 0 {
+	if o.NoPartitions {
 		return nil
 	}
-	for _, p := range o.Partitions {
-		if err := l.add(p); err != nil {
-			l.f.Close()
-			return fmt.Errorf("%s: partition %d: %w", l.Path(), p.Number, err)
+	err := addPartitions(l.f, o.Partitions)
+	if err != nil {
+		l.f.Close()
+	}
+	return err
+}
+
+// addPartitions tells the kernel of partitions if it found none by itself.
+func addPartitions(dev *os.File, table []Partition) error {
+	if len(nodes(dev.Name())) > 0 {
+		return nil
+	}
+	for _, p := range table {
+		b := unix.BlkpgPartition{Start: p.Off, Length: p.Len, Pno: int32(p.Number)}
+		if err := blkpg(dev, unix.BLKPG_ADD_PARTITION, b); err != nil {
+			return fmt.Errorf("%s: partition %d: %w", dev.Name(), p.Number, err)
 		}
 	}
 	return nil
 }
 
-func (l *LoopDevice) add(p Partition) error {
-	b := unix.BlkpgPartition{Start: p.Off, Length: p.Len, Pno: int32(p.Number)}
-	arg := unix.BlkpgIoctlArg{Op: unix.BLKPG_ADD_PARTITION, Datalen: int32(unsafe.Sizeof(b)), Data: (*byte)(unsafe.Pointer(&b))}
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, l.f.Fd(), unix.BLKPG, uintptr(unsafe.Pointer(&arg)))
+func blkpg(dev *os.File, op int32, b unix.BlkpgPartition) error {
+	arg := unix.BlkpgIoctlArg{Op: op, Datalen: int32(unsafe.Sizeof(b)), Data: (*byte)(unsafe.Pointer(&b))}
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, dev.Fd(), unix.BLKPG, uintptr(unsafe.Pointer(&arg)))
 	if errno != 0 {
 		return errno
 	}
 	return nil
 }
 
-// nodes lists the device's partitions in /sys.
-func (l *LoopDevice) nodes() []string { return nodes(l.Path()) }
-
+// nodes lists a device's partitions in /sys.
 func nodes(path string) []string {
 	name := filepath.Base(path)
 	found, _ := filepath.Glob("/sys/block/" + name + "/" + name + "p*")
