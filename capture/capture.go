@@ -151,7 +151,7 @@ func (c *capturer) fill(ctx context.Context) (err error) {
 	if err := c.writer.Plan(c.plan.meta, streams); err != nil {
 		return &outputError{err}
 	}
-	c.meter.phase(PhaseRead, func(e *Event) { e.Total = c.plan.total })
+	c.meter.phase(PhaseRead, func(e *Event) { e.Total, e.Path = c.plan.total, c.out.files[0] })
 	c.line = newPipeline(c.plan, c.reader, &c.o, c.writer, c.meter)
 	c.out.strict = false
 	defer func() { c.out.strict = true }()

@@ -3,6 +3,8 @@ package capture
 import (
 	"sync"
 	"time"
+
+	"vitrine/index"
 )
 
 // meter reports progress several times a second.
@@ -80,10 +82,11 @@ func (m *meter) item(s string) {
 	m.mu.Unlock()
 }
 
-func (m *meter) add(n, stored, changed, unreadable int64) {
+// add counts n bytes more, of which s tells what became.
+func (m *meter) add(n int64, s *index.Stats) {
 	m.mu.Lock()
 	m.ev.Done += n
-	m.ev.Stored, m.ev.Changed, m.ev.Unreadable = stored, changed, unreadable
+	m.ev.Stored, m.ev.Changed, m.ev.Data, m.ev.Unreadable = s.Stored, s.Changed, s.Changed+s.Same, s.Unreadable
 	m.mu.Unlock()
 }
 

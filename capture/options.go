@@ -141,7 +141,9 @@ type Event struct {
 	Total      int64  // bytes of the source to take, 0 in PhasePlan
 	Stored     int64  // bytes of stored chunks so far
 	Changed    int64  // plain bytes of them
+	Data       int64  // plain bytes of all chunks so far, the parent's too
 	Unreadable int64  // bytes
+	Path       string // the file that is written, "" before there is one
 }
 
 // Result is a finished member.

@@ -291,7 +291,7 @@ func (l *pipeline) account(j *job) {
 		l.whyNot = j.uncompared
 	}
 	l.stats.Unreadable += j.lost
-	l.meter.add(j.bytes, l.stats.Stored, l.stats.Changed, l.stats.Unreadable)
+	l.meter.add(j.bytes, &l.stats)
 }
 
 // goTo records the open leaf and, where the parent knows more, the empty leaves

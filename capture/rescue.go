@@ -167,7 +167,7 @@ func (r *rescuer) salvage(ctx context.Context) (*Result, error) {
 			return nil
 		},
 		Progress: func(addr int64) error {
-			r.meter.add(addr-at, 0, 0, 0)
+			r.meter.add(addr-at, &index.Stats{})
 			at = addr
 			return ctx.Err()
 		},

@@ -147,12 +147,15 @@ func makeDir(dir string) (made bool, err error) {
 }
 
 // captureRun are the options of package capture, completed step by step.
-type captureRun struct{ capture.Options }
+type captureRun struct {
+	capture.Options
+	onto *reader.Point // the Parent; nil: none
+}
 
 func (o *captureOptions) options(src *device.Device) *captureRun {
 	level, _ := capture.ParseLevel(o.level)
 	host, _ := os.Hostname()
-	r := &captureRun{capture.Options{
+	r := &captureRun{Options: capture.Options{
 		Dir: o.dir, Prefix: o.name, Partitions: o.partitions, AllSectors: o.allSectors, Exclude: o.exclude,
 		Level: level, Split: int64(o.split), SectorSize: src.SectorSize(), Comment: o.comment,
 		Tool: "vitrine " + version(), Host: host, SourceName: sourceName(o.source),
@@ -174,7 +177,7 @@ func sourceName(path string) string {
 
 // use makes the capture one onto parent.
 func (r *captureRun) use(parent *reader.Point, o *captureOptions) {
-	r.Parent, r.Force = parent, o.force
+	r.Parent, r.onto, r.Force = parent, parent, o.force
 	r.Folders = []string{filepath.Dir(parent.Path())}
 	if o.differential {
 		r.Kind = index.Differential
@@ -221,10 +224,12 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 	}
 	m := e.progress()
 	defer m.abandon()
-	r.Progress = captureProgress(m)
+	show := &captureShow{m: m}
 	if o.verify {
-		r.Verify = func(ctx context.Context, path string) error { return e.proveCapture(ctx, path, m) }
+		show.proof = newForecast(r.onto)
+		r.Verify = func(ctx context.Context, path string) error { return e.proveCapture(ctx, path, show) }
 	}
+	r.Progress = show.event
 	res, err := capture.Run(ctx, src, r.Options)
 	if err != nil {
 		return captureFailed(res, err)
@@ -235,31 +240,6 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 		e.proved(res.Path)
 	}
 	return err
-}
-
-// captureProgress shows the events of a capture.
-func captureProgress(m *meter) func(capture.Event) {
-	words := map[capture.Phase]string{capture.PhasePlan: "planning", capture.PhaseRead: "capturing", capture.PhaseFinish: "finishing"}
-	shown := capture.Phase("")
-	return func(ev capture.Event) {
-		word := words[ev.Phase]
-		if word == "" { // verifying has a meter of its own
-			if shown == capture.PhaseRead {
-				m.at(ev.Done, ev.Total, "")
-			}
-			shown = ev.Phase
-			return
-		}
-		switch {
-		case ev.Phase == shown:
-		case ev.Phase == capture.PhaseFinish:
-			m.word(word)
-		default:
-			m.begin(word, ev.Total)
-		}
-		shown = ev.Phase
-		m.at(ev.Done, ev.Total, ev.Item)
-	}
 }
 
 // captureFailed words what there is after a capture that failed.

@@ -31,9 +31,18 @@ type meter struct {
 	total  int64 // 0: not known
 	rate   rateWindow
 	start  time.Time // of the phase
+	from   int64     // done when the phase began
+	pace   float64   // expected of the phase until it is measured, bytes a second; 0: none
+	later  []leg     // what of total comes after the phase
 	told   time.Time // last line or object
 	drawn  bool      // a status line stands on the terminal
 	closed bool
+}
+
+// leg is a later part of a job, with a pace of its own.
+type leg struct {
+	bytes int64   // of the job's total
+	pace  float64 // bytes a second that are expected; 0: as at present
 }
 
 // progress starts a meter, or returns nil when none is wanted. The caller must
@@ -71,10 +80,36 @@ func (m *meter) begin(phase string, total int64) {
 	now := m.now()
 	m.phase, m.item, m.done, m.total = phase, "", 0, total
 	m.start, m.rate = now, rateWindow{}
+	m.from, m.pace, m.later = 0, 0, nil
 	m.rate.add(now, 0)
 	if m.told.IsZero() {
 		m.told = now
 	}
+}
+
+// step goes on to the next part of the same job: what is done and the total
+// stay, the rate is measured anew. Until it is, the part is expected to go at
+// pace bytes a second; 0: nothing is expected. No later parts remain.
+func (m *meter) step(phase string, pace float64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	m.phase, m.item, m.start, m.rate = phase, "", now, rateWindow{}
+	m.from, m.pace, m.later = m.done, pace, nil
+	m.rate.add(now, m.done)
+}
+
+// ahead tells what of the total comes after the part at hand.
+func (m *meter) ahead(later ...leg) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.later = later
 }
 
 // add counts n more bytes done.
@@ -213,12 +248,32 @@ func percent(done, total int64, complete bool) int {
 	return int(min(99, 100*float64(done)/float64(total)))
 }
 
+// remaining is the time until all of the job is done.
 func (m *meter) remaining(now time.Time, rate float64) (time.Duration, bool) {
-	if m.total <= 0 || rate <= 0 || m.done <= 0 || now.Sub(m.start) < sureAfter {
+	if m.total <= 0 {
 		return 0, false
 	}
-	left := float64(m.total-m.done)/rate - m.rate.sinceChange(now).Seconds()
-	return time.Duration(max(left, 0) * float64(time.Second)), true
+	left, after := m.total-m.done, 0.0
+	for _, l := range m.later {
+		left -= l.bytes
+		if l.pace <= 0 {
+			l.pace = rate
+		}
+		after += float64(l.bytes) / l.pace
+	}
+	here, ok := m.here(now, float64(left), rate)
+	return time.Duration((max(here, 0) + after) * float64(time.Second)), ok
+}
+
+// here is the time that the part at hand still takes, in seconds.
+func (m *meter) here(now time.Time, left, rate float64) (float64, bool) {
+	switch {
+	case rate > 0 && m.done > m.from && now.Sub(m.start) >= sureAfter:
+		return left/rate - m.rate.sinceChange(now).Seconds(), true
+	case m.pace > 0:
+		return left/m.pace - m.rate.sinceChange(now).Seconds(), true
+	}
+	return 0, false
 }
 
 // show tells the state, if it is time to.

@@ -149,7 +149,7 @@ func (e *env) agree(p *restore.Plan, o *restoreOptions) error {
 func (e *env) restore(ctx context.Context, plan *restore.Plan, t *device.Target) error {
 	m := e.progress()
 	defer m.abandon()
-	r, err := plan.Run(ctx, restoreProgress(m))
+	r, err := plan.Run(ctx, newRestoreShow(m, plan, t).event)
 	if err != nil {
 		return errors.Join(restoreFailed(err, t), giveUp(t, err))
 	}
@@ -174,19 +174,6 @@ func giveUp(t *device.Target, err error) error {
 		return t.Close()
 	}
 	return t.Abandon()
-}
-
-func restoreProgress(m *meter) func(restore.Progress) {
-	words := map[restore.Phase]string{restore.Prepare: "preparing", restore.Write: "writing", restore.Flush: "syncing", restore.Prove: "reading back", restore.Done: "done"}
-	begun := false
-	return func(p restore.Progress) {
-		if !begun {
-			m.begin(words[p.Phase], p.Total)
-			begun = true
-		}
-		m.word(words[p.Phase])
-		m.at(p.Done, p.Total, "")
-	}
 }
 
 // restoreFailed adds what state the target is in.

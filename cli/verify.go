@@ -78,7 +78,7 @@ func runVerify(ctx context.Context, e *env, arg string, o reader.VerifyOptions) 
 	defer p.Close()
 	m := e.progress()
 	defer m.abandon()
-	r, err := verifyPoint(ctx, p, o, m)
+	r, err := verifyPoint(ctx, p, o, verifyShow(m))
 	if err != nil {
 		return err
 	}
@@ -86,32 +86,46 @@ func runVerify(ctx context.Context, e *env, arg string, o reader.VerifyOptions) 
 	return e.verified(p, r)
 }
 
-// verifyPoint verifies with progress on m, phase by phase.
-func verifyPoint(ctx context.Context, p *reader.Point, o reader.VerifyOptions, m *meter) (*reader.VerifyReport, error) {
+// verifyStep is how far a verification is. Only contents have a total, in
+// bytes, unless they are not read: all before takes next to no time.
+type verifyStep struct {
+	word, item  string
+	done, total int64
+}
+
+// verifyPoint verifies and tells show how far it is.
+func verifyPoint(ctx context.Context, p *reader.Point, o reader.VerifyOptions, show func(verifyStep)) (*reader.VerifyReport, error) {
 	words := map[string]string{"files": "looking for members", "index": "proving the index", "contents": "proving contents"}
-	phase := ""
 	o.Progress = func(v reader.VerifyProgress) {
-		if v.Phase != phase {
-			phase = v.Phase
-			m.begin(words[phase], 0)
+		s := verifyStep{words[v.Phase], v.Item, v.Done, v.Total}
+		if v.Phase == "files" || v.Phase == "index" && o.Level > reader.Structure {
+			s.done, s.total = 0, 0
 		}
-		if phase == "files" {
-			m.name(v.Item) // counts members, not bytes
-			return
-		}
-		m.at(v.Done, v.Total, v.Item)
+		show(s)
 	}
 	return reader.Verify(ctx, p, o)
 }
 
+// verifyShow shows the steps on m.
+func verifyShow(m *meter) func(verifyStep) {
+	word := ""
+	return func(s verifyStep) {
+		if s.word != word {
+			word = s.word
+			m.begin(word, s.total)
+		}
+		m.at(s.done, s.total, s.item)
+	}
+}
+
 // proveCapture is capture --verify.
-func (e *env) proveCapture(ctx context.Context, path string, m *meter) error {
+func (e *env) proveCapture(ctx context.Context, path string, show *captureShow) error {
 	p, err := reader.Open(ctx, path, reader.Options{Search: e.search})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	r, err := verifyPoint(ctx, p, reader.VerifyOptions{Level: reader.Full}, m)
+	r, err := verifyPoint(ctx, p, reader.VerifyOptions{Level: reader.Full}, show.proving)
 	if err != nil {
 		return err
 	}

@@ -95,22 +95,64 @@ func dataClusters(t *testing.T, img string, marks map[string]bool) (offs []int64
 	}
 }
 
-// TestProgressIsTrue captures from a source of a steady rate and holds each
-// event's remaining time against what it then took.
+// TestProgressIsTrue works with disks of steady rates and holds each event's
+// remaining time against what it then took.
 func TestProgressIsTrue(t *testing.T) {
-	img, dir := makeVolume(t, 1<<30), t.TempDir()
+	img := makeVolume(t, 1<<30)
 	r := rand.New(rand.NewPCG(4, 4))
 	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 300<<20)) })
-	slow := filepath.Join(dir, "slow")
-	os.Mkdir(slow, 0o755)
-	serve := exec.Command("nbdfuse", slow, "--command", "nbdkit", "-s", "--filter=rate", "file", img, "rate=160M")
+	images := t.TempDir()
+	vitrine(t, "capture", img, "-o", images)
+	slowImages := slowFolder(t, 100)
+	t.Run("capture", func(t *testing.T) {
+		checkProgress(t, "capture", slowDisk(t, img, 100), "-o", t.TempDir(), "--json")
+	})
+	t.Run("capture onto", func(t *testing.T) {
+		checkProgress(t, "capture", slowDisk(t, img, 100), "-o", images, "--onto", images, "--json", "--verify")
+	})
+	t.Run("capture verify", func(t *testing.T) {
+		checkProgress(t, "capture", slowDisk(t, img, 60), "-o", slowImages, "--verify", "--json")
+	})
+	t.Run("capture verify from a quick disk", func(t *testing.T) {
+		checkProgress(t, "capture", slowDisk(t, img, 200), "-o", slowImages, "--verify", "--json")
+	})
+	t.Run("verify", func(t *testing.T) {
+		set := setOf(t, images)
+		sh(t, "cp", filepath.Join(images, set+"-0000.vtr"), filepath.Join(slowImages, "alone.vtr"))
+		dropCaches(t)
+		checkProgress(t, "verify", filepath.Join(slowImages, "alone.vtr"), "--json")
+	})
+	t.Run("restore", func(t *testing.T) {
+		target := filepath.Join(t.TempDir(), "target")
+		sh(t, "truncate", "-s", "1G", target)
+		checkProgress(t, "restore", images+"@0", slowDisk(t, target, 60), "--yes", "--json")
+	})
+	t.Run("restore from a slow disk", func(t *testing.T) {
+		dropCaches(t)
+		checkProgress(t, "restore", filepath.Join(slowImages, "alone.vtr"), filepath.Join(t.TempDir(), "new"), "--yes", "--json")
+	})
+	t.Run("cp", func(t *testing.T) {
+		dropCaches(t)
+		checkProgress(t, "cp", filepath.Join(slowImages, "alone.vtr")+":/big", t.TempDir(), "--json")
+	})
+}
+
+// slowDisk gives file as a loop device that reads and writes rate MiB a second.
+func slowDisk(t *testing.T, file string, rate int) string {
+	t.Helper()
+	dir := t.TempDir()
+	serve := exec.Command("nbdfuse", dir, "--command", "nbdkit", "-s", "--filter=rate", "file", file,
+		fmt.Sprintf("rate=%dM", rate*8), "burstiness=0.1")
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer serve.Wait()
-	defer exec.Command("fusermount3", "-u", slow).Run()
+	t.Cleanup(func() {
+		exec.Command("fusermount3", "-u", dir).Run()
+		serve.Wait()
+	})
+	nbd := filepath.Join(dir, "nbd")
 	for i := 0; ; i++ {
-		if fi, err := os.Stat(filepath.Join(slow, "nbd")); err == nil && fi.Size() > 0 {
+		if fi, err := os.Stat(nbd); err == nil && fi.Size() > 0 {
 			break
 		}
 		if i > 100 {
@@ -118,7 +160,28 @@ func TestProgressIsTrue(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	checkProgress(t, "capture", filepath.Join(slow, "nbd"), "-o", t.TempDir(), "--json")
+	dev := strings.TrimSpace(sh(t, "losetup", "-f", "--show", nbd))
+	t.Cleanup(func() { exec.Command("losetup", "-d", dev).Run() })
+	return dev
+}
+
+// slowFolder is a folder on a disk that reads and writes rate MiB a second.
+func slowFolder(t *testing.T, rate int) string {
+	t.Helper()
+	file, dir := filepath.Join(t.TempDir(), "disk"), t.TempDir()
+	sh(t, "truncate", "-s", "3G", file)
+	sh(t, "mkfs.ext4", "-q", file)
+	sh(t, "mount", slowDisk(t, file, rate), dir)
+	t.Cleanup(func() { sh(t, "umount", dir) })
+	return dir
+}
+
+func dropCaches(t *testing.T) {
+	t.Helper()
+	sh(t, "sync")
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // progressEvent is what --json prints while a command works.

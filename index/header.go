@@ -11,6 +11,7 @@ const (
 	version     = 1
 	blockLog2   = 16
 	hashBLAKE3  = 1
+	headerUsed  = 184 // bytes that are not always zero, the CRC apart
 )
 
 // Features of a member. Unknown incompatible bits refuse the member; unknown

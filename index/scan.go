@@ -140,9 +140,8 @@ func (s *scanner) dispatch(p *preamble, b []byte) (ok bool, err error) {
 }
 
 func (s *scanner) plan(table, body []byte, err *error) bool {
-	f, doc := fields{b: table}, planDoc{}
-	plain := f.u32()
-	if f.bad || plain > MaxMeta || unpackJSON(body, int(plain), &doc) != nil || doc.Meta == nil || len(doc.Streams) > MaxStreams {
+	doc := decodePlan(table, body)
+	if doc == nil {
 		return false
 	}
 	var streams []StreamRoot
@@ -157,6 +156,16 @@ func (s *scanner) plan(table, body []byte, err *error) bool {
 		*err = s.v.Plan(doc.Meta, streams)
 	}
 	return true
+}
+
+// decodePlan decodes a plan; nil: it is damaged.
+func decodePlan(table, body []byte) *planDoc {
+	f, doc := fields{b: table}, planDoc{}
+	plain := f.u32()
+	if f.bad || plain > MaxMeta || unpackJSON(body, int(plain), &doc) != nil || doc.Meta == nil || len(doc.Streams) > MaxStreams {
+		return nil
+	}
+	return &doc
 }
 
 func (s *scanner) segment(p *preamble, head, body []byte, whole bool, err *error) bool {

@@ -188,7 +188,7 @@ func (w *Writer) Plan(m *Meta, streams []StreamRoot) error {
 	if len(streams) > MaxStreams {
 		return w.fail(errors.New("too many partitions"))
 	}
-	doc := planDoc{Meta: m}
+	doc := planDoc{Meta: m, Header: w.headerOf(0).encode()[:headerUsed]}
 	for _, s := range streams {
 		if s.Size < 0 || s.Blocks() > MaxBlocks || s.ID >= tagDirectory {
 			return w.fail(fmt.Errorf("stream %d of %d bytes is out of range", s.ID, s.Size))
@@ -212,6 +212,7 @@ func (w *Writer) Plan(m *Meta, streams []StreamRoot) error {
 type planDoc struct {
 	Meta    *Meta        `json:"meta"`
 	Streams []planStream `json:"streams"`
+	Header  []byte       `json:"header"` // of part 0, without the zeros and the CRC behind it
 }
 
 type planStream struct {

@@ -361,12 +361,17 @@ func (p *Plan) work() int64 {
 	return p.Data + p.Zero + p.Unreadable
 }
 
+// Proof is how much is read back at the end.
+func (p *Plan) Proof() int64 {
+	if p.opts.SkipProof {
+		return 0
+	}
+	return p.work()
+}
+
 // Total is the work of the whole run, as [Progress] counts it.
 func (p *Plan) Total() int64 {
-	n := p.work()
-	if !p.opts.SkipProof {
-		n *= 2
-	}
+	n := p.work() + p.Proof()
 	if p.opts.ZeroFree && !p.Fresh {
 		n += p.Free + p.NotCaptured
 	}
