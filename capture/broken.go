@@ -7,7 +7,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
+	"strconv"
 
 	"vitrine/index"
 )
@@ -31,7 +33,7 @@ type brokenPart struct {
 // openBroken opens all parts of the member that path is a part of, as far as
 // they lie in the same folder.
 func openBroken(path string) (*broken, error) {
-	h, err := readHeader(path)
+	h, err := Identify(path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func openBroken(path string) (*broken, error) {
 	}
 	for _, e := range entries {
 		name := filepath.Join(filepath.Dir(path), e.Name())
-		if p := headerOf(name); p != nil && p.Set == h.Set && p.UID == h.UID {
+		if p := partOf(name, h); p != nil {
 			err = errors.Join(err, b.add(name, p))
 		}
 	}
@@ -59,18 +61,67 @@ func openBroken(path string) (*broken, error) {
 	return b, nil
 }
 
-func readHeader(path string) (*index.Header, error) {
+// partOf is the header of the file at path if it is a part of h's member, else
+// nil. Files of other sets by their name are not looked into.
+func partOf(path string, h *index.Header) *index.Header {
+	if numberInName(filepath.Base(path), h.Set) < 0 {
+		if p := headerOf(path); p == nil || p.UID != h.UID {
+			return nil
+		}
+	}
+	p, err := Identify(path)
+	if err != nil || p.Set != h.Set || p.UID != h.UID {
+		return nil
+	}
+	return p
+}
+
+// Identify gives the header of a member's part. If that is damaged, the plan
+// that was written behind it tells the same, and the name which part it is.
+func Identify(path string) (*index.Header, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	h, err := index.ReadHeader(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	h, damage := index.ReadHeader(f)
+	if damage == nil {
+		return h, nil
 	}
-	return h, nil
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if h, err := index.PlannedHeader(f, st.Size()); err == nil {
+		return h, nil
+	}
+	if h, err := placed(path, f, st.Size()); err == nil {
+		return h, nil
+	}
+	return nil, fmt.Errorf("%s: %w", path, damage)
 }
+
+// placed identifies a further part whose header is damaged, with the help of
+// part 0.
+func placed(path string, f *os.File, size int64) (*index.Header, error) {
+	m := furtherPart.FindStringSubmatch(path)
+	if m == nil {
+		return nil, index.ErrNotMember
+	}
+	number, err := strconv.ParseUint(m[2], 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	for _, suffix := range []string{index.UnfinishedSuffix, index.Suffix} {
+		if first, err := Identify(m[1] + suffix); err == nil {
+			return index.PlacedHeader(f, size, first, uint16(number))
+		}
+	}
+	return nil, index.ErrNotMember
+}
+
+// furtherPart is the name of a part other than the first: "…ID-0003-02.vtr".
+var furtherPart = regexp.MustCompile(`^(.*[0-9A-Fa-f]{16}-[0-9]{4,10})-([0-9]{2,5})\.[^/\\]+$`)
 
 func (b *broken) add(path string, h *index.Header) error {
 	f, err := os.Open(path)

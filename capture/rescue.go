@@ -61,6 +61,7 @@ type rescuer struct {
 	b     *broken
 	st    storage
 	meter *meter
+	began time.Time
 
 	options index.WriterOptions
 	out     *output
@@ -112,7 +113,7 @@ type salvageReport struct {
 const maxSlots = 1 << 16
 
 func (r *rescuer) run(ctx context.Context) (*Result, error) {
-	r.meter = newMeter(r.o.Progress)
+	r.began, r.meter = time.Now(), newMeter(r.o.Progress)
 	defer r.meter.stop()
 	if err := r.prepare(); err != nil {
 		return nil, err
@@ -476,6 +477,21 @@ func (r *rescuer) describe() {
 	say(c.bad, "%d blocks are damaged and marked as unreadable", c.bad)
 	say(c.gaps, "%d places of the unfinished file, %d bytes, could not be understood", c.gaps, c.gapBytes)
 	say(c.missing, "%d blocks were not captured, or were free, and are marked as unreadable", c.missing)
-	say(int64(len(r.segs)), "what was not captured before the end is as in the parent, if there is one")
-	m.Stats = &index.Stats{Read: r.b.size, Changed: (c.chunks - c.bad) * index.BlockSize, Chunks: c.chunks - c.bad, Unreadable: (c.bad + c.missing) * index.BlockSize}
+	if p := r.b.header.ParentNumber; p != index.NoParent {
+		say(1, "what was not captured before the end is shown as it was in point %d", p)
+	}
+	m.Stats = &index.Stats{Used: inUse(m), Stored: r.used, NanosTaken: int64(time.Since(r.began)),
+		Read: r.b.size, Changed: (c.chunks - c.bad) * index.BlockSize, Chunks: c.chunks - c.bad, Unreadable: (c.bad + c.missing) * index.BlockSize}
+}
+
+// inUse is what the partitions had in use that were to be captured.
+func inUse(m *index.Meta) (n int64) {
+	for _, d := range m.Disks {
+		for _, p := range d.Partitions {
+			if p.Mode != modeNone {
+				n += p.Used
+			}
+		}
+	}
+	return n
 }

@@ -235,7 +235,7 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 		return captureFailed(res, err)
 	}
 	m.finish()
-	err = e.captured(res, "could not be captured as it should be")
+	err = e.captured(res)
 	if o.verify {
 		e.proved(res.Path)
 	}
@@ -313,10 +313,14 @@ func wholeOf(res *capture.Result) (all []wholeObject) {
 	return all
 }
 
-// captured tells of a new member; lacks words what it lacks.
-func (e *env) captured(res *capture.Result, lacks string) error {
-	o := capturedObject{Set: res.Set.String(), Number: res.Number, Kind: res.Kind.String(), Path: res.Path, Parts: res.Parts, Size: res.Size,
+func newCapturedObject(res *capture.Result) capturedObject {
+	return capturedObject{Set: res.Set.String(), Number: res.Number, Kind: res.Kind.String(), Path: res.Path, Parts: res.Parts, Size: res.Size,
 		Root: res.Root.String(), Stats: res.Meta.Stats, LeftOut: leftOutOf(res.Meta), Whole: wholeOf(res), Incomplete: res.Reasons, Warnings: res.Meta.Warnings}
+}
+
+// captured tells of a new member.
+func (e *env) captured(res *capture.Result) error {
+	o := newCapturedObject(res)
 	if e.json {
 		e.emit("captured", o)
 	} else {
@@ -329,7 +333,7 @@ func (e *env) captured(res *capture.Result, lacks string) error {
 	for _, r := range res.Reasons {
 		hurt.add(e, o.Path, errors.New(r))
 	}
-	return hurt.err(lacks)
+	return hurt.err("could not be captured as it should be")
 }
 
 func leftOutOf(m *index.Meta) (all []index.LeftOut) {
@@ -348,10 +352,7 @@ func (e *env) printCaptured(o *capturedObject) {
 	}
 	fmt.Fprintln(e.Out)
 	if s := o.Stats; s != nil {
-		if s.Used > 0 { // a rescue does not know
-			fmt.Fprintf(e.Out, "%s looked at, ", size(s.Used))
-		}
-		fmt.Fprintf(e.Out, "%s new, stored in %s%s, %s\n", size(s.Changed), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
+		fmt.Fprintf(e.Out, "%s looked at, %s new, stored in %s%s, %s\n", size(s.Used), size(s.Changed), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
 	}
 	for _, p := range o.Whole {
 		fmt.Fprintf(e.Out, "taken whole but for zeros: partition %d (%s), %s\n", p.Number, printable(nonEmpty(p.FS, "nothing known")), size(p.Size))

@@ -81,7 +81,9 @@ func (e *env) printInfo(o *infoObject, chain []reader.Member) error {
 	if m.Comment != "" {
 		row("comment", "%s", m.Comment)
 	}
-	if s := m.Stats; s != nil {
+	if s := m.Stats; s != nil && o.Kind == index.Salvage.String() {
+		row("rescued", "%s of %s in use, out of an unfinished capture", size(s.Changed), size(s.Used))
+	} else if s != nil {
 		row("looked at", "%s", size(s.Used))
 		row("new here", "%s, stored in %s%s", size(s.Changed), size(s.Stored), ratio(s.Changed, s.Stored))
 		row("taken in", "%s, by %s", span(durationOf(s.NanosTaken)), m.Tool)
@@ -130,7 +132,7 @@ func (e *env) printDisk(d *index.Disk) error {
 	fmt.Fprintf(e.Out, "\ndisk of %s, table %s, sectors of %d bytes%s\n", exactSize(d.Size), d.Table, d.SectorSize, diskModel(d))
 	t := newTable(">N", "LABEL", "FILE SYSTEM", ">SIZE", ">IN USE", "TAKEN", "TYPE")
 	for _, p := range d.Partitions {
-		t.row(fmt.Sprint(p.Number), p.Label, p.FS, size(p.Size), size(p.Used), modeWords(p.Mode), nonEmpty(p.Name, p.Type))
+		t.row(fmt.Sprint(p.Number), p.Label, p.FS, size(p.Size), usedWord(&p), modeWords(p.Mode), nonEmpty(p.Name, p.Type))
 	}
 	if err := t.print(e.Out); err != nil {
 		return err
@@ -142,6 +144,15 @@ func (e *env) printDisk(d *index.Disk) error {
 		e.printMissing(&d.Partitions[i])
 	}
 	return nil
+}
+
+// usedWord is what a file system has in use; of one that was taken whole nobody
+// knows.
+func usedWord(p *index.Partition) string {
+	if p.Mode != "used" {
+		return "-"
+	}
+	return size(p.Used)
 }
 
 func diskModel(d *index.Disk) string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"vitrine/capture"
 	"vitrine/index"
 	"vitrine/reader"
 )
@@ -136,22 +137,25 @@ func (e *env) setOf(ctx context.Context, path string) (*reader.Set, error) {
 
 // setOfFile lists the set that a member's file belongs to.
 func setOfFile(ctx context.Context, path string) (*reader.Set, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h, err := index.ReadHeader(f)
-	if err != nil {
-		return nil, at(path, err)
-	}
-	sets, err := reader.ScanDir(ctx, filepath.Dir(path))
+	h, err := capture.Identify(path)
+	sets, serr := reader.ScanDir(ctx, filepath.Dir(path))
 	for _, s := range sets {
-		if s.ID == h.Set {
+		if h != nil && s.ID == h.Set || h == nil && hasFile(s, path) {
 			return s, nil
 		}
 	}
-	return nil, errors.Join(err, at(path, fs.ErrNotExist))
+	return nil, cmp.Or(err, serr, at(path, fs.ErrNotExist))
+}
+
+// hasFile tells whether path is a file of the set.
+func hasFile(s *reader.Set, path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && slices.ContainsFunc(s.Members, func(m reader.Member) bool {
+		return slices.ContainsFunc(m.Parts, func(p string) bool {
+			ps, err := os.Stat(p)
+			return err == nil && os.SameFile(st, ps)
+		})
+	})
 }
 
 // memberObject is a member in --json. Sizes are bytes.
@@ -175,7 +179,9 @@ type memberObject struct {
 	LeftOut int      `json:"left_out,omitempty"`
 	NotRead int64    `json:"unreadable,omitempty"`
 	Lacks   []uint32 `json:"needs_missing,omitempty"` // members that the point needs and that are not here
+	Rescued *uint32  `json:"rescued_by,omitempty"`    // of an unfinished member: the salvage that shows what it holds
 	meta    *index.Meta
+	needs   []string // of a salvage: the UIDs of its ancestors
 }
 
 // setObject is a set in --json.
@@ -198,7 +204,20 @@ func newSetObject(s *reader.Set) setObject {
 		o.Members = append(o.Members, m)
 		o.Size += m.Size
 	}
+	o.markRescued()
 	return o
+}
+
+// markRescued finds the unfinished members that a salvage shows.
+func (o *setObject) markRescued() {
+	for i := range o.Members {
+		for k := range o.Members {
+			u, s := &o.Members[i], &o.Members[k]
+			if u.State == "unfinished" && s.Kind == index.Salvage.String() && slices.Contains(s.needs, u.UID) {
+				u.Rescued = &s.Number
+			}
+		}
+	}
 }
 
 func newMemberObject(m *reader.Member, here map[index.UID]bool) memberObject {
@@ -220,26 +239,35 @@ func newMemberObject(m *reader.Member, here map[index.UID]bool) memberObject {
 	return o
 }
 
-// addMeta reads what only the member's end tells; here are the members that
-// there are, nil when that is of no interest. Where it cannot, the rest
-// still stands.
-func (o *memberObject) addMeta(m *reader.Member, here map[index.UID]bool) {
+// tailOf reads a member's end.
+func tailOf(m *reader.Member) (*index.Tail, error) {
 	f, err := os.Open(m.Parts[len(m.Parts)-1])
 	if err != nil {
-		return
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return
+		return nil, err
 	}
-	t, err := index.ReadTail(f, info.Size())
+	return index.ReadTail(f, info.Size())
+}
+
+// addMeta reads what only the member's end tells; here are the members that
+// there are, nil when that is of no interest. Where it cannot, the rest
+// still stands.
+func (o *memberObject) addMeta(m *reader.Member, here map[index.UID]bool) {
+	t, err := tailOf(m)
 	if err != nil {
 		o.State, o.Error = "damaged", oneLine(err.Error())
 		return
 	}
 	for i := range t.Members {
-		if a := &t.Members[i]; here != nil && a != t.Self && !here[a.UID] {
+		a := &t.Members[i]
+		if a != t.Self && m.Kind == index.Salvage {
+			o.needs = append(o.needs, a.UID.String())
+		}
+		if here != nil && a != t.Self && !here[a.UID] {
 			o.State, o.Lacks = "parent missing", append(o.Lacks, a.Number)
 		}
 	}
@@ -341,6 +369,8 @@ func numbers(list []uint32) string {
 func commentWord(m memberObject) string {
 	var words []string
 	switch {
+	case m.Rescued != nil:
+		words = append(words, fmt.Sprintf("unfinished; point %d shows what it holds, keep it", *m.Rescued))
 	case m.State == "unfinished":
 		words = append(words, "UNFINISHED (vitrine rescue salvages it)")
 	case len(m.Lacks) > 0:
