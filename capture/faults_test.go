@@ -501,3 +501,49 @@ func TestVanished(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRescueWithoutHeader loses the headers of an unfinished member's parts, and
+// header and end of a finished one.
+func TestRescueWithoutHeader(t *testing.T) {
+	src := make(memSource, 12<<20)
+	mix(src, 33)
+	dir := t.TempDir()
+	full, p := take(t, src, Options{Dir: dir, Level: None}, nil)
+	now := bytes.Clone(src)
+	for i := 0; i < len(now); i += 50 << 10 {
+		now[i] ^= 1
+	}
+	inc, _ := take(t, memSource(now), Options{Dir: dir, Level: None, Parent: p, Split: 4 << 20, Prefix: "lost"}, nil)
+	if len(inc.Parts) < 2 {
+		t.Fatal(inc.Parts)
+	}
+	lose := func(path string, off, n int64) {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		f.WriteAt(bytes.Repeat([]byte{0x55}, int(n)), off)
+	}
+	for i, part := range inc.Parts {
+		lose(part, 0, index.HeaderSize)
+		if i == len(inc.Parts)-1 {
+			st, _ := os.Stat(part)
+			lose(part, st.Size()-40<<10, 40<<10)
+		}
+	}
+	for _, part := range inc.Parts {
+		h, err := Identify(part)
+		if err != nil || h.UID != inc.UID || h.Number != 1 || h.ParentUID != full.UID {
+			t.Fatalf("%s: %+v, %v", part, h, err)
+		}
+	}
+	res, err := Rescue(t.Context(), inc.Parts[1], RescueOptions{Parent: p})
+	if err != nil || res.Meta.Stats.Chunks < 60 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	got := make([]byte, len(now)-index.BlockSize) // the last block went with the end
+	if _, err := openReader(t, res.Path).Disks()[0].ReadAt(got, 0); err != nil || !bytes.Equal(got, now[:len(got)]) {
+		t.Fatal(err)
+	}
+}

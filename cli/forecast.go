@@ -24,6 +24,7 @@ type forecast struct {
 	prove float64 // plain bytes a second that one processor decodes and hashes; 0: not known
 	older int64   // bytes of the members in front of the one that is written
 	next  int64   // stored bytes at which the next trial is made
+	began time.Time
 }
 
 // newForecast begins with trials on the parent's largest file, if there is one.
@@ -58,13 +59,18 @@ func (f *forecast) seconds(ev capture.Event) float64 {
 	return secs
 }
 
-// watch makes a trial on the file that is written, if it is time to.
+// watch makes a trial on the file that is written, if it is time to. Writing
+// may be in the way of a trial, but reading is hardly ever slower than writing.
 func (f *forecast) watch(ev capture.Event) {
+	if f.began.IsZero() {
+		f.began = time.Now()
+	}
 	if ev.Path == "" || ev.Stored < max(f.next, trialBytes/4) {
 		return
 	}
 	f.next = 2 * ev.Stored
 	f.try(ev.Path)
+	f.read = max(f.read, float64(ev.Stored)/time.Since(f.began).Seconds())
 }
 
 // try measures how fast a member is read and its chunks are proved. What

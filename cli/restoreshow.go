@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"time"
 
 	"vitrine/restore"
 )
@@ -16,6 +17,7 @@ type restoreShow struct {
 	pace   float64     // of reading back, bytes a second; 0: not known
 	next   int64       // bytes done at which the next trial is made
 	places [2]workMark // that were written a while ago
+	began  time.Time   // of writing
 }
 
 // workMark is a place on the target and how much was done when it was written.
@@ -53,6 +55,9 @@ const settled = 32 << 20
 
 // look reads a little of what was written, if it is time to.
 func (s *restoreShow) look(p restore.Progress) {
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
 	if p.Done-s.places[1].done >= settled {
 		s.places[0], s.places[1] = s.places[1], workMark{p.Off, p.Done}
 	}
@@ -60,8 +65,8 @@ func (s *restoreShow) look(p restore.Progress) {
 		return
 	}
 	s.next = 2 * p.Done
-	if pace := reading(io.NewSectionReader(s.target, s.places[0].off, trialBytes), trialBytes); pace > 0 {
-		s.pace = pace
-		s.m.ahead(leg{s.proof, pace})
-	}
+	// Writing may be in the way, but reading is hardly ever slower than writing.
+	written := float64(p.Done) / time.Since(s.began).Seconds()
+	s.pace = max(reading(io.NewSectionReader(s.target, s.places[0].off, trialBytes), trialBytes), written)
+	s.m.ahead(leg{s.proof, s.pace})
 }
