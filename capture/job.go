@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"vitrine/index"
+	"vitrine/internal/zblock"
 )
 
 // A job is one window of a stream on its way from the planner through a worker
@@ -52,7 +53,7 @@ const (
 
 func newJob(window int) *job {
 	n := window / index.BlockSize
-	return &job{plain: aligned(window), out: make([]byte, 0, window+index.BlockSize/8), was: make([]index.Ref, n), blocks: make([]block, n), done: make(chan struct{}, 1)}
+	return &job{plain: aligned(window + zblock.Slack)[:window], out: make([]byte, 0, window+2*index.BlockSize), was: make([]index.Ref, n), blocks: make([]block, n), done: make(chan struct{}, 1)}
 }
 
 // aligned is a buffer that suits direct reading.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -191,8 +192,8 @@ func (l *pipeline) wait(ctx context.Context, j *job) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if j.err != nil {
-		return j.err
+	if err := cmp.Or(ctx.Err(), j.err); err != nil { // both channels may have been ready
+		return err
 	}
 	if err := l.enter(j); err != nil {
 		return &outputError{err}
