@@ -10,7 +10,7 @@ PORTABLE = $(shell $(GO) list ./... | grep -v -e /e2e -e /bench)
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test test-long race fuzz lint bench microbench cover cross demo setup clean
+.PHONY: help build test test-long race fuzz fuzz-long lint bench microbench cover cross demo setup clean
 
 .DEFAULT_GOAL = build
 
@@ -36,7 +36,10 @@ race: setup ## every test with the race detector
 	$(GO) test -race -timeout 60m ./...
 
 fuzz: ## each fuzz target for FUZZTIME
-	scripts/fuzz.sh $(FUZZTIME)
+	$(GO) run ./scripts/fuzz -time $(FUZZTIME)
+
+fuzz-long: ## the NTFS fuzz targets in turns until interrupted; adds to docs/fuzzing.md
+	nice -n 19 $(GO) run ./scripts/fuzz -time 2m -rounds 0 -parallel 1 -record ./ntfsparse/...
 
 lint: ## gofmt, vet for each system, staticcheck
 	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
