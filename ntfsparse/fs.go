@@ -26,11 +26,16 @@ var (
 	_ fs.ReadLinkFS = volumeFS{}
 )
 
-const surrogatePlane = 0x100000
+// A lone surrogate becomes the character with its number in the last plane;
+// those characters themselves, and the mark, are written behind the mark.
+const (
+	surrogatePlane = 0x100000
+	surrogateMark  = surrogatePlane + 0xE000
+)
 
 // fsName makes a name valid UTF-8, fsUnname undoes it.
 func fsName(s string) string {
-	if !strings.Contains(s, "\xED") {
+	if !strings.Contains(s, "\xED") && !strings.Contains(s, "\xF4") {
 		return s
 	}
 	var b strings.Builder
@@ -38,6 +43,8 @@ func fsName(s string) string {
 		c, n := decodeWTF8(s)
 		if c >= 0xD800 && c <= 0xDFFF {
 			c += surrogatePlane
+		} else if c >= surrogatePlane+0xD800 && c <= surrogateMark {
+			b.WriteRune(surrogateMark)
 		}
 		b.WriteRune(c)
 		s = s[n:]
@@ -46,16 +53,22 @@ func fsName(s string) string {
 }
 
 func fsUnname(s string) string {
-	if !strings.Contains(s, "\xF4\x8D") {
+	if !strings.Contains(s, "\xF4") {
 		return s
 	}
 	var b []byte
+	marked := false
 	for _, c := range s {
-		if c >= surrogatePlane+0xD800 && c <= surrogatePlane+0xDFFF {
-			b = appendName(b, le.AppendUint16(nil, uint16(c-surrogatePlane)))
+		switch {
+		case c == surrogateMark && !marked:
+			marked = true
 			continue
+		case c >= surrogatePlane+0xD800 && c < surrogateMark && !marked:
+			b = appendName(b, le.AppendUint16(nil, uint16(c-surrogatePlane)))
+		default:
+			b = utf8.AppendRune(b, c)
 		}
-		b = utf8.AppendRune(b, c)
+		marked = false
 	}
 	return string(b)
 }

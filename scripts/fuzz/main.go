@@ -153,7 +153,10 @@ func (t target) run(ctx context.Context) (w work, ok bool) {
 	if m := execs.FindAllSubmatch(out.Bytes(), -1); m != nil {
 		w.execs, _ = strconv.ParseInt(string(m[len(m)-1][1]), 10, 64)
 	}
-	return w, err == nil || ctx.Err() != nil
+	// A worker that is still busy when the time is up is no failure, though go
+	// test calls it one.
+	late := bytes.Contains(out.Bytes(), []byte("context deadline exceeded"))
+	return w, err == nil || late || ctx.Err() != nil
 }
 
 // output is what a command prints, "" when it fails.

@@ -19,6 +19,14 @@ func copyMatch(dst []byte, pos, dist, n int) {
 	copy(d[dist:], d)
 }
 
+// copyShort copies 16 bytes from d[0] to d[dist], for matches of up to 16 bytes
+// whose distance is at least 8; what it copies too much is not written yet.
+func copyShort(d []byte, dist int) {
+	to := d[dist : dist+16]
+	le.PutUint64(to, le.Uint64(d))
+	le.PutUint64(to[8:], le.Uint64(d[8:]))
+}
+
 // copyWide copies n bytes from d[0] to d[dist] eight at a time, and may spoil up
 // to seven bytes behind them, which are not written yet.
 func copyWide(d []byte, dist, n int) {

@@ -129,6 +129,19 @@ func (b *bitReader) refillEnd() {
 	}
 }
 
+// badWord is the fault of bits that stand for no symbol.
+const badWord = "bits that are no code word"
+
+// refillAt makes 49 bits ready near or behind the end of src, for those that keep
+// the reader's state themselves.
+//
+//go:noinline
+func (b *bitReader) refillAt(pos int, bits uint64, n uint) (int, uint64, uint) {
+	b.pos, b.bits, b.n = pos, bits, n
+	b.refillEnd()
+	return b.pos, b.bits, b.n
+}
+
 // skip drops n bits, which must be ready.
 func (b *bitReader) skip(n uint) {
 	b.bits <<= n & 63
@@ -152,46 +165,6 @@ func (b *bitReader) symbol(h *huffman) (sym, n uint) {
 	}
 	b.skip(n)
 	return sym, n
-}
-
-// noSymbol stands for bits that mean nothing.
-const noSymbol = 1 << 16
-
-// plain decodes plain bytes into dst[pos:] up to the first other symbol, which it
-// returns (below 256: dst is full), with 16 bits ready behind it. It is the inner
-// loop of both formats and keeps the reader's state in registers.
-func (b *bitReader) plain(h *huffman, dst []byte, pos int) (int, uint) {
-	src, at, bits, n := b.src, b.pos, b.bits, b.n
-	sym := uint(0)
-	for pos < len(dst) {
-		if n <= 32 {
-			if at+4 <= len(src) {
-				bits |= units(src[at:], n)
-				at, n = at+4, n+32
-			} else {
-				b.pos, b.bits, b.n = at, bits, n
-				b.refillEnd()
-				at, bits, n = b.pos, b.bits, b.n
-			}
-		}
-		e := uint(h.root[bits>>(64-rootBits)])
-		k := e & 15
-		if sym = e >> 4; e == 0 {
-			if sym, k = h.long(bits); k == 0 {
-				sym = noSymbol
-				break
-			}
-		}
-		bits <<= k & 63
-		n -= k
-		if sym >= 256 {
-			break
-		}
-		dst[pos] = byte(sym)
-		pos++
-	}
-	b.pos, b.bits, b.n = at, bits, n
-	return pos, sym
 }
 
 // overrun reports whether bits were used that src does not have.

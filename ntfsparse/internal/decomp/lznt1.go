@@ -54,52 +54,91 @@ func lznt1Expand(dst, src []byte, compressed bool) (int, string) {
 // lznt1Tokens expands a compressed chunk: a byte of eight flags, lowest first,
 // then a plain byte for each 0 and for each 1 a pair of 16 bits, length below
 // distance; the further into the chunk, the more of them tell the distance.
+//
+// While there is room for it, plain bytes are copied eight at a time up to the
+// next pair, even when there are fewer or none: what is too much is not written
+// yet.
 func lznt1Tokens(dst, src []byte) (pos int, msg string) {
-	i := 0
-	for i < len(src) {
-		flags := uint(src[i]) | 1<<8 // a stop bit above the flags
-		i++
-		for flags > 1 {
-			// Plain bytes up to the next pair, at once.
-			if lit := bits.TrailingZeros(flags); lit > 0 {
-				if len(src)-i >= 8 && len(dst)-pos >= 8 {
-					le.PutUint64(dst[pos:], le.Uint64(src[i:]))
-					pos, i = pos+lit, i+lit
-				} else {
-					k := min(lit, len(src)-i)
-					if k > len(dst)-pos {
-						return pos, overlong(dst)
-					}
-					pos, i = pos+copy(dst[pos:], src[i:i+k]), i+k
-				}
-				flags >>= lit
-				continue
-			}
-			if len(src)-i < 2 {
-				if i == len(src) {
-					return pos, ""
-				}
-				return pos, "half a pair at the end of a chunk"
-			}
-			t := uint(src[i]) | uint(src[i+1])<<8
-			i += 2
-			lenBits := 16 - max(4, uint(bits.Len(uint(pos-1))))
-			dist, n := int(t>>(lenBits&15))+1, int(t&(1<<(lenBits&15)-1))+3
-			if dist > pos {
-				return pos, "a pair points before the chunk"
-			}
-			if n > len(dst)-pos {
-				if len(dst) == lznt1Chunk {
-					return pos, overlong(dst)
-				}
-				n = len(dst) - pos // dst ends inside the chunk
-			}
-			copyMatch(dst, pos, dist, n)
-			pos += n
-			flags >>= 1
+	i, flags := 0, uint(1)
+	for len(src)-i >= 32 && len(dst)-pos >= 32 {
+		if flags == 1 {
+			flags = uint(src[i]) | 1<<8 // a stop bit above the flags
+			i++
 		}
+		le.PutUint64(dst[pos:], le.Uint64(src[i:]))
+		lit := bits.TrailingZeros(flags)
+		pos, i = pos+lit, i+lit
+		if flags >>= lit & 15; flags == 1 {
+			continue
+		}
+		flags >>= 1
+		dist, n := lznt1Pair(le.Uint16(src[i:]), pos)
+		i += 2
+		if dist > pos {
+			return pos, "a pair points before the chunk"
+		}
+		if dist >= 8 && n <= 16 {
+			copyShort(dst[pos-dist:], dist)
+		} else if n > len(dst)-pos {
+			return lznt1Overrun(dst, pos, dist)
+		} else {
+			copyMatch(dst, pos, dist, n)
+		}
+		pos += n
+	}
+	return lznt1End(dst, src[i:], pos, flags)
+}
+
+// lznt1End expands the rest of a chunk, whose next token's flag is the lowest in
+// flags.
+func lznt1End(dst, src []byte, pos int, flags uint) (int, string) {
+	for len(src) > 0 {
+		if flags == 1 {
+			flags = uint(src[0]) | 1<<8
+			src = src[1:]
+			continue
+		}
+		pair := flags&1 != 0
+		flags >>= 1
+		if !pair {
+			if pos == len(dst) {
+				return pos, overlong(dst)
+			}
+			dst[pos] = src[0]
+			pos, src = pos+1, src[1:]
+			continue
+		}
+		if len(src) < 2 {
+			return pos, "half a pair at the end of a chunk"
+		}
+		dist, n := lznt1Pair(le.Uint16(src), pos)
+		src = src[2:]
+		if dist > pos {
+			return pos, "a pair points before the chunk"
+		}
+		if n > len(dst)-pos {
+			return lznt1Overrun(dst, pos, dist)
+		}
+		copyMatch(dst, pos, dist, n)
+		pos += n
 	}
 	return pos, ""
+}
+
+// lznt1Pair takes a pair apart that stands pos bytes into the chunk.
+func lznt1Pair(t uint16, pos int) (dist, n int) {
+	lenBits := 16 - max(4, uint(bits.Len32(uint32(pos-1))))
+	return int(t>>(lenBits&15)) + 1, int(t&(1<<(lenBits&15)-1)) + 3
+}
+
+// lznt1Overrun ends with a match that has more to say than dst holds: an error,
+// unless dst ends before the chunk could.
+func lznt1Overrun(dst []byte, pos, dist int) (int, string) {
+	if len(dst) == lznt1Chunk {
+		return pos, overlong(dst)
+	}
+	copyMatch(dst, pos, dist, len(dst)-pos)
+	return len(dst), ""
 }
 
 // overlong judges a chunk that has more to say than dst holds: an error, unless

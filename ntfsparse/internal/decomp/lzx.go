@@ -213,61 +213,104 @@ func lengthBefore(former uint8, sym uint) uint8 {
 
 // expand decodes symbols until dst is full: below 256 a plain byte; else a match
 // whose low three bits tell its length less 2 (7: a symbol of the length code
-// follows) and the others the slot of its distance.
+// follows) and the others the slot of its distance. The first three slots name
+// recent distances.
+//
+// The reader's state is kept in local variables, for speed: 33 bits are ready at
+// the top of the loop, which are enough for two plain bytes or for a match with
+// its distance.
 func (s *lzxState) expand(dst []byte, aligned bool) string {
-	b := &s.bitReader
-	for {
-		pos, sym := b.plain(&s.main, dst, s.pos)
-		if s.pos = pos; sym < 256 {
-			return ""
+	b, h, r := &s.bitReader, &s.main, &s.recent
+	src, at, bits, n, pos := b.src, b.pos, b.bits, b.n, s.pos
+	fault := ""
+	for pos < len(dst) {
+		if n <= 32 {
+			if at+4 <= len(src) {
+				bits |= units(src[at:], n)
+				at, n = at+4, n+32
+			} else {
+				at, bits, n = b.refillAt(at, bits, n)
+			}
 		}
-		if sym == noSymbol {
-			return "bits that are no code word"
+		e := uint(h.root[bits>>(64-rootBits)])
+		sym, k := e>>4, e&15
+		if e == 0 {
+			if sym, k = h.long(bits); k == 0 {
+				fault = badWord
+				break
+			}
+		}
+		bits, n = bits<<(k&63), n-k
+		if sym < 256 {
+			dst[pos] = byte(sym)
+			pos++
+			if e = uint(h.root[bits>>(64-rootBits)]); e-1 < 256<<4-1 && pos < len(dst) {
+				dst[pos] = byte(e >> 4)
+				pos++
+				bits, n = bits<<(e&15), n-e&15
+			}
+			continue
 		}
 		length := int(sym&7) + lzxMinMatch
 		if sym&7 == 7 {
-			more, n := b.symbol(&s.length)
-			if n == 0 {
-				return "bits that are no code word"
+			e := uint(s.length.root[bits>>(64-rootBits)])
+			more, k := e>>4, e&15
+			if e == 0 {
+				if more, k = s.length.long(bits); k == 0 {
+					fault = badWord
+					break
+				}
 			}
 			length += int(more)
+			if bits, n = bits<<(k&63), n-k; n <= 32 {
+				if at+4 <= len(src) {
+					bits |= units(src[at:], n)
+					at, n = at+4, n+32
+				} else {
+					at, bits, n = b.refillAt(at, bits, n)
+				}
+			}
 		}
-		b.refill()
-		dist := s.distance((sym-256)>>3, aligned)
+		slot, dist := (sym-256)>>3&31, 0
+		if slot < 3 {
+			dist = r[slot]
+			r[slot], r[0] = r[0], dist
+		} else {
+			extra := uint(lzxExtra[slot])
+			dist = int(lzxBase[slot]) - 2
+			if aligned && extra >= 3 {
+				extra -= 3
+				dist += int(bits>>1>>(63-extra&63)) << 3
+				bits, n = bits<<(extra&63), n-extra
+				low := uint(s.aligned.root[bits>>(64-rootBits)]) // words of up to 7 bits
+				if low == 0 {
+					fault = badWord
+					break
+				}
+				dist += int(low >> 4)
+				bits, n = bits<<(low&15), n-low&15
+			} else {
+				dist += int(bits >> 1 >> (63 - extra&63))
+				bits, n = bits<<(extra&63), n-extra
+			}
+			r[0], r[1], r[2] = dist, r[0], r[1]
+		}
 		if dist <= 0 || dist > pos {
-			return "a match points before the chunk"
+			fault = "a match points before the chunk"
+			break
 		}
-		if length > len(dst)-pos {
-			return "a match runs past the block's end"
+		if dist >= 8 && length <= 16 && len(dst)-pos >= 16 {
+			copyShort(dst[pos-dist:], dist)
+		} else if length > len(dst)-pos {
+			fault = "a match runs past the block's end"
+			break
+		} else {
+			copyMatch(dst, pos, dist, length)
 		}
-		copyMatch(dst, pos, dist, length)
-		s.pos += length
+		pos += length
 	}
-}
-
-// distance reads a match's distance; the first three slots name recent ones.
-// It is 0 when the bits mean nothing.
-func (s *lzxState) distance(slot uint, aligned bool) int {
-	b, r := &s.bitReader, &s.recent
-	if slot < 3 {
-		d := r[slot]
-		r[slot], r[0] = r[0], d
-		return d
-	}
-	extra := uint(lzxExtra[slot&31])
-	d := int(lzxBase[slot&31]) - 2
-	if aligned && extra >= 3 {
-		d += int(b.take(extra-3)) << 3
-		low, n := b.symbol(&s.aligned)
-		if n == 0 {
-			return 0
-		}
-		d += int(low)
-	} else {
-		d += int(b.take(extra))
-	}
-	r[0], r[1], r[2] = d, r[0], r[1]
-	return d
+	b.pos, b.bits, b.n, s.pos = at, bits, n, pos
+	return fault
 }
 
 // restoreCalls turns the absolute targets of x86 call instructions (byte E8)

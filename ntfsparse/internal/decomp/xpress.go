@@ -44,38 +44,66 @@ func Xpress(dst, src []byte) error {
 // expand decodes symbols: below 256 a plain byte; else a match whose low four
 // bits tell its length less 3 (15: more bytes follow) and the others how many
 // bits of distance follow below a leading 1.
+//
+// The reader's state is kept in local variables, for speed: 33 bits are ready at
+// the top of the loop, which are enough for two plain bytes or one match.
 func (s *xpressState) expand(dst, src []byte) (int, string) {
-	b := bitReader{src: src}
-	pos := 0
-	for {
-		var sym uint
-		if pos, sym = b.plain(&s.code, dst, pos); sym < 256 {
-			break
+	b, h := bitReader{src: src}, &s.code
+	at, bits, n, pos := 0, uint64(0), uint(0), 0
+	for pos < len(dst) {
+		if n <= 32 {
+			if at+4 <= len(src) {
+				bits |= units(src[at:], n)
+				at, n = at+4, n+32
+			} else {
+				at, bits, n = b.refillAt(at, bits, n)
+			}
 		}
-		if sym == noSymbol {
-			return pos, "bits that are no code word"
+		e := uint(h.root[bits>>(64-rootBits)])
+		sym, k := e>>4, e&15
+		if e == 0 {
+			if sym, k = h.long(bits); k == 0 {
+				return pos, badWord
+			}
+		}
+		bits, n = bits<<(k&63), n-k
+		if sym < 256 {
+			dst[pos] = byte(sym)
+			pos++
+			if e = uint(h.root[bits>>(64-rootBits)]); e-1 < 256<<4-1 && pos < len(dst) {
+				dst[pos] = byte(e >> 4)
+				pos++
+				bits, n = bits<<(e&15), n-e&15
+			}
+			continue
 		}
 		length := int(sym & 15)
 		if length == 15 {
+			b.pos, b.bits, b.n = at, bits, n
 			var ok bool
 			if length, ok = xpressLength(&b); !ok {
 				return pos, "a match length is cut or impossible"
 			}
 			b.refill()
+			at, bits, n = b.pos, b.bits, b.n
 		}
 		length += 3
-		distBits := (sym >> 4) & 15
-		dist := int(b.take(distBits) | 1<<distBits)
+		extra := (sym >> 4) & 15
+		dist := int(bits>>1>>(63-extra)) | 1<<extra
+		bits, n = bits<<extra, n-extra
 		if dist > pos {
 			return pos, "a match points before the chunk"
 		}
-		if length > len(dst)-pos {
+		if dist >= 8 && length <= 16 && len(dst)-pos >= 16 {
+			copyShort(dst[pos-dist:], dist)
+		} else if length > len(dst)-pos {
 			return pos, "a match runs past the chunk's end"
+		} else {
+			copyMatch(dst, pos, dist, length)
 		}
-		copyMatch(dst, pos, dist, length)
 		pos += length
 	}
-	if b.overrun() {
+	if b.pos, b.n = at, n; b.overrun() {
 		return pos, "the data are cut"
 	}
 	return pos, ""
