@@ -132,8 +132,14 @@ func freeSpace(dir string) int64 {
 	return int64(st.Bavail) * st.Bsize
 }
 
-// notDisk reports names that can only mean a disk of another system.
-func notDisk(string) bool { return false }
+// namesDisk: on Linux only the file itself tells.
+func namesDisk(string) bool { return false }
+
+// makeSparse: every file may have holes.
+func makeSparse(*os.File) {}
+
+// bePolite: the priority is that of the process.
+func bePolite(*os.File) {}
 
 // openDiskTarget opens a disk or partition for us alone. The kernel refuses
 // that by itself for everything mounted, swapped to or under device mapper or
@@ -214,7 +220,8 @@ func noDiscard(err error) error {
 
 // rereadTable retries, since others may look at the disk just then; devices
 // without partitions answer EINVAL.
-func rereadTable(f *os.File) (err error) {
+func (t *Target) rereadTable() (err error) {
+	f := t.f
 	for i := range 10 {
 		err = ioctlPtr(f, unix.BLKRRPART, nil)
 		if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) {

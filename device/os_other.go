@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package device
 
@@ -12,7 +12,7 @@ import (
 // so.
 
 func openSource(path string) (*os.File, Info, error) {
-	if notDisk(path) {
+	if namesDisk(path) {
 		return nil, Info{}, refuse(path, ErrUnsupported, "disks cannot be opened on this system yet; plain files can")
 	}
 	f, err := os.Open(path)
@@ -26,12 +26,8 @@ func openSource(path string) (*os.File, Info, error) {
 	return f, info, err
 }
 
-// notDisk reports names that mean a disk: \\.\PhysicalDrive0, \\?\Volume{…},
-// C:, /dev/….
-func notDisk(path string) bool {
-	drive := len(path) == 2 && path[1] == ':'
-	return drive || strings.HasPrefix(path, `\\.\`) || strings.HasPrefix(path, `\\?\`) || strings.HasPrefix(path, "/dev/")
-}
+// namesDisk reports names that mean a disk.
+func namesDisk(path string) bool { return strings.HasPrefix(path, "/dev/") }
 
 func inUse(string) (string, bool) { return "", false }
 
@@ -48,6 +44,10 @@ func writeBehind(*os.File, int64, int64) {}
 
 func freeSpace(string) int64 { return -1 }
 
+func makeSparse(*os.File) {}
+
+func bePolite(*os.File) {}
+
 func openDiskTarget(path string, o TargetOptions) (*Target, error) {
 	return nil, refuse(path, ErrUnsupported, "disks cannot be restored to on this system yet")
 }
@@ -56,6 +56,6 @@ func discard(*os.File, bool, int64, int64) error { return ErrNoDiscard }
 
 func zeroOut(*os.File, bool, int64, int64) error { return ErrNoDiscard }
 
-func rereadTable(*os.File) error { return nil }
+func (t *Target) rereadTable() error { return nil }
 
 var _ io.ReaderAt = (*Target)(nil)

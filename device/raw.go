@@ -8,10 +8,10 @@ import (
 
 // Sizes of direct I/O, in bytes.
 const (
-	bounceSize = 1 << 20  // one transfer through a bounce buffer
-	windowSize = 64 << 10 // what small reads are widened to
-	windows    = 16       // windows kept
-	alignment  = 4096     // of buffers in memory
+	bounceSize  = 1 << 20  // one transfer through a bounce buffer
+	windowSize  = 64 << 10 // what small reads are widened to
+	windowCount = 16       // windows kept
+	alignment   = 4096     // of buffers in memory
 )
 
 // readWriterAt is the part of *os.File that direct I/O needs.
@@ -31,7 +31,7 @@ type rawFile struct {
 	pool chan []byte // bounce buffers; nil: not allocated yet
 
 	mu    sync.Mutex
-	cache [windows]window
+	cache [windowCount]window
 	tick  int64
 }
 
@@ -163,7 +163,52 @@ func (r *rawFile) load(start int64) error {
 func (r *rawFile) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cache = [windows]window{}
+	r.cache = [windowCount]window{}
+}
+
+// WriteAt writes p anywhere inside the device. Of sectors that it covers in part
+// the rest is read first; nobody else may write them meanwhile.
+func (r *rawFile) WriteAt(p []byte, off int64) (done int, err error) {
+	head := min(r.up(off)-off, int64(len(p)))
+	whole := (int64(len(p)) - head) / r.sector * r.sector
+	for _, part := range []struct {
+		p     []byte
+		write func([]byte, int64) (int, error)
+	}{{p[:head], r.writePart}, {p[head : head+whole], r.writeWhole}, {p[head+whole:], r.writePart}} {
+		if len(part.p) == 0 {
+			continue
+		}
+		n, err := part.write(part.p, off+int64(done))
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// writePart writes inside one sector.
+func (r *rawFile) writePart(p []byte, off int64) (int, error) {
+	b := r.get()
+	defer r.put(b)
+	start := off / r.sector * r.sector
+	b = b[:r.sector]
+	if n, err := r.f.ReadAt(b, start); int64(n) < r.sector && start+int64(n) < r.size {
+		return 0, orEOF(err)
+	}
+	copy(b[off-start:], p)
+	if _, err := r.f.WriteAt(b, start); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// writeWhole writes whole sectors.
+func (r *rawFile) writeWhole(p []byte, off int64) (int, error) {
+	if r.aligned(p, off) {
+		return r.f.WriteAt(p, off)
+	}
+	return r.writeBounced(p, off)
 }
 
 // writeBounced writes p, whose offset and length suit the device.

@@ -65,6 +65,32 @@ func TestRawReads(t *testing.T) {
 	}
 }
 
+// Whatever is written, and wherever: the device sees whole sectors only, and
+// what lies beside is kept.
+func TestRawWrites(t *testing.T) {
+	for _, sector := range []int{512, 4096} {
+		s, r := newStrict(t, 3<<20+sector, sector)
+		want := bytes.Clone(s.data)
+		rng := rand.New(rand.NewSource(3))
+		for range 2000 {
+			off := rng.Intn(len(want))
+			n := min(rng.Intn(3)*rng.Intn(1500<<10)+rng.Intn(5000), len(want)-off)
+			if rng.Intn(3) == 0 {
+				off, n = off/sector*sector, n/sector*sector
+			}
+			p := make([]byte, n+rng.Intn(3))[:n]
+			rng.Read(p)
+			copy(want[off:], p)
+			if got, err := r.WriteAt(p, int64(off)); got != n || err != nil {
+				t.Fatalf("%d bytes at %d: %d, %v", n, off, got, err)
+			}
+		}
+		if !bytes.Equal(s.data, want) {
+			t.Error("not what was written")
+		}
+	}
+}
+
 // Around a bad sector every good byte can be had, and the error keeps its number.
 func TestRawBadSector(t *testing.T) {
 	s, r := newStrict(t, 1<<20, 512)

@@ -27,15 +27,25 @@ type TargetOptions struct {
 type Target struct {
 	info    Info
 	f       *os.File // writes; nil for a plain file that does not exist yet
-	direct  *os.File // block devices: direct I/O
+	direct  *os.File // block devices: direct I/O, where f does not do it
 	raw     *rawFile
 	created bool
+	hold    holder // block devices: what keeps others away; nil: f itself
+}
+
+// holder keeps others away from a target.
+type holder interface {
+	begin() error // before the first change
+	end() error   // after the last
 }
 
 // OpenTarget opens a disk, partition or plain file as a target and refuses,
 // with a [RefusedError], what must not be overwritten. It changes nothing: a
 // plain file that does not exist is made by [Target.SetSize].
 func OpenTarget(path string, o TargetOptions) (*Target, error) {
+	if namesDisk(path) {
+		return openLargeEnough(path, o)
+	}
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -47,6 +57,11 @@ func OpenTarget(path string, o TargetOptions) (*Target, error) {
 	case st.IsDir():
 		return nil, refuse(path, ErrNotDisk, "is a folder; name a disk or a file")
 	}
+	return openLargeEnough(path, o)
+}
+
+// openLargeEnough opens a disk and refuses one that has less than is needed.
+func openLargeEnough(path string, o TargetOptions) (*Target, error) {
 	t, err := openDiskTarget(path, o)
 	if err != nil {
 		return nil, err
@@ -64,9 +79,6 @@ func tooSmall(path string, have, need int64) error {
 
 // newFileTarget stands for a plain file that is to be made.
 func newFileTarget(path string) (*Target, error) {
-	if notDisk(path) {
-		return nil, refuse(path, ErrUnsupported, "disks cannot be restored to on this system yet")
-	}
 	st, err := os.Stat(filepath.Dir(path))
 	if err != nil {
 		return nil, err
@@ -182,6 +194,7 @@ func (t *Target) create() error {
 	if err != nil {
 		return err
 	}
+	makeSparse(f)
 	t.f, t.created = f, true
 	return nil
 }
@@ -208,13 +221,15 @@ func (t *Target) WriteAt(p []byte, off int64) (int, error) {
 	if t.f == nil {
 		return 0, fmt.Errorf("%s: %w", t.info.Path, fs.ErrNotExist)
 	}
-	if t.raw == nil || int64(len(p))%t.raw.sector != 0 || off%t.raw.sector != 0 {
+	if t.hold != nil {
+		if err := t.hold.begin(); err != nil {
+			return 0, err
+		}
+	}
+	if t.raw == nil {
 		return t.f.WriteAt(p, off)
 	}
-	if t.raw.aligned(p, off) {
-		return t.direct.WriteAt(p, off)
-	}
-	return t.raw.writeBounced(p, off)
+	return t.raw.WriteAt(p, off)
 }
 
 // Sync returns when everything written is on the medium.
@@ -277,7 +292,7 @@ func (t *Target) RereadTable() error {
 	if !t.info.Block || t.f == nil {
 		return nil
 	}
-	return rereadTable(t.f)
+	return t.rereadTable()
 }
 
 // Created reports whether SetSize made the file, so that Abandon removes it.
@@ -294,8 +309,11 @@ func (t *Target) Abandon() error {
 
 // Close closes the target; it does not sync.
 func (t *Target) Close() (err error) {
+	if t.hold != nil {
+		err = t.hold.end()
+	}
 	if t.direct != nil {
-		err = t.direct.Close()
+		err = errors.Join(err, t.direct.Close())
 	}
 	if t.f != nil {
 		err = errors.Join(err, t.f.Close())

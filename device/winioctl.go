@@ -1,0 +1,286 @@
+package device
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"unicode/utf16"
+)
+
+// Control codes of Windows' disks and volumes, from winioctl.h of the SDK.
+const (
+	ioctlDiskLength        = 0x0007405C // IOCTL_DISK_GET_LENGTH_INFO
+	ioctlDiskGeometryEx    = 0x000700A0 // IOCTL_DISK_GET_DRIVE_GEOMETRY_EX
+	ioctlDiskLayoutEx      = 0x00070050 // IOCTL_DISK_GET_DRIVE_LAYOUT_EX
+	ioctlDiskUpdate        = 0x00070140 // IOCTL_DISK_UPDATE_PROPERTIES
+	ioctlDiskIsWritable    = 0x00070024 // IOCTL_DISK_IS_WRITABLE
+	ioctlDiskAttributes    = 0x000700F0 // IOCTL_DISK_GET_DISK_ATTRIBUTES
+	ioctlDiskSetAttributes = 0x0007C0F4 // IOCTL_DISK_SET_DISK_ATTRIBUTES
+	ioctlStorageQuery      = 0x002D1400 // IOCTL_STORAGE_QUERY_PROPERTY
+	ioctlStorageNumber     = 0x002D1080 // IOCTL_STORAGE_GET_DEVICE_NUMBER
+	ioctlVolumeExtents     = 0x00560000 // IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS
+	fsctlLock              = 0x00090018 // FSCTL_LOCK_VOLUME
+	fsctlDismount          = 0x00090020 // FSCTL_DISMOUNT_VOLUME
+	fsctlExtendedDASD      = 0x00090083 // FSCTL_ALLOW_EXTENDED_DASD_IO
+)
+
+// errShortAnswer: a driver's answer is shorter than what it says it holds.
+var errShortAnswer = errors.New("the driver's answer is cut off")
+
+// Properties that ioctlStorageQuery is asked for.
+const (
+	propertyDevice    = 0
+	propertyAlignment = 6
+)
+
+// propertyQuery is STORAGE_PROPERTY_QUERY:
+//
+//	off len field
+//	  0   4 property
+//	  4   4 query type, 0: standard
+//	  8   4 parameters and padding
+func propertyQuery(property uint32) []byte {
+	b := make([]byte, 12)
+	binary.LittleEndian.PutUint32(b, property)
+	return b
+}
+
+// answer is what a driver wrote into our buffer; reads beyond it give zeros
+// and are remembered.
+type answer struct {
+	b     []byte
+	short bool
+}
+
+func (a *answer) bytes(off, n int) []byte {
+	if off < 0 || n < 0 || off > len(a.b) || n > len(a.b)-off {
+		a.short = true
+		return make([]byte, min(max(n, 0), 64))
+	}
+	return a.b[off : off+n]
+}
+
+func (a *answer) u32(off int) uint32 { return binary.LittleEndian.Uint32(a.bytes(off, 4)) }
+func (a *answer) i64(off int) int64  { return int64(binary.LittleEndian.Uint64(a.bytes(off, 8))) }
+
+func (a *answer) err() error {
+	if a.short {
+		return errShortAnswer
+	}
+	return nil
+}
+
+// text is the string of single bytes at an offset; 0 stands for none.
+func (a *answer) text(off uint32) string {
+	if off == 0 || uint64(off) >= uint64(len(a.b)) {
+		return ""
+	}
+	s, _, _ := strings.Cut(string(a.b[off:]), "\x00")
+	return strings.TrimSpace(strings.Map(printableASCII, s))
+}
+
+func printableASCII(r rune) rune {
+	if r < ' ' || r > '~' {
+		return -1
+	}
+	return r
+}
+
+// decodeLength reads GET_LENGTH_INFORMATION: the size in bytes.
+func decodeLength(b []byte) (int64, error) {
+	a := answer{b: b}
+	n := a.i64(0)
+	return n, a.err()
+}
+
+// decodeGeometry reads DISK_GEOMETRY_EX:
+//
+//	off len field
+//	 20   4 bytes of a sector
+//	 24   8 size of the disk in bytes
+func decodeGeometry(b []byte) (sector int, size int64, err error) {
+	a := answer{b: b}
+	sector, size = int(a.u32(20)), a.i64(24)
+	return sector, size, a.err()
+}
+
+// decodeAlignment reads STORAGE_ACCESS_ALIGNMENT_DESCRIPTOR:
+//
+//	off len field
+//	 16   4 bytes of a logical sector
+//	 20   4 bytes of a physical sector
+func decodeAlignment(b []byte) (logical, physical int, err error) {
+	a := answer{b: b}
+	logical, physical = int(a.u32(16)), int(a.u32(20))
+	return logical, physical, a.err()
+}
+
+// decodeDescriptor reads STORAGE_DEVICE_DESCRIPTOR:
+//
+//	off len field
+//	 12   4 offset of the vendor's name, 0: none
+//	 16   4 of the product's
+//	 24   4 of the serial number
+//	 28   4 kind of bus
+func decodeDescriptor(b []byte) (model, serial string, bus uint32, err error) {
+	a := answer{b: b}
+	model = strings.TrimSpace(a.text(a.u32(12)) + " " + a.text(a.u32(16)))
+	serial, bus = a.text(a.u32(24)), a.u32(28)
+	return model, serial, bus, a.err()
+}
+
+// diskExtent is a range of a disk, in bytes.
+type diskExtent struct {
+	Disk     int
+	Off, Len int64
+}
+
+func (e diskExtent) overlaps(o diskExtent) bool {
+	return e.Disk == o.Disk && e.Off < o.Off+o.Len && o.Off < e.Off+e.Len
+}
+
+// decodeExtents reads VOLUME_DISK_EXTENTS:
+//
+//	off len field
+//	  0   4 number of extents
+//	  8  24 each: number of the disk (4), padding (4), offset (8), length (8)
+func decodeExtents(b []byte) (list []diskExtent, err error) {
+	const head, each = 8, 24
+	a := answer{b: b}
+	n := a.u32(0)
+	if uint64(n) > uint64(max(len(b)-head, 0)/each) {
+		return nil, errShortAnswer
+	}
+	for i := range int(n) {
+		at := head + i*each
+		list = append(list, diskExtent{int(a.u32(at)), a.i64(at + 8), a.i64(at + 16)})
+	}
+	return list, a.err()
+}
+
+// Styles of partition tables, as layouts name them.
+const (
+	styleMBR = 0
+	styleGPT = 1
+)
+
+// diskLayout is a disk's partition table as the system knows it.
+type diskLayout struct {
+	Style      uint32 // styleMBR, styleGPT, else none
+	Partitions []layoutPartition
+}
+
+// layoutPartition is one partition. Offsets and lengths are bytes.
+type layoutPartition struct {
+	Number   int
+	Off, Len int64
+	Type     [16]byte // GPT, as it is stored
+	MBRType  byte
+	Name     string
+}
+
+// basicData is the type of Windows' volumes in a GPT, as it is stored.
+var basicData = [16]byte{0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7}
+
+// holdsFiles reports whether Windows gives such a partition a letter.
+func (p *layoutPartition) holdsFiles(style uint32) bool {
+	if style == styleGPT {
+		return p.Type == basicData
+	}
+	switch p.MBRType {
+	case 0x01, 0x04, 0x06, 0x07, 0x0B, 0x0C, 0x0E:
+		return true
+	}
+	return false
+}
+
+// decodeLayout reads DRIVE_LAYOUT_INFORMATION_EX:
+//
+//	off len field
+//	  0   4 style
+//	  4   4 number of entries, empty ones included
+//	 48 144 each:
+//	        0   4 style
+//	        8   8 offset in bytes
+//	       16   8 length
+//	       24   4 number, 0: an empty entry
+//	       32   1 type (MBR)
+//	       32  16 type (GPT)
+//	       72  72 name (GPT), UTF-16LE
+func decodeLayout(b []byte) (l diskLayout, err error) {
+	const head, each = 48, 144
+	a := answer{b: b}
+	l.Style = a.u32(0)
+	n := a.u32(4)
+	if uint64(n) > uint64(max(len(b)-head, 0)/each) {
+		return l, errShortAnswer
+	}
+	for i := range int(n) {
+		if p := decodePartition(&a, head+i*each, l.Style); p.Number != 0 {
+			l.Partitions = append(l.Partitions, p)
+		}
+	}
+	return l, a.err()
+}
+
+func decodePartition(a *answer, at int, style uint32) layoutPartition {
+	p := layoutPartition{Number: int(a.u32(at + 24)), Off: a.i64(at + 8), Len: a.i64(at + 16)}
+	if style != styleGPT {
+		p.MBRType = a.bytes(at+32, 1)[0]
+		return p
+	}
+	p.Type = [16]byte(a.bytes(at+32, 16))
+	p.Name = utf16Text(a.bytes(at+72, 72))
+	return p
+}
+
+// utf16Text is UTF-16LE up to its end or a zero.
+func utf16Text(b []byte) string {
+	var u []uint16
+	for ; len(b) >= 2; b = b[2:] {
+		c := binary.LittleEndian.Uint16(b)
+		if c == 0 {
+			break
+		}
+		u = append(u, c)
+	}
+	return string(utf16.Decode(u))
+}
+
+// Attributes of a disk.
+const (
+	diskOffline  = 1
+	diskReadOnly = 2
+)
+
+// decodeAttributes reads GET_DISK_ATTRIBUTES: a version, padding, and at 8 the
+// attributes.
+func decodeAttributes(b []byte) (uint64, error) {
+	a := answer{b: b}
+	n := a.i64(8)
+	return uint64(n), a.err()
+}
+
+// encodeAttributes makes SET_DISK_ATTRIBUTES. What it sets lasts until the
+// system starts again or the disk is plugged in anew.
+//
+//	off len field
+//	  0   4 size of this
+//	  4   1 persist: no
+//	  8   8 attributes
+//	 16   8 which of them are meant
+func encodeAttributes(attributes, mask uint64) []byte {
+	b := make([]byte, 40)
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	binary.LittleEndian.PutUint64(b[8:], attributes)
+	binary.LittleEndian.PutUint64(b[16:], mask)
+	return b
+}
+
+// decodeNumber reads STORAGE_DEVICE_NUMBER: kind of device, number of the disk,
+// number of the partition (0: the disk itself).
+func decodeNumber(b []byte) (disk, partition int, err error) {
+	a := answer{b: b}
+	disk, partition = int(a.u32(4)), int(a.u32(8))
+	return disk, partition, a.err()
+}
