@@ -89,6 +89,7 @@ var hintTable = []hintRule{
 	{is[*reader.MissingError], exitMissing, missingHint},
 	{is[*reader.NoPointError], exitFailed, "'vitrine list' shows the points of the set; nothing was changed"},
 	{is[*reader.SeveralSetsError], exitFailed, severalHint},
+	{is[*reader.BrokenPointError], exitDamage, brokenHint},
 	{is[*reader.UnfinishedError], exitFailed, unfinishedHint},
 	{isAny(reader.ErrUnreadable), exitIncomplete, "the disk could not be read there when the image was made; 'vitrine info' lists such places, an earlier point may have these bytes"},
 	{is[*reader.DamageError], exitDamage, "the image is damaged there; other files and points may be fine, 'vitrine verify' tells; a second copy of this file helps"},
@@ -168,6 +169,11 @@ func severalHint(err error) string {
 		ids[i] = filepath.Join(s.Dir, set.ID.String())
 	}
 	return fmt.Sprintf("name one by the file of a member or by its Image ID: %s", strings.Join(ids, " or "))
+}
+
+func brokenHint(err error) string {
+	b, _ := errors.AsType[*reader.BrokenPointError](err)
+	return fmt.Sprintf("earlier points are safe: name the one to take, like %s@%d; 'vitrine list' shows them", b.Image, b.Earlier)
 }
 
 func unfinishedHint(err error) string {

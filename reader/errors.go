@@ -93,6 +93,22 @@ func (e *UnfinishedError) Error() string {
 
 func (e *UnfinishedError) Unwrap() error { return index.ErrUnfinished }
 
+// BrokenPointError says that the point that is asked for, or one that may be it,
+// cannot be opened, and which earlier one can. It wraps the reason.
+type BrokenPointError struct {
+	Image   string
+	Path    string // the member's file
+	Number  uint32
+	Earlier uint32 // the newest point before it that is whole
+	Err     error
+}
+
+func (e *BrokenPointError) Error() string {
+	return fmt.Sprintf("%s: its newest point, %d, cannot be opened: %v", e.Image, e.Number, e.Err)
+}
+
+func (e *BrokenPointError) Unwrap() error { return e.Err }
+
 // SeveralSetsError says that a folder holds more than one image set. It wraps
 // fs.ErrInvalid.
 type SeveralSetsError struct {

@@ -282,10 +282,6 @@ func TestScanDir(t *testing.T) {
 	if _, err := ScanDir(t.Context(), filepath.Join(set.Dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	p := open(t, paths[0], Options{})
-	if n, err := p.NextNumber(t.Context()); n != 10 || err != nil {
-		t.Error(n, err)
-	}
 }
 
 func TestResolve(t *testing.T) {

@@ -1,12 +1,14 @@
 package reader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -111,7 +113,7 @@ func scanHeads(ctx context.Context, h *handles, dir string, accept func(name str
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
-		if !accept(e.Name()) || e.IsDir() || e.Type()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
+		if !accept(e.Name()) || !isFile(e) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
@@ -120,15 +122,21 @@ func scanHeads(ctx context.Context, h *handles, dir string, accept func(name str
 		case err == nil:
 			heads = append(heads, hd)
 		case !errors.Is(err, index.ErrNotMember) || looksLikeMember(e.Name()):
-			bad = append(bad, badMember(path, e, err))
+			bad = append(bad, badMember(path, err))
 		}
 	}
 	return heads, bad, nil
 }
 
-func badMember(path string, e os.DirEntry, err error) Member {
+// isFile says whether an entry of a folder may be opened: opening a pipe waits.
+func isFile(e os.DirEntry) bool {
+	return !e.IsDir() && e.Type()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) == 0
+}
+
+// badMember is a file that looks like a member and cannot be opened as one.
+func badMember(path string, err error) Member {
 	m := Member{Path: path, Parts: []string{path}, Err: err}
-	if st, err := e.Info(); err == nil {
+	if st, err := os.Lstat(path); err == nil {
 		m.Size = st.Size()
 	}
 	m.Set, m.Number, _ = setOf(path)
@@ -220,7 +228,7 @@ func (s *setLister) add(m Member) {
 func (s *setLister) list() []*Set {
 	var list []*Set
 	for _, set := range s.sets {
-		sort.Slice(set.Members, func(i, j int) bool { return set.Members[i].before(&set.Members[j]) })
+		slices.SortFunc(set.Members, func(a, b Member) int { return a.compare(&b) })
 		set.Prefix = prefixOf(set.Members[len(set.Members)-1].Path, set.ID)
 		list = append(list, set)
 	}
@@ -228,16 +236,10 @@ func (s *setLister) list() []*Set {
 	return list
 }
 
-// before orders members by number; of two with the same number (a capture that
+// compare orders members by number; of two with the same number (a capture that
 // was retried) by time.
-func (m *Member) before(o *Member) bool {
-	if m.Number != o.Number {
-		return m.Number < o.Number
-	}
-	if m.Created != o.Created {
-		return m.Created < o.Created
-	}
-	return m.Path < o.Path
+func (m *Member) compare(o *Member) int {
+	return cmp.Or(cmp.Compare(m.Number, o.Number), cmp.Compare(m.Created, o.Created), cmp.Compare(m.Path, o.Path))
 }
 
 // Usable says whether the member is finished and complete.

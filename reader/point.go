@@ -94,14 +94,12 @@ func headOrSibling(ctx context.Context, files *handles, path string) (*head, err
 	if _, bad := errors.AsType[*index.FormatError](err); !bad || !ok {
 		return h, err
 	}
-	heads, _, _ := scanHeads(ctx, files, filepath.Dir(path), looksLikeMember)
+	heads, _, _ := scanHeads(ctx, files, filepath.Dir(path), func(name string) bool {
+		s, n, _ := setOf(name)
+		return s == set && n == number
+	})
 	heads = slices.DeleteFunc(heads, func(o *head) bool { return o.Set != set || o.Number != number })
-	for _, o := range heads {
-		if o.UID != heads[0].UID {
-			return nil, err
-		}
-	}
-	if len(heads) == 0 {
+	if len(heads) == 0 || slices.ContainsFunc(heads, func(o *head) bool { return o.UID != heads[0].UID }) {
 		return nil, err
 	}
 	return heads[0], nil
@@ -119,15 +117,17 @@ func searchDirs(path string, search []string) []string {
 }
 
 // readTail reads the end of the member that h is a part of: of h itself, or of
-// its last part.
+// its last part, which is looked for by name first.
 func (p *Point) readTail(h *head) (*head, error) {
 	err := p.tailOf(h)
 	if err == nil || !errors.Is(err, index.ErrUnfinished) {
 		return h, err
 	}
-	for _, part := range p.furtherParts(h) {
-		if err := p.tailOf(part); !errors.Is(err, index.ErrUnfinished) {
-			return part, err
+	for _, parts := range []func(*head) []*head{p.namedParts, p.scannedParts} {
+		for _, part := range parts(h) {
+			if err := p.tailOf(part); !errors.Is(err, index.ErrUnfinished) {
+				return part, err
+			}
 		}
 	}
 	return nil, &UnfinishedError{h.path, h.Number, (&Member{Header: *h.Header}).Time()}
@@ -140,8 +140,8 @@ func (p *Point) tailOf(h *head) error {
 	}))
 }
 
-// furtherParts finds the other parts of h's member, the last one first.
-func (p *Point) furtherParts(h *head) []*head {
+// namedParts finds the other parts of h's member by name, the last one first.
+func (p *Point) namedParts(h *head) []*head {
 	m := &member{MemberEntry: &index.MemberEntry{Number: h.Number, UID: h.UID, Length: math.MaxInt64}}
 	p.find.byName(m)
 	var heads []*head
@@ -150,9 +150,20 @@ func (p *Point) furtherParts(h *head) []*head {
 			heads = append(heads, hd)
 		}
 	}
-	if scanned, err := p.find.scan(1, h.UID); err == nil {
-		heads = append(heads, scanned...)
+	return partsBeside(h, heads)
+}
+
+// scannedParts finds them by the headers of all files.
+func (p *Point) scannedParts(h *head) []*head {
+	heads, err := p.find.scan(1, h.UID)
+	if err != nil {
+		return nil
 	}
+	return partsBeside(h, slices.Clone(heads))
+}
+
+// partsBeside keeps the other parts of h's member, the last one first.
+func partsBeside(h *head, heads []*head) []*head {
 	sort.SliceStable(heads, func(i, j int) bool { return heads[i].Part > heads[j].Part })
 	return slices.DeleteFunc(heads, func(o *head) bool {
 		return o.UID != h.UID || o.Set != h.Set || o.Number != h.Number || o.path == h.path
@@ -363,29 +374,6 @@ func (p *Point) segment(m *member, seg uint64) (*index.Segment, error) {
 // open while it is used.
 func (p *Point) IndexParent() *index.Parent {
 	return &index.Parent{UID: p.tail.Self.UID, Root: p.tail.Root, Members: p.tail.Members, Streams: p.tail.Streams, Pages: p}
-}
-
-// NextNumber is the number for a new member of the set: one more than the
-// highest in the point's chain and in its folders.
-func (p *Point) NextNumber(ctx context.Context) (uint32, error) {
-	next := p.tail.Self.Number + 1
-	for _, dir := range p.find.dirs {
-		heads, bad, err := scanHeads(ctx, p.pool.files, dir, looksLikeMember)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return 0, err
-		}
-		for _, h := range heads {
-			if h.Set == p.Set() {
-				next = max(next, h.Number+1)
-			}
-		}
-		for _, m := range bad {
-			if m.Set == p.Set() && m.Number < index.NoParent-1 {
-				next = max(next, m.Number+1)
-			}
-		}
-	}
-	return next, nil
 }
 
 // Ref fills refs with what the map says of leaf number leaf of a stream. A

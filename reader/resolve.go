@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,21 @@ import (
 // with that number, the newest one, the newest one not after that local time.
 // Without it a file names its own point, and a folder or ID its newest.
 //
-// Errors: fs.ErrNotExist, [NoPointError], [SeveralSetsError],
-// [UnfinishedError], index.ErrNotMember.
+// Files are chosen by their names, and what is chosen is proved by its header, so
+// the cost does not depend on how many points there are. All headers are read
+// where the names do not answer.
+//
+// Errors: fs.ErrNotExist, [NoPointError], [BrokenPointError],
+// [SeveralSetsError], [UnfinishedError], index.ErrNotMember.
 func Resolve(ctx context.Context, image string, search ...string) (string, error) {
-	r := resolver{ctx: ctx, h: newHandles(openFile), search: search}
-	defer r.h.close()
+	h := newHandles(openFile)
+	defer h.close()
+	r := resolver{ctx: ctx, h: h, search: search}
+	return r.image(image)
+}
+
+// image takes what stands behind the @ off, unless it belongs to a file's name.
+func (r *resolver) image(image string) (string, error) {
 	if _, err := os.Stat(image); err == nil {
 		return r.resolve(image, "")
 	}
@@ -71,11 +82,36 @@ func (r *resolver) file(path, point string) (string, error) {
 	if point == "" {
 		return path, nil
 	}
-	sets, err := scanSets(r.ctx, r.h, filepath.Dir(path))
+	return r.set(h.Set, path, point, filepath.Dir(path))
+}
+
+// set chooses a point of a set whose members may lie in several folders: by
+// their names, or else by their headers.
+func (r *resolver) set(id index.ImageID, image, point string, dirs ...string) (string, error) {
+	names, err := readCatalog(r.ctx, r.h, dirs...)
 	if err != nil {
 		return "", err
 	}
-	return choose(path, point, withID(sets, h.Set))
+	path, err := names.choose(id, image, point)
+	if errors.Is(err, errNames) {
+		return r.byHeaders(id, image, point, dirs...)
+	}
+	return path, err
+}
+
+func (r *resolver) byHeaders(id index.ImageID, image, point string, dirs ...string) (string, error) {
+	var members []Member
+	for _, dir := range dirs {
+		sets, err := scanSets(r.ctx, r.h, dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		members = append(members, withID(sets, id)...)
+	}
+	if len(members) == 0 {
+		return "", &fs.PathError{Op: "find image", Path: id.String(), Err: fs.ErrNotExist}
+	}
+	return choose(image, point, members)
 }
 
 func withID(sets []*Set, id index.ImageID) []Member {
@@ -87,7 +123,22 @@ func withID(sets []*Set, id index.ImageID) []Member {
 	return nil
 }
 
+// folder gives a point of the one set in a folder.
 func (r *resolver) folder(dir, point string) (string, error) {
+	names, err := readCatalog(r.ctx, r.h, dir)
+	if err != nil {
+		return "", err
+	}
+	if id, ok := names.only(); ok {
+		path, err := names.choose(id, dir, point)
+		if !errors.Is(err, errNames) {
+			return path, err
+		}
+	}
+	return r.folderByHeaders(dir, point)
+}
+
+func (r *resolver) folderByHeaders(dir, point string) (string, error) {
 	sets, err := scanSets(r.ctx, r.h, dir)
 	if err != nil {
 		return "", err
@@ -124,64 +175,107 @@ var errNoImage = &index.FormatError{What: "folder", Off: -1, Msg: "it holds no i
 
 // id looks for a set in folders; its members may lie in several of them.
 func (r *resolver) id(id index.ImageID, point string, dirs ...string) (string, error) {
-	var members []Member
-	for _, dir := range dirs {
-		sets, err := scanSets(r.ctx, r.h, dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-		members = append(members, withID(sets, id)...)
-	}
-	if len(members) == 0 {
-		return "", &fs.PathError{Op: "find image", Path: id.String(), Err: fs.ErrNotExist}
-	}
-	return choose(id.String(), point, members)
+	return r.set(id, id.String(), point, dirs...)
 }
 
-// choose picks a point out of a set's members.
+// choose picks a point out of all members of a set.
 func choose(image, point string, members []Member) (string, error) {
-	match, err := matcher(point)
+	ch, err := newChooser(image, point)
 	if err != nil {
 		return "", err
 	}
-	var best, unfinished *Member
-	var have []Member
-	for i := range members {
-		m := &members[i]
-		switch {
-		case m.Finished && match(m) && (best == nil || best.before(m)):
-			best = m
-		case !m.Finished && m.Err == nil && match(m):
-			unfinished = m
-		}
-		if m.Finished {
-			have = append(have, *m)
-		}
-	}
-	switch {
-	case best != nil:
-		return best.Path, nil
-	case unfinished != nil:
-		return "", &UnfinishedError{unfinished.Path, unfinished.Number, unfinished.Time()}
-	case point == "" && len(members) > 0:
-		return "", members[0].Err
-	}
-	return "", &NoPointError{image, point, have}
+	slices.SortFunc(members, func(a, b Member) int { return a.compare(&b) })
+	ch.feedAll(members)
+	return ch.result()
 }
 
-// matcher reads what stands behind the @.
-func matcher(point string) (func(*Member) bool, error) {
+// chooser picks a point out of members that it is fed, the newest first.
+type chooser struct {
+	image, point          string
+	want                  wanted
+	best, broken, partial *Member
+	have                  []Member // finished ones
+}
+
+func newChooser(image, point string) (*chooser, error) {
+	want, err := parsePoint(point)
+	return &chooser{image: image, point: point, want: want}, err
+}
+
+// feedAll feeds members, the oldest of which comes first, until one is chosen.
+func (c *chooser) feedAll(members []Member) (done bool) {
+	for i := len(members) - 1; i >= 0; i-- {
+		done = c.feed(&members[i]) || done
+	}
+	return done
+}
+
+// feed looks at one member and says whether it is the one. A broken one newer
+// than that is not passed over in silence: it may be what is meant.
+func (c *chooser) feed(m *Member) (done bool) {
+	if m.Finished {
+		c.have = append(c.have, *m)
+	}
+	switch {
+	case c.best != nil || !c.want.number(m.Number):
+	case m.Finished && c.want.time(m):
+		c.best = m
+		return true
+	case m.Finished:
+		c.broken = nil
+	case m.Err == nil && !c.want.time(m): // begun later
+	case strings.HasSuffix(m.Path, index.UnfinishedSuffix):
+		c.partial = cmp.Or(c.partial, m)
+	default:
+		c.broken = cmp.Or(c.broken, m)
+	}
+	return false
+}
+
+// result is the file of the point, or why there is none.
+func (c *chooser) result() (string, error) {
+	switch {
+	case c.broken != nil && c.best != nil:
+		return "", &BrokenPointError{c.image, c.broken.Path, c.broken.Number, c.best.Number, c.broken.why()}
+	case c.best != nil:
+		return c.best.Path, nil
+	case c.broken != nil:
+		return "", c.broken.why()
+	case c.partial != nil:
+		return "", c.partial.why()
+	}
+	slices.Reverse(c.have)
+	return "", &NoPointError{c.image, c.point, c.have}
+}
+
+// why tells why a member that is not finished cannot be opened.
+func (m *Member) why() error {
+	if m.Err != nil {
+		return m.Err
+	}
+	return &UnfinishedError{m.Path, m.Number, m.Time()}
+}
+
+// wanted is what stands behind the @. The zero value is the newest point.
+type wanted struct {
+	exact    bool
+	num      uint32
+	notAfter time.Time
+}
+
+func (w wanted) isTime() bool         { return !w.notAfter.IsZero() }
+func (w wanted) number(n uint32) bool { return !w.exact || n == w.num }
+func (w wanted) time(m *Member) bool  { return !w.isTime() || !m.Time().After(w.notAfter) }
+
+func parsePoint(point string) (w wanted, err error) {
 	if point == "" || point == "latest" {
-		return func(*Member) bool { return true }, nil
+		return w, nil
 	}
 	if n, err := strconv.ParseUint(point, 10, 32); err == nil {
-		return func(m *Member) bool { return m.Number == uint32(n) }, nil
+		return wanted{exact: true, num: uint32(n)}, nil
 	}
-	t, err := parseTime(point)
-	if err != nil {
-		return nil, err
-	}
-	return func(m *Member) bool { return !m.Time().After(t) }, nil
+	w.notAfter, err = parseTime(point)
+	return w, err
 }
 
 // parseTime reads a time and gives the last instant it may mean.
