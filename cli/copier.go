@@ -114,6 +114,7 @@ func (c *copier) sync() error {
 // walk makes the folders and hands out the files.
 func (c *copier) walk(ctx context.Context, items []item) error {
 	top := &folder{root: c.dest}
+	c.sweep(top)
 	top.pending.Add(1) // the destination itself is never closed here
 	for _, it := range items {
 		err := error(nil)
@@ -239,8 +240,13 @@ func (c *copier) makeFolder(f *folder) (err error) {
 	if err != nil {
 		return grave(err)
 	}
-	f.root, err = f.up.root.OpenRoot(f.name)
-	return grave(err)
+	if f.root, err = f.up.root.OpenRoot(f.name); err != nil {
+		return grave(err)
+	}
+	if !f.made {
+		c.sweep(f)
+	}
+	return nil
 }
 
 // leave counts one thing less to do in f; after the last, f gets its times.
@@ -383,6 +389,7 @@ type worker struct {
 	c     *copier
 	buf   []byte
 	moved int64 // bytes of the file at hand
+	lost  gaps  // in it
 }
 
 // serve copies or links one file, and then the names that waited for it.
@@ -439,7 +446,8 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 		return false, err
 	}
 	defer src.Close()
-	temp := fmt.Sprintf(".vitrine-%d-%d.part", os.Getpid(), w.c.temp.Add(1))
+	w.lost = gaps{}
+	temp := partName(w.c.temp.Add(1))
 	err = w.write(ctx, j, src, temp)
 	if err == nil {
 		err = grave(j.dir.root.Rename(temp, j.name))
@@ -449,17 +457,18 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 		return false, err
 	}
 	w.c.files.Add(1)
+	w.c.gaps(j.from.path, &w.lost)
 	return true, nil
 }
 
 func (w *worker) write(ctx context.Context, j job, src volume.OpenFile, temp string) error {
-	dst, err := j.dir.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	dst, err := createPart(j.dir.root, temp)
 	if err != nil {
 		return grave(err)
 	}
 	err = w.contents(ctx, src, dst)
 	if err == nil && w.c.o.streams != "" {
-		err = w.c.fileStreams(ctx, j, dst)
+		err = w.c.fileStreams(ctx, j, dst, temp)
 	}
 	if err == nil && j.from.attr.HasPOSIX {
 		err = dst.Chmod(fs.FileMode(j.from.attr.Perm) & 0o777)
@@ -477,10 +486,9 @@ func (w *worker) write(ctx context.Context, j job, src volume.OpenFile, temp str
 // contents copies the data of src and leaves its holes as holes.
 func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File) error {
 	sparse, _ := src.(volume.Sparse)
-	size, hole := src.Size(), false // hole: the file ends in one
+	size := src.Size()
 	for off := int64(0); off < size; {
-		end := size
-		hole = false
+		end, hole := size, false
 		if sparse != nil {
 			var err error
 			if end, hole, err = sparse.NextExtent(ctx, off); err != nil {
@@ -498,12 +506,11 @@ func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File
 		}
 		off = end
 	}
-	if !hole {
-		return nil
-	}
-	return grave(dst.Truncate(size))
+	return grave(dst.Truncate(size)) // it may end in a hole
 }
 
+// stretch copies bytes from off to end. What cannot be read ends it, or is left
+// out when the rest is to be saved.
 func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *os.File, off, end int64) error {
 	for off < end {
 		if err := ctx.Err(); err != nil {
@@ -513,19 +520,43 @@ func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *os.File,
 		if n == 0 && err == nil || err == io.EOF && n == 0 {
 			err = io.ErrUnexpectedEOF
 		}
-		if errors.Is(err, volume.ErrNotCaptured) {
-			return err
-		}
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("at byte %d: %w", off+int64(n), err)
-		}
 		if _, err := dst.WriteAt(w.buf[:n], off); err != nil {
 			return grave(err)
 		}
 		off += int64(n)
 		w.count(int64(n))
+		switch {
+		case err == nil || err == io.EOF:
+			continue
+		case errors.Is(err, volume.ErrNotCaptured), ctx.Err() != nil:
+			return err
+		case !w.c.o.salvage:
+			return fmt.Errorf("at byte %d: %w", off, err)
+		}
+		if off, err = w.skip(ctx, src, off, end, err); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// skip notes what cannot be read at off, and gives the next place that can.
+func (w *worker) skip(ctx context.Context, src volume.OpenFile, off, end int64, why error) (next int64, err error) {
+	var b [1]byte
+	for next = off; next < end; {
+		next = min(end, (next/probe+1)*probe)
+		w.lost.add(off, next, why)
+		w.moved += next - off
+		w.c.meter.add(next - off)
+		off = next
+		if err := ctx.Err(); err != nil || next == end {
+			return next, err
+		}
+		if n, _ := src.ReadAt(ctx, b[:], next); n == 1 {
+			break
+		}
+	}
+	return next, nil
 }
 
 func (w *worker) count(n int64) {

@@ -20,6 +20,7 @@ type cpOptions struct {
 	skipExisting bool
 	streams      string // "", "auto", "xattr", "file"
 	attributes   bool
+	salvage      bool
 	noSync       bool
 	workers      int
 	sources      []string
@@ -37,6 +38,10 @@ it. Times, sparse files, links and hard links among the files copied are kept.
 Nothing is ever written outside DIR. Names that this system cannot hold are
 written with %(HEX) in place of the character. What could not be copied, or only
 under another name, is listed, and the exit code is 3.
+
+A file of which a part cannot be read, because the image is damaged there or the
+disk was, is left out. With --salvage it is copied with zeros in place of that
+part, and the bytes that are missing are listed.
 
 Links lead where they lead in a mount: from the volume's root or its drive letter
 becomes relative, and ".." ends at the root. A link to something that is not copied
@@ -60,6 +65,7 @@ with it stays, leading nowhere or to something else; those out of DIR are counte
 	f.StringVar(&o.streams, "streams", "", "copy named streams too, as `FORM`: xattr (user xattrs), file (files beside it, name:stream) or auto")
 	f.Lookup("streams").NoOptDefVal = "auto"
 	f.BoolVar(&o.attributes, "attributes", false, "keep Windows attributes (elsewhere in the xattr user.DOSATTRIB), and owners where the image has them")
+	f.BoolVar(&o.salvage, "salvage", false, "copy what is readable of damaged files; zeros stand for the rest, which is listed")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until everything is on the disk")
 	f.IntVar(&o.workers, "workers", min(max(runtime.NumCPU(), 2), 8), "copy `N` files at the same time")
 	return c
@@ -113,7 +119,7 @@ func runCp(ctx context.Context, e *env, o *cpOptions) error {
 	if c.hurt.count() > 0 && c.files.Load()+c.folders.Load()+c.symlinks.Load() == 0 {
 		return c.hurt.nothing("not copied")
 	}
-	return c.hurt.err("not copied, or not under the same name")
+	return c.hurt.err("not copied, or not whole, or not under the same name")
 }
 
 // item is one thing to copy into the destination itself.

@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,7 +46,7 @@ func copyFake(t *testing.T, f *fakeFS, from, dir string, o cpOptions) (errOut st
 	if err := c.run(context.Background(), items); err != nil {
 		return errs.String(), c.stopped(err)
 	}
-	return errs.String(), c.hurt.err("not copied, or not under the same name")
+	return errs.String(), c.hurt.err("not copied, or not whole, or not under the same name")
 }
 
 func code(err error) exitCode {
@@ -144,7 +146,7 @@ func TestCopyRoot(t *testing.T) {
 // TestCopyHostileNames copies names that try to get out, and looks whether
 // anything appeared outside the destination.
 func TestCopyHostileNames(t *testing.T) {
-	names := []string{"..", ".", "../up", "/abs", "a/b", "nul\x00l", "%(2F)", "..\\win", strings.Repeat("long", 100) + ".txt", "", "\xff\xfe", "line\nbreak"}
+	names := []string{"..", ".", "../up", "/abs", "nul\x00l", "%(2F)", "..\\win", strings.Repeat("long", 100) + ".txt", "", "\xff\xfe", "line\nbreak", "a\U0010ff2fb"}
 	f := newFakeFS()
 	for _, n := range names {
 		f.file(f.root(), n, "file "+n)
@@ -160,10 +162,15 @@ func TestCopyHostileNames(t *testing.T) {
 	if code(err) != exitIncomplete {
 		t.Errorf("exit code %d (%v)\n%s", code(err), err, errs)
 	}
+	for _, listed := range []string{`a\U0010ff2fb: copied under the name a%(2F)b`} {
+		if !strings.Contains(errs, "problem: /"+listed) {
+			t.Errorf("not listed: %s\n%s", listed, errs)
+		}
+	}
 	if got, _ := filepath.Glob(filepath.Join(base, "*")); len(got) != 1 {
 		t.Errorf("outside the destination: %q", got)
 	}
-	for name, data := range map[string]string{"%(2E)%(2E)": "file ..", "..%(2F)up": "file ../up", "%(2F)abs": "file /abs", "a%(2F)b": "file a/b",
+	for name, data := range map[string]string{"%(2E)%(2E)": "file ..", "..%(2F)up": "file ../up", "%(2F)abs": "file /abs", "a%(2F)b": "file a\U0010ff2fb",
 		"%(25)(2F)": "file %(2F)", "%()": "file ", "\xff\xfe": "file \xff\xfe", "sub/%(2E)%(2E)/climbed": "out"} {
 		wantFile(t, filepath.Join(out, name), data)
 	}
@@ -183,6 +190,10 @@ func TestTargetName(t *testing.T) {
 		{"a\x00", "a%(00)", "a%(00)"},
 		{"100%", "100%", "100%"},
 		{"50%(2F)", "50%(25)(2F)", "50%(25)(2F)"},
+		{"a\U0010ff2fb", "a%(2F)b", "a%(2F)b"}, // as NTFS's names are decoded
+		{"\U0010ff2e.", "%(2E).", "%(2E)%(2E)"},
+		{"a\U0010ff00", "a%(00)", "a%(00)"},
+		{"a\U0010ff5c\U0010ff5c", "a\U0010ff5c\U0010ff5c", "a\U0010ff5c\U0010ff5c"},
 		{"a:b", "a:b", "a%(3A)b"},
 		{`a\b`, `a\b`, "a%(5C)b"},
 		{"dot.", "dot.", "dot%(2E)"},
@@ -273,6 +284,85 @@ func TestCopyGoesOn(t *testing.T) {
 	}
 	if got := listing(t, out); !slices.Equal(got, []string{"good"}) {
 		t.Errorf("left behind: %q", got)
+	}
+}
+
+// TestCopySalvages copies what is readable of files of which a part is not.
+func TestCopySalvages(t *testing.T) {
+	f := newFakeFS()
+	data := strings.Repeat("0123456789abcdef", 1<<16)
+	bad := f.file(f.root(), "bad", data)
+	bad.gaps = [][2]int64{{0, 1}, {70000, 80000}, {1<<20 - 10, 1 << 20}}
+	f.file(f.root(), "all", "gone").gaps = [][2]int64{{0, 4}}
+	f.file(f.root(), "cloud", "x").fail = volume.ErrNotCaptured
+	s := f.file(f.root(), "stream", "main")
+	s.streams = map[string][]byte{"x": bytes.Repeat([]byte("x"), 70000)}
+	out := t.TempDir()
+	errs, err := copyFake(t, f, "/", out, cpOptions{salvage: true})
+	if code(err) != exitIncomplete || !strings.Contains(err.Error(), "3 items") {
+		t.Errorf("got %v\n%s", err, errs)
+	}
+	for _, want := range []string{
+		"problem: /bad: copied without 16 026 bytes, zeros stand for them: bytes 0 to 4095, 70000 to 81919, 1048566 to 1048575 (sector gone)",
+		"problem: /all: copied without 4 bytes, zeros stand for them: bytes 0 to 3 (sector gone)",
+		"problem: /cloud: contents are not in the image",
+	} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("not listed: %s\n%s", want, errs)
+		}
+	}
+	want := []byte(data)
+	clear(want[:4096])
+	clear(want[70000:81920])
+	clear(want[1048566:])
+	wantFile(t, filepath.Join(out, "bad"), string(want))
+	wantFile(t, filepath.Join(out, "all"), "\x00\x00\x00\x00")
+	wantFile(t, filepath.Join(out, "stream"), "main")
+	if got := listing(t, out); !slices.Equal(got, []string{"all", "bad", "stream"}) {
+		t.Errorf("copied %q", got)
+	}
+}
+
+func TestManyGaps(t *testing.T) {
+	var g gaps
+	for i := range int64(3 * maxGaps) {
+		g.add(i*10, i*10+4, errFakeRead)
+		g.add(i*10+4, i*10+5, errFakeRead)
+	}
+	if len(g.list) != maxGaps || g.more != 2*maxGaps || g.bytes != 15*maxGaps || g.list[1] != (gap{10, 5}) || !strings.Contains(g.Error(), ", 70 to 74, 12 280 more") {
+		t.Errorf("%d %d %d %v %s", len(g.list), g.more, g.bytes, g.list[1], g.Error())
+	}
+}
+
+// TestCopySweeps removes what killed copies left, and nothing else.
+func TestCopySweeps(t *testing.T) {
+	f := newFakeFS()
+	f.file(f.dir(f.root(), "d"), "x", "data")
+	out := t.TempDir()
+	os.Mkdir(filepath.Join(out, "d"), 0o777)
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	gone := fmt.Sprintf(".vitrine-%d-1.part", dead.Process.Pid)
+	keep := []string{fmt.Sprintf(".vitrine-%d-2.part", os.Getpid()), fmt.Sprintf(".vitrine-%d-3.part", dead.Process.Pid), ".vitrine-x-1.part", ".vitrine-1-1.part~"}
+	for _, n := range append(keep, gone, "d/"+gone) {
+		os.WriteFile(filepath.Join(out, n), []byte("half"), 0o666)
+	}
+	held, err := os.OpenFile(filepath.Join(out, keep[1]), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	holdPart(held)
+	errs, err := copyFake(t, f, "/", out, cpOptions{})
+	if err != nil || strings.Count(errs, "removed ") != 2 {
+		t.Error(err, errs)
+	}
+	want := append(slices.Clone(keep), "d", "d/x")
+	slices.Sort(want)
+	if got := listing(t, out); !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
 	}
 }
 

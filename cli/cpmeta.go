@@ -30,9 +30,13 @@ func nanoTime(ns int64) time.Time {
 }
 
 // fileStreams copies the named streams of a file that is still open for
-// writing under its temporary name.
-func (c *copier) fileStreams(ctx context.Context, j job, dst *os.File) error {
-	return c.streams(ctx, j.place, j.from, j.dir, j.name, dst)
+// writing under its temporary name temp.
+func (c *copier) fileStreams(ctx context.Context, j job, dst *os.File, temp string) error {
+	name := j.name
+	if streamsByName { // they belong to the file, whatever it is called
+		name = temp
+	}
+	return c.streams(ctx, j.place, j.from, j.dir, name, dst)
 }
 
 func (c *copier) folderStreams(ctx context.Context, p place, from found, f *folder) error {
@@ -56,7 +60,8 @@ func (c *copier) streams(ctx context.Context, p place, from found, dir *folder, 
 		return err
 	}
 	for _, s := range list {
-		if err := c.stream(ctx, p, from, s, dir, name, dst); err != nil {
+		err := c.stream(ctx, p, from, s, dir, name, dst)
+		if err := c.listed(streamOf(from, s), err); err != nil {
 			return err
 		}
 	}
@@ -66,16 +71,16 @@ func (c *copier) streams(ctx context.Context, p place, from found, dir *folder, 
 func (c *copier) stream(ctx context.Context, p place, from found, s volume.Stream, dir *folder, name string, dst *os.File) error {
 	src, err := p.fs.Open(ctx, s.ID)
 	if err != nil {
-		return at("stream "+s.Name, err)
+		return err
 	}
 	defer src.Close()
 	if c.o.streams != "file" {
 		err := streamXattr(ctx, src, s, dst)
 		if err == nil || c.o.streams == "xattr" {
-			return at("stream "+s.Name, err)
+			return err
 		}
 	}
-	return at("stream "+s.Name, c.streamFile(ctx, p, streamOf(from, s), src, dir, name+":"+s.Name))
+	return c.streamFile(ctx, streamOf(from, s), src, dir, name+":"+s.Name)
 }
 
 func streamXattr(ctx context.Context, src volume.OpenFile, s volume.Stream, dst *os.File) error {
@@ -89,15 +94,29 @@ func streamXattr(ctx context.Context, src volume.OpenFile, s volume.Stream, dst 
 	return setXattr(dst, "user."+s.Name, b)
 }
 
-func (c *copier) streamFile(ctx context.Context, p place, from found, src volume.OpenFile, dir *folder, name string) error {
-	target := name
-	if !streamsByName {
-		target, _ = targetName(name, onWindows)
+// streamFile writes a stream as a file of its own, or as the system's stream
+// where name means one.
+func (c *copier) streamFile(ctx context.Context, from found, src volume.OpenFile, dir *folder, name string) error {
+	if streamsByName {
+		return c.writeStream(ctx, from, src, dir, name)
 	}
+	target, _ := targetName(name, onWindows)
 	if free, err := c.makeWay(dir, target); !free {
 		return err
 	}
-	dst, err := createStream(dir.root, target)
+	temp := partName(c.temp.Add(1))
+	err := c.writeStream(ctx, from, src, dir, temp)
+	if err == nil {
+		err = grave(dir.root.Rename(temp, target))
+	}
+	if err != nil {
+		dir.root.Remove(temp)
+	}
+	return err
+}
+
+func (c *copier) writeStream(ctx context.Context, from found, src volume.OpenFile, dir *folder, name string) error {
+	dst, err := createStream(dir.root, name)
 	if err != nil {
 		return grave(err)
 	}
@@ -107,8 +126,8 @@ func (c *copier) streamFile(ctx context.Context, p place, from found, src volume
 		err = grave(cerr)
 	}
 	if err != nil {
-		dir.root.Remove(target)
 		return err
 	}
-	return setTimes(dir.root, target, from.attr)
+	c.gaps(from.path, &w.lost)
+	return setTimes(dir.root, name, from.attr)
 }

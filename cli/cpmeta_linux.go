@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"vitrine/volume"
@@ -16,7 +17,25 @@ const errQuota = unix.EDQUOT
 const streamsByName = false
 
 func createStream(dir *os.Root, name string) (*os.File, error) {
-	return dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	return createPart(dir, name)
+}
+
+// holdPart locks a temporary file for as long as it is open.
+func holdPart(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+
+// abandoned says whether nobody writes a temporary file any more: it is not
+// locked, and its process is gone, or long had the time to lock it.
+func abandoned(dir *os.Root, name string, pid int) bool {
+	f, err := dir.OpenFile(name, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return false
+	}
+	return unix.Kill(pid, 0) == unix.ESRCH || time.Since(time.Unix(st.Ctim.Unix())) > partGrace
 }
 
 func setXattr(f *os.File, name string, value []byte) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/windows"
 	"vitrine/volume"
@@ -20,6 +21,15 @@ const streamsByName = true
 // file was made.
 func createStream(dir *os.Root, name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir.Name(), name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+// holdPart does nothing: nobody can remove a file that is open here.
+func holdPart(*os.File) {}
+
+// abandoned leaves it to the removal to fail where a file is in use.
+func abandoned(dir *os.Root, name string, _ int) bool {
+	info, err := dir.Lstat(name)
+	return err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > partGrace
 }
 
 func setXattr(*os.File, string, []byte) error { return errors.ErrUnsupported }

@@ -26,8 +26,9 @@ type fakeNode struct {
 	names   []volume.Entry
 	streams map[string][]byte
 	holes   [][2]int64
-	fail    error // of Open
-	failAt  int64 // ReadAt fails from here on; 0: never
+	fail    error      // of Open
+	failAt  int64      // ReadAt fails from here on; 0: never
+	gaps    [][2]int64 // bytes that cannot be read
 }
 
 const fakeTime = 1_700_000_000_123_456_700
@@ -182,6 +183,11 @@ func (f *fakeFile) Close() error { return nil }
 func (f *fakeFile) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
 	if f.n.failAt > 0 && off+int64(len(p)) > f.n.failAt {
 		return 0, errFakeRead
+	}
+	for _, g := range f.n.gaps {
+		if off < g[1] && off+int64(len(p)) > g[0] {
+			return copy(p[:max(0, g[0]-off)], f.data[off:]), errFakeRead
+		}
 	}
 	return bytes.NewReader(f.data).ReadAt(p, off)
 }

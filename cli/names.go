@@ -6,12 +6,15 @@ import (
 	"path"
 	"strings"
 	"unicode/utf8"
+
+	"vitrine/ntfsparse"
 )
 
 // Names of images become names of files here. What the target cannot hold is
-// written as %(HEX), the code of the character in hexadecimal; a "%(" that was
-// in the name before is written %(25)(. So every name comes back by undoing
-// this, and different names stay different.
+// written as %(HEX), the code of the character in hexadecimal, and so are the
+// characters that package ntfsparse puts in the place of those that no path can
+// hold; a "%(" that was in the name before is written %(25)(. So every name comes
+// back by undoing this, and different names stay different.
 
 // maxTargetName is the longest name of a file, in bytes.
 const maxTargetName = 255
@@ -36,7 +39,9 @@ func escapeName(name string, windows bool) string {
 	}
 	var b strings.Builder
 	for i, r := range name {
-		if mustEscape(name, i, r, windows) {
+		if c, ok := ntfsparse.StandsFor(r); ok {
+			fmt.Fprintf(&b, "%%(%02X)", c)
+		} else if mustEscape(name, i, r, windows) {
 			fmt.Fprintf(&b, "%%(%02X)", r)
 		} else {
 			_, n := utf8.DecodeRuneInString(name[i:])

@@ -17,6 +17,15 @@ const (
 	escapeMark = 0x10FF5C
 )
 
+// StandsFor gives the character in whose place c stands in a decoded name; ok is
+// false for all that stand for themselves.
+func StandsFor(c rune) (r rune, ok bool) {
+	if !escaped(c) || c == escapeMark {
+		return c, false
+	}
+	return c - escapeBase, true
+}
+
 // DecodeName turns UTF-16LE into a name.
 func DecodeName(u []byte) string {
 	if len(u) <= 64 && plainASCII(u) {
