@@ -138,19 +138,23 @@ func (o *serveOptions) check() error {
 	switch {
 	case o.overlay && o.overlayFile != "":
 		return usage("choose one of them", "--overlay and --overlay-file contradict each other")
-	case o.limit > 0 && !o.overlay && o.overlayFile == "":
+	case o.limit > 0 && !o.writable():
 		return usage("add --overlay", "--overlay-limit needs an overlay")
 	case o.unix != "" && o.listen != "127.0.0.1:10809":
 		return usage("choose one of them", "--unix and --listen contradict each other")
 	case (o.cert == "") != (o.key == "") || (o.clientCA != "" && o.cert == ""):
 		return usage("--tls-cert and --tls-key go together", "the TLS options are not complete")
-	case o.timeline && (o.overlay || o.overlayFile != ""):
+	case o.timeline && o.writable():
 		return usage("serve one point with it", "--timeline is read-only")
 	}
 	return nil
 }
 
-// overlaid puts an overlay over what is served, if one was asked for.
+// writable says that an overlay was asked for.
+func (o *serveOptions) writable() bool { return o.overlay || o.overlayFile != "" }
+
+// overlaid puts overlays over what is served, if they were asked for. A whole
+// disk and its partitions share one.
 func (o *serveOptions) overlaid(p *reader.Point, list []served) (closeAll func() error, err error) {
 	var open []*overlay.Overlay
 	closeAll = func() (err error) {
@@ -159,25 +163,30 @@ func (o *serveOptions) overlaid(p *reader.Point, list []served) (closeAll func()
 		}
 		return err
 	}
-	if o.overlayFile != "" && len(list) != 1 {
+	if !o.writable() {
+		return closeAll, nil
+	}
+	if o.overlayFile != "" && len(list) > 1 && list[0].part != nil {
 		return closeAll, usage("name one, such as IMAGE:2", "an overlay file lies over one partition, the image has several")
 	}
-	opts := overlay.Options{Limit: int64(o.limit)}
 	for i := range list {
-		if !o.overlay && o.overlayFile == "" {
-			continue
+		if i > 0 && list[0].part == nil {
+			list[i].dev, err = blockdev.Section(list[0].dev, list[i].part.Offset, list[i].part.Size)
+		} else {
+			var ov *overlay.Overlay
+			if ov, err = o.openOverlay(list[i], overlayID(p, list[i].name)); err == nil {
+				open, list[i].dev = append(open, ov), ov
+			}
 		}
-		ov, err := o.openOverlay(list[i], overlayID(p, list[i].name), opts)
 		if err != nil {
-			return closeAll, errors.Join(err, closeAll())
+			return closeAll, errors.Join(at(list[i].name, err), closeAll())
 		}
-		open = append(open, ov)
-		list[i].dev = ov
 	}
 	return closeAll, nil
 }
 
-func (o *serveOptions) openOverlay(s served, id overlay.ID, opts overlay.Options) (*overlay.Overlay, error) {
+func (o *serveOptions) openOverlay(s served, id overlay.ID) (*overlay.Overlay, error) {
+	opts := overlay.Options{Limit: int64(o.limit)}
 	if o.overlayFile == "" {
 		return overlay.New(s.dev, opts)
 	}

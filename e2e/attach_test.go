@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// threeSystems makes a GPT disk with NTFS, ext4 and FAT, with files in each.
+// threeSystems makes a GPT disk with NTFS ("a file"), ext4 ("another") and FAT
+// ("third").
 func threeSystems(t *testing.T) (img string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -27,15 +28,17 @@ func threeSystems(t *testing.T) (img string) {
 		os.Truncate(p, 40<<20)
 		return p
 	}
-	r := rand.New(rand.NewPCG(3, 4))
+	a, b, c := threeFiles()
 	ntfs, ext, fat := part(1), part(2), part(3)
 	sh(t, "mkntfs", "-F", "-Q", "-q", "-p", "2048", ntfs)
-	ntfs3g(t, ntfs, "rw,noatime", func(dir string) { write(t, filepath.Join(dir, "a file"), random(r, 3<<20)) })
+	ntfs3g(t, ntfs, "rw,noatime", func(dir string) { write(t, filepath.Join(dir, "a file"), a) })
 	files := filepath.Join(dir, "files")
 	os.Mkdir(files, 0o755)
-	write(t, filepath.Join(files, "another"), random(r, 2<<20))
+	write(t, filepath.Join(files, "another"), b)
 	sh(t, "mke2fs", "-q", "-F", "-t", "ext4", "-d", files, ext)
 	sh(t, "mkfs.vfat", fat)
+	write(t, filepath.Join(dir, "third"), c)
+	sh(t, "mcopy", "-i", fat, filepath.Join(dir, "third"), "::third")
 	for i, p := range []string{ntfs, ext, fat} {
 		b, err := os.ReadFile(p)
 		if err != nil {
@@ -44,6 +47,12 @@ func threeSystems(t *testing.T) (img string) {
 		patchAt(t, img, b, 1<<20+int64(i)*40<<20)
 	}
 	return img
+}
+
+// threeFiles are the contents of the files of threeSystems.
+func threeFiles() (ntfs, ext, fat []byte) {
+	r := rand.New(rand.NewPCG(3, 4))
+	return random(r, 3<<20), random(r, 2<<20), random(r, 1<<20)
 }
 
 // attached is what attach --json tells.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,28 @@ func smallImage(t *testing.T) string {
 // serve starts a server and gives the first URI that it prints.
 func serve(t *testing.T, args ...string) string {
 	t.Helper()
-	c := exec.Command(program, append([]string{"serve"}, args...)...)
+	uri, c := startServer(t, args...)
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGINT)
+		if err := c.Wait(); err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	return uri
+}
+
+// serveToKill starts a server that kill ends without warning.
+func serveToKill(t *testing.T, args ...string) (uri string, kill func()) {
+	t.Helper()
+	uri, c := startServer(t, args...)
+	kill = sync.OnceFunc(func() { c.Process.Kill(); c.Wait() })
+	t.Cleanup(kill)
+	return uri, kill
+}
+
+func startServer(t *testing.T, args ...string) (uri string, c *exec.Cmd) {
+	t.Helper()
+	c = exec.Command(program, append([]string{"serve"}, args...)...)
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -39,12 +61,6 @@ func serve(t *testing.T, args ...string) string {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGINT)
-		if err := c.Wait(); err != nil {
-			t.Errorf("the server ended with %v", err)
-		}
-	})
 	line := make(chan string, 1)
 	go func() {
 		s, _ := bufio.NewReader(out).ReadString('\n')
@@ -52,11 +68,11 @@ func serve(t *testing.T, args ...string) string {
 	}()
 	select {
 	case s := <-line:
-		return strings.Fields(s + " ?")[0]
+		return strings.Fields(s + " ?")[0], c
 	case <-time.After(10 * time.Second):
 		t.Fatal("the server prints no address")
 	}
-	return ""
+	return "", nil
 }
 
 // sums are the hashes of an image's files, to see that nothing changes them.

@@ -27,6 +27,7 @@ packages='
 	libiscsi-bin
 	libnbd-bin
 	mount
+	mtools
 	nbdkit
 	ntfs-3g
 	parted
@@ -50,7 +51,6 @@ if [ "${1:-}" = --long ]; then
 	packages="$packages
 	busybox-static
 	cpio
-	mtools
 	nbd-client
 	ovmf
 	qemu-system-x86
