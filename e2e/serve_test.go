@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"crypto/sha256"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -131,4 +132,91 @@ func TestServe(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestServeEveryExport compares each export of a disk with the restored disk.
+func TestServeEveryExport(t *testing.T) {
+	img, images, dir := threeSystems(t), t.TempDir(), t.TempDir()
+	vitrine(t, "capture", img, "-o", images)
+	before := sums(t, images)
+	raw := filepath.Join(dir, "restored.img")
+	vitrine(t, "restore", images, raw, "--yes")
+	uri := serve(t, "nbd", images, "--listen", "127.0.0.1:0")
+	sh(t, "qemu-img", "compare", "-f", "raw", "-F", "raw", raw, uri)
+	copied := filepath.Join(dir, "copied.img")
+	sh(t, "nbdcopy", uri, copied)
+	sh(t, "cmp", raw, copied)
+	for i, p := range partitionsOf(t, raw) {
+		export := strings.TrimSuffix(uri, "disk") + fmt.Sprint("partition-", i+1)
+		sh(t, "qemu-img", "compare", "-f", "raw", "-F", "raw", p, export)
+		sh(t, "nbdcopy", export, copied)
+		sh(t, "cmp", p, copied)
+	}
+	checkSums(t, images, before)
+}
+
+// TestServeOverlay writes through overlays: a storm, up to a limit, and into a
+// file that outlives a killed server.
+func TestServeOverlay(t *testing.T) {
+	img, images := threeSystems(t), t.TempDir()
+	vitrine(t, "capture", img, "-o", images)
+	before := sums(t, images)
+	qemuIO := func(uri string, commands ...string) (string, error) {
+		args := []string{"-f", "raw", uri}
+		for _, c := range commands {
+			args = append(args, "-c", c)
+		}
+		out, err := exec.Command("qemu-io", args...).CombinedOutput()
+		return string(out), err
+	}
+	t.Run("storm", func(t *testing.T) {
+		uri := serve(t, "nbd", images, "--overlay", "--listen", "127.0.0.1:0")
+		sh(t, "fio", "--name=storm", "--ioengine=nbd", "--uri="+uri, "--rw=randwrite", "--bsrange=512-64k", "--bs_unaligned=0",
+			"--size=100M", "--io_size=64M", "--iodepth=16", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--verify_state_save=0", "--fsync=100")
+	})
+	t.Run("shared", func(t *testing.T) {
+		uri := serve(t, "nbd", images, "--overlay", "--listen", "127.0.0.1:0")
+		partition := strings.TrimSuffix(uri, "disk") + "partition-2"
+		if out, err := qemuIO(uri, "write -P 7 42M 64k"); err != nil {
+			t.Fatal(out)
+		}
+		if out, err := qemuIO(partition, "read -P 7 1M 64k", "write -P 8 2M 64k"); err != nil || strings.Contains(out, "failed") {
+			t.Error("the partition shows something else:", out)
+		}
+		if out, err := qemuIO(uri, "read -P 8 43M 64k"); err != nil || strings.Contains(out, "failed") {
+			t.Error("the disk shows something else:", out)
+		}
+	})
+	t.Run("limit", func(t *testing.T) {
+		uri := serve(t, "nbd", images, "--overlay", "--overlay-limit", "1M", "--listen", "127.0.0.1:0")
+		if out, err := qemuIO(uri, "write -P 1 0 512k", "write -P 2 10M 2M"); err == nil || !strings.Contains(out, "No space left on device") {
+			t.Errorf("beyond the limit: %v %s", err, out)
+		}
+		if out, err := qemuIO(uri, "read -P 1 0 512k", "discard 0 512k", "write -P 3 20M 512k", "read -P 3 20M 512k"); err != nil {
+			t.Errorf("after the limit: %v %s", err, out)
+		}
+	})
+	t.Run("kill", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "changes")
+		args := []string{"nbd", images, "--overlay-file", file, "--listen", "127.0.0.1:0"}
+		uri, kill := serveToKill(t, args...)
+		if out, err := qemuIO(uri, "write -P 5 3M 3M", "discard 50M 1M", "flush"); err != nil {
+			t.Fatal(out)
+		}
+		if _, errs, code := try(append([]string{"serve"}, args...)...); code != 1 || !strings.Contains(errs, "overlay") {
+			t.Errorf("opened twice: exit %d, %s", code, errs)
+		}
+		kill()
+		if out, err := qemuIO(serve(t, args...), "read -P 5 3M 3M", "read -P 0 50M 1M"); err != nil {
+			t.Error("after the kill:", out)
+		}
+		vitrine(t, "capture", img, "-o", images, "--onto", images)
+		defer func() { m, _ := filepath.Glob(filepath.Join(images, "*-0001.vtr")); os.Remove(m[0]) }()
+		if _, errs, code := try("serve", "nbd", images+"@1", "--overlay-file", file, "--listen", "127.0.0.1:0"); code == 0 || !strings.Contains(errs, "hint:") {
+			t.Errorf("another point's overlay: exit %d, %s", code, errs)
+		} else {
+			t.Log(errs)
+		}
+	})
+	checkSums(t, images, before)
 }

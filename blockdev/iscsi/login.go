@@ -3,6 +3,7 @@ package iscsi
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -286,8 +287,15 @@ func (c *conn) sendTargets(value string) []pair {
 		}
 		reply = append(reply, pair{"TargetName", t.Name})
 		if a, ok := c.nc.LocalAddr().(*net.TCPAddr); ok {
-			reply = append(reply, pair{"TargetAddress", a.AddrPort().String() + ",1"})
+			reply = append(reply, pair{"TargetAddress", portal(a) + ",1"})
 		}
 	}
 	return reply
+}
+
+// portal is an address as initiators write it: IPv4 plainly, and IPv6 without
+// the zone, which means nothing to others.
+func portal(a *net.TCPAddr) string {
+	p := a.AddrPort()
+	return netip.AddrPortFrom(p.Addr().Unmap().WithZone(""), p.Port()).String()
 }
