@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"vitrine/index"
 	"vitrine/volume"
@@ -72,13 +73,28 @@ func outline(src Source, o *Options) (*planner, error) {
 func (p *planner) checkSelection() error {
 	for _, n := range p.o.Partitions {
 		if !slices.ContainsFunc(p.layout.Partitions, func(q volume.Partition) bool { return q.Number == n }) {
-			return &OptionError{"partition", fmt.Sprint(n), "the source has no partition of this number"}
+			return &OptionError{"partition", fmt.Sprint(n), "there is none of this number; the source " + p.numbers()}
 		}
 	}
 	if len(p.layout.Partitions) == 0 && p.layout.Table == volume.TableNone {
 		return &OptionError{"source", p.o.SourceName, "it is empty"}
 	}
 	return nil
+}
+
+// numbers tells which partitions there are.
+func (p *planner) numbers() string {
+	if p.layout.Table == volume.TableNone {
+		return "is a single volume without a partition table, number 1"
+	}
+	if len(p.layout.Partitions) == 0 {
+		return "has no partitions"
+	}
+	var have []string
+	for _, q := range p.layout.Partitions {
+		have = append(have, fmt.Sprint(q.Number))
+	}
+	return "has " + strings.Join(have, ", ")
 }
 
 // describe builds the metadata that the partition table and the file systems'

@@ -110,6 +110,9 @@ func runCapture(ctx context.Context, e *env, o *captureOptions) error {
 		return err
 	}
 	defer src.Close()
+	if _, err := index.ReadHeader(src); err == nil {
+		return failed(exitFailed, "name the disk, the partition or a raw image of it; nothing was written", "%s is a Vitrine image itself", o.source)
+	}
 	made, err := makeDir(o.dir)
 	if err != nil {
 		return err
@@ -247,6 +250,9 @@ func captureFailed(res *capture.Result, err error) error {
 	if res != nil { // written, but its proof failed
 		p := explain(err)
 		return &problem{p.code, fmt.Sprintf("%s was written, but could not be proved: %s", res.Path, p.msg), "capture again; earlier points are untouched", err}
+	}
+	if o, ok := errors.AsType[*capture.OptionError](err); ok && o.Option != "source" {
+		return usage("'vitrine capture --help' shows what it takes; nothing was written", "--%s %s: %s", o.Option, o.Value, o.Why)
 	}
 	s, ok := errors.AsType[*capture.StoppedError](err)
 	if !ok {

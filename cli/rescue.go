@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -77,8 +78,9 @@ func (e *env) rescued(path string, res *capture.Result) error {
 		fmt.Fprintf(e.Out, "point %d of set %s, salvage: %s\n", res.Number, res.Set, res.Path)
 		fmt.Fprintf(e.Out, "%s of %s in use can be read through it; keep %s, which holds them\n", size(s.Changed), size(s.Used), printable(path))
 	}
+	lacks := &tally{}
 	for _, w := range res.Reasons {
-		e.note(note{Path: res.Path, Text: w})
+		lacks.add(e, res.Path, errors.New(w))
 	}
 	return failed(exitIncomplete, "nothing else was changed; 'vitrine ls' and 'vitrine cp' show what is there, 'vitrine info' what this point lacks",
 		"rescued, but incomplete: the capture stopped before its end")

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const about = `Vitrine images disks and partitions and lets you back into the images at once:
@@ -80,7 +82,37 @@ func noCommand(c *cobra.Command, args []string) error {
 }
 
 func flagError(c *cobra.Command, err error) error {
-	return usage(fmt.Sprintf("'%s --help' shows what it takes", c.CommandPath()), "%v", err)
+	return usage(fmt.Sprintf("'%s --help' shows what it takes", c.CommandPath()), "%s", flagWords(err))
+}
+
+// flagWords says plainly what is wrong with a flag.
+func flagWords(err error) string {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Sprintf("--%s: %s", e.GetFlag().Name, valueWords(e))
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fmt.Sprintf("--%s needs a value", e.GetFlag().Name)
+	}
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		name := "--" + e.GetSpecifiedName()
+		if e.GetSpecifiedShortnames() != "" {
+			name = name[1:]
+		}
+		return fmt.Sprintf("there is no option %s", name)
+	}
+	return err.Error()
+}
+
+// valueWords says what a value should have been.
+func valueWords(e *pflag.InvalidValueError) string {
+	wants := map[string]string{
+		"int": "a whole number", "intSlice": "a whole number", "uint": "a whole number from 0 on", "uint32": "a whole number from 0 on",
+		"uint64": "a whole number from 0 on", "float64": "a number", "bool": "true or false", "duration": "a time like 90s or 5m",
+	}
+	if want := wants[e.GetFlag().Value.Type()]; want != "" {
+		return fmt.Sprintf("%q is not %s", e.GetValue(), want)
+	}
+	return e.Unwrap().Error() // our own words
 }
 
 // takes says how many arguments a command takes; most < 0: any number.
@@ -89,9 +121,9 @@ func takes(least, most int) cobra.PositionalArgs {
 		if len(args) >= least && (most < 0 || len(args) <= most) {
 			return nil
 		}
-		what := "too many arguments"
+		what := fmt.Sprintf("too many arguments: %d, at most %d are taken", len(args), most)
 		if len(args) < least {
-			what = "something is missing"
+			what = fmt.Sprintf("too few arguments: %d, at least %d are needed", len(args), least)
 		}
 		return usage("it is used like this: "+c.UseLine(), "%s: %s", c.CommandPath(), what)
 	}

@@ -22,7 +22,9 @@ func newTree(e *env) *cobra.Command {
 		Example: `  vitrine tree backups@3:/Users/ann --depth 2
   vitrine tree --device disk.img:2 / -d`,
 		RunE: func(c *cobra.Command, args []string) error {
-			o.args = args
+			if o.args = args; o.depth < 0 {
+				return usage("choose 0 for all levels, or 1 and more", "--depth %d: there are no levels above the folder itself", o.depth)
+			}
 			return runTree(c.Context(), e, &o)
 		},
 	}

@@ -103,18 +103,18 @@ func TestProgressIsTrue(t *testing.T) {
 	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 300<<20)) })
 	images := t.TempDir()
 	vitrine(t, "capture", img, "-o", images)
-	slowImages := slowFolder(t, 100)
+	slowImages := slowFolder(t, 20)
 	t.Run("capture", func(t *testing.T) {
-		checkProgress(t, "capture", slowDisk(t, img, 100), "-o", t.TempDir(), "--json")
+		checkProgress(t, "capture", slowDisk(t, img, 12), "-o", t.TempDir(), "--json")
 	})
 	t.Run("capture onto", func(t *testing.T) {
-		checkProgress(t, "capture", slowDisk(t, img, 100), "-o", images, "--onto", images, "--json", "--verify")
+		checkProgress(t, "capture", slowDisk(t, img, 15), "-o", images, "--onto", images, "--json", "--verify")
 	})
 	t.Run("capture verify", func(t *testing.T) {
-		checkProgress(t, "capture", slowDisk(t, img, 60), "-o", slowImages, "--verify", "--json")
+		checkProgress(t, "capture", slowDisk(t, img, 15), "-o", slowImages, "--verify", "--json")
 	})
 	t.Run("capture verify from a quick disk", func(t *testing.T) {
-		checkProgress(t, "capture", slowDisk(t, img, 200), "-o", slowImages, "--verify", "--json")
+		checkProgress(t, "capture", slowDisk(t, img, 60), "-o", slowImages, "--verify", "--json")
 	})
 	t.Run("verify", func(t *testing.T) {
 		set := setOf(t, images)
@@ -125,7 +125,7 @@ func TestProgressIsTrue(t *testing.T) {
 	t.Run("restore", func(t *testing.T) {
 		target := filepath.Join(t.TempDir(), "target")
 		sh(t, "truncate", "-s", "1G", target)
-		checkProgress(t, "restore", images+"@0", slowDisk(t, target, 60), "--yes", "--json")
+		checkProgress(t, "restore", images+"@0", slowDisk(t, target, 20), "--yes", "--json")
 	})
 	t.Run("restore from a slow disk", func(t *testing.T) {
 		dropCaches(t)

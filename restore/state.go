@@ -38,6 +38,9 @@ func look(t Target) TargetState {
 		return s
 	}
 	s.Table = l.Table
+	for _, bad := range l.Problems {
+		s.Notes = append(s.Notes, "on the target now: "+bad)
+	}
 	for i, q := range l.Partitions {
 		f := Found{Partition: q}
 		if i < maxLooked {
