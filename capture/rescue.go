@@ -177,7 +177,7 @@ func (r *rescuer) salvage(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if r.w == nil || r.report.chunks == r.report.bad {
-		return nil, ErrNothing
+		return nil, fmt.Errorf("%s: %w", r.b.paths[0], ErrNothing)
 	}
 	return r.finish()
 }

@@ -166,9 +166,17 @@ func (o *captureOptions) options(src *device.Device) *captureRun {
 	}}
 	if reason, rw := src.InUse(); rw {
 		r.Consistency = "live"
-		r.Warnings = append(r.Warnings, "the source was in use: "+reason)
+		r.Warnings = append(r.Warnings, sourceInUse+sentence(reason))
 	}
 	return r
+}
+
+// sentence completes a reason that speaks of the source without naming it.
+func sentence(reason string) string {
+	if strings.HasPrefix(reason, "is ") {
+		return "it " + reason
+	}
+	return reason
 }
 
 func sourceName(path string) string {
@@ -177,6 +185,9 @@ func sourceName(path string) string {
 	}
 	return path
 }
+
+// sourceInUse begins the warning that an image of a disk in use bears.
+const sourceInUse = "the source was in use: "
 
 // use makes the capture one onto parent.
 func (r *captureRun) use(parent *reader.Point, o *captureOptions) {
@@ -209,21 +220,26 @@ func (o *captureOptions) parent(ctx context.Context, e *env) (*reader.Point, err
 	if err != nil {
 		return nil, at("--onto", err)
 	}
-	if !o.differential || p.Tail().Self.Kind == index.Full {
-		e.noteSalvage(o.onto, p)
-		return p, nil
+	if o.differential && p.Tail().Self.Kind != index.Full {
+		defer p.Close()
+		full := p.Chain()[0]
+		if full.Err != nil {
+			return nil, at("--onto", full.Err)
+		}
+		return reader.Open(ctx, full.Path, reader.Options{Search: e.search})
 	}
-	defer p.Close()
-	full := p.Chain()[0]
-	if full.Err != nil {
-		return nil, at("--onto", full.Err)
+	for _, m := range p.Chain() {
+		if m.Err != nil { // what cannot be restored is nothing to build on
+			return nil, errors.Join(at("--onto", m.Err), p.Close())
+		}
 	}
-	return reader.Open(ctx, full.Path, reader.Options{Search: e.search})
+	e.noteSalvage(o.onto, p)
+	return p, nil
 }
 
 func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions, r *captureRun) error {
 	if reason, rw := src.InUse(); rw {
-		e.note(note{Path: o.source, Text: "it is in use (" + reason + "); files that change meanwhile may be captured half old, half new"})
+		e.note(note{Path: o.source, Text: sentence(reason) + "; files that change meanwhile may be captured half old, half new"})
 	}
 	m := e.progress()
 	defer m.abandon()
@@ -363,12 +379,29 @@ func (e *env) printCaptured(o *capturedObject) {
 	for _, p := range o.Whole {
 		fmt.Fprintf(e.Out, "taken whole but for zeros: partition %d (%s), %s\n", p.Number, printable(nonEmpty(p.FS, "nothing known")), size(p.Size))
 	}
-	for _, l := range o.LeftOut {
-		fmt.Fprintf(e.Out, "left out: the contents of %s, %s\n", printable(l.Path), size(l.Size))
-	}
+	e.printLeftOut("left out: the contents of ", o.LeftOut)
 	for _, w := range o.Warnings {
-		if !slices.Contains(o.Incomplete, w) {
+		if !slices.Contains(o.Incomplete, w) && !strings.HasPrefix(w, sourceInUse) { // told before
 			e.note(note{Text: w})
 		}
 	}
 }
+
+// printLeftOut lists files without their contents, the first ones of many.
+func (e *env) printLeftOut(head string, all []index.LeftOut) {
+	const most = 10
+	rest := int64(0)
+	for i, l := range all {
+		if i >= most {
+			rest += l.Size
+			continue
+		}
+		fmt.Fprintf(e.Out, "%s%s, %s (%s)\n", head, printable(rooted(l.Path)), size(l.Size), printable(l.Reason))
+	}
+	if n := len(all) - most; n > 0 {
+		fmt.Fprintf(e.Out, "%s%s more, %s; --json lists all\n", head, plural(int64(n), "file"), size(rest))
+	}
+}
+
+// rooted is a path as the commands take it.
+func rooted(p string) string { return "/" + strings.TrimPrefix(p, "/") }

@@ -83,7 +83,7 @@ var hintTable = []hintRule{
 	{is[*capture.OptionError], exitUsage, "'vitrine capture --help' shows what it takes; nothing was written"},
 	{isAny(capture.ErrWrongParent), exitFailed, "nothing was written; name the image of this disk with --onto, or leave --onto away for a full (--other-source takes it all the same)"},
 	{is[*capture.ParentMissingError], exitMissing, "put that member beside the unfinished file or name its folder with --search; nothing was changed"},
-	{isAny(capture.ErrNothing), exitFailed, "earlier points are untouched; no whole block of the disk was found in this file, which was not changed"},
+	{isAny(capture.ErrNothing), exitFailed, "earlier points are untouched; no whole block of the disk was found in this file: it can be deleted"},
 	{isAny(capture.ErrFinished), exitFailed, "there is nothing to rescue; use it as it is"},
 	{isAny(capture.ErrSourceGone), exitFailed, "earlier points are untouched; connect the disk again and capture again"},
 	{is[*reader.MissingError], exitMissing, missingHint},

@@ -184,9 +184,7 @@ func nonEmpty(a, b string) string {
 // printMissing lists what of a partition is not in the image, and what was
 // noticed of it.
 func (e *env) printMissing(p *index.Partition) {
-	for _, l := range p.LeftOut {
-		fmt.Fprintf(e.Out, "left out: %d:%s, %s (%s)\n", p.Number, printable(l.Path), size(l.Size), l.Reason)
-	}
+	e.printLeftOut(fmt.Sprintf("left out: %d:", p.Number), p.LeftOut)
 	for _, r := range p.Unreadable {
 		fmt.Fprintf(e.Out, "unreadable: partition %d, %s at byte %d\n", p.Number, exactSize(r.Len), r.Off)
 	}
@@ -208,11 +206,11 @@ func (e *env) printChain(chain []reader.Member) error {
 			continue
 		}
 		m := &chain[i]
-		where := strings.Join(m.Parts, ", ")
+		where, bytes := strings.Join(m.Parts, ", "), size(m.Size)
 		if m.Err != nil {
-			where = "MISSING: " + m.Err.Error()
+			where, bytes = "MISSING: "+m.Err.Error(), "-"
 		}
-		t.row(fmt.Sprint(m.Number), m.Kind.String(), stamp(m.Time()), size(m.Size), where)
+		t.row(fmt.Sprint(m.Number), m.Kind.String(), stamp(m.Time()), bytes, where)
 	}
 	return t.print(e.Out)
 }

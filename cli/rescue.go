@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -36,13 +37,21 @@ func runRescue(ctx context.Context, e *env, o *rescueOptions, path string) error
 	if err != nil {
 		return err
 	}
-	dirs := append([]string{filepath.Dir(path), nonEmpty(o.dir, filepath.Dir(path))}, e.search...)
+	dirs := append([]string{filepath.Dir(path)}, e.search...)
+	if st, err := os.Stat(o.dir); err == nil && st.IsDir() {
+		dirs = append(dirs, o.dir)
+	}
 	set, err := membersOf(ctx, h.Set, dirs)
 	if err != nil {
 		return err
 	}
 	if done := salvageOf(set, h.UID); done != nil {
 		return e.rescuedBefore(path, done)
+	}
+	if o.dir != "" {
+		if _, err := makeDir(o.dir); err != nil {
+			return err
+		}
 	}
 	opts := capture.RescueOptions{Dir: o.dir, Folders: e.search, Tool: "vitrine " + version()}
 	if h.ParentNumber != index.NoParent {
@@ -63,7 +72,7 @@ func (e *env) rescue(ctx context.Context, path string, opts capture.RescueOption
 	opts.Progress = func(ev capture.Event) { m.at(ev.Done, ev.Total, ev.Item) }
 	res, err := capture.Rescue(ctx, path, opts)
 	if err != nil {
-		return at(path, err)
+		return err
 	}
 	m.finish()
 	return e.rescued(path, res)

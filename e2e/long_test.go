@@ -160,7 +160,7 @@ func slowDisk(t *testing.T, file string, rate int) string {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	dev := strings.TrimSpace(sh(t, "losetup", "-f", "--show", nbd))
+	dev := strings.TrimSpace(sh(t, "losetup", "-f", "--direct-io=on", "--show", nbd))
 	t.Cleanup(func() { exec.Command("losetup", "-d", dev).Run() })
 	return dev
 }

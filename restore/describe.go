@@ -103,9 +103,12 @@ func (p *Plan) listLeftOut(b *strings.Builder) {
 			fmt.Fprintf(b, "left out %d files more\n", len(p.LeftOut)-i)
 			return
 		}
-		fmt.Fprintf(b, "left out %s (%s, %s)\n", f.Path, size(f.Size), f.Reason)
+		fmt.Fprintf(b, "left out /%s (%s, %s)\n", strings.TrimPrefix(f.Path, "/"), size(f.Size), f.Reason)
 	}
 }
+
+// exact is size with the bytes behind it.
+func exact(n int64) string { return fmt.Sprintf("%s (%d bytes)", size(n), n) }
 
 // size is bytes for a person, exact where that is short.
 func size(n int64) string {

@@ -138,7 +138,7 @@ func (p *Plan) arrange(ctx context.Context) error {
 		return err
 	}
 	if room >= 0 && room < need {
-		return p.refuse(ErrTooSmall, need, "has %d bytes, %d are needed", room, need)
+		return p.refuse(ErrTooSmall, need, "has %s, %s are needed", exact(room), exact(need))
 	}
 	p.content = newContent(p.Source.View, p.Size, patches, drops)
 	p.stages = p.order()
@@ -303,7 +303,7 @@ func (p *Plan) checkFile(ctx context.Context) error {
 		return true
 	})
 	if err == nil && data > p.target.Free() {
-		return p.refuse(ErrNoSpace, data, "needs %d bytes, the file system has %d free", data, p.target.Free())
+		return p.refuse(ErrNoSpace, data, "needs %s, the file system has %s free", exact(data), exact(p.target.Free()))
 	}
 	return err
 }

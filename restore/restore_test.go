@@ -290,7 +290,7 @@ func TestRefusals(t *testing.T) {
 		class error
 		why   string
 	}{
-		{"too small", whole, newMem(8<<20 - 512), Options{}, ErrTooSmall, "8388608 are needed"},
+		{"too small", whole, newMem(8<<20 - 512), Options{}, ErrTooSmall, "8 MiB (8388608 bytes) are needed"},
 		{"sectors", whole, big, Options{}, ErrSectorSize, "sectors of 4096"},
 		{"whole into partition", whole, newMem(8 << 20), Options{TargetPartition: 1}, ErrNoPartition, "whole disk"},
 		{"no such partition", part, newMem(8 << 20), Options{TargetPartition: 1}, ErrNoPartition, "no partition 1"},
