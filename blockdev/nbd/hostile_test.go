@@ -24,9 +24,9 @@ type client struct {
 	net.Conn
 }
 
-func dial(t testing.TB, sock string) *client {
+func dial(t testing.TB, addr string) *client {
 	t.Helper()
-	nc, err := net.Dial("unix", sock)
+	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +89,9 @@ func (c *client) gone() {
 func str(s string) string { return string(be.AppendUint32(nil, uint32(len(s)))) + s }
 
 // ready begins transmission, with simple or structured replies.
-func ready(t testing.TB, sock string, structured bool) *client {
+func ready(t testing.TB, addr string, structured bool) *client {
 	t.Helper()
-	c := dial(t, sock).greet()
+	c := dial(t, addr).greet()
 	if structured {
 		c.opt(optStructuredReply, "")
 		c.last()
@@ -117,7 +117,7 @@ func (c *client) answer() errno {
 	return errno(be.Uint32(h[4:]))
 }
 
-func testServer(t testing.TB) (sock string, cow *overlay.Overlay) {
+func testServer(t testing.TB) (addr string, cow *overlay.Overlay) {
 	t.Helper()
 	cow, err := overlay.New(blockdev.Bytes{B: make([]byte, 1<<20)}, overlay.Options{Limit: 512 << 10})
 	if err != nil {
@@ -127,7 +127,7 @@ func testServer(t testing.TB) (sock string, cow *overlay.Overlay) {
 }
 
 func TestBadNegotiation(t *testing.T) {
-	sock, _ := testServer(t)
+	addr, _ := testServer(t)
 	cases := []struct {
 		name string
 		do   func(c *client)
@@ -151,7 +151,7 @@ func TestBadNegotiation(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			c := dial(t, sock)
+			c := dial(t, addr)
 			c.t = t
 			tc.do(c)
 			c.gone()
@@ -160,7 +160,7 @@ func TestBadNegotiation(t *testing.T) {
 }
 
 func TestRefusedOptions(t *testing.T) {
-	sock, _ := testServer(t)
+	addr, _ := testServer(t)
 	cases := []struct {
 		name string
 		opt  uint32
@@ -181,7 +181,7 @@ func TestRefusedOptions(t *testing.T) {
 		{"LIST_META: too many queries", optListMeta, str("") + "\xff\xff\xff\xff", repErrTooBig},
 		{"LIST_META: queries missing", optListMeta, str("") + "\x00\x00\x00\x09", repErrInvalid},
 	}
-	c := dial(t, sock).greet()
+	c := dial(t, addr).greet()
 	for _, tc := range cases {
 		c.opt(tc.opt, tc.data)
 		if k, msg := c.reply(); k != tc.want {
@@ -196,9 +196,9 @@ func TestRefusedOptions(t *testing.T) {
 }
 
 func TestExportName(t *testing.T) {
-	sock, _ := testServer(t)
+	addr, _ := testServer(t)
 	for _, flags := range []uint32{0, 1, 3} {
-		c := dial(t, sock)
+		c := dial(t, addr)
 		c.get(18)
 		c.put(flags)
 		c.opt(optExportName, "w")
@@ -217,41 +217,41 @@ func TestExportName(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	sock, cow := testServer(t)
+	addr, cow := testServer(t)
 	const size = 1 << 20
 	ro := start(t, &Server{Exports: []*Export{{Device: cow, ReadOnly: true}}})
 	cases := []struct {
 		name       string
-		sock       string
+		addr       string
 		flags, cmd uint16
 		off        uint64
 		n          uint32
 		payload    string
 		want       errno
 	}{
-		{"read over the end", sock, 0, cmdRead, size - 1, 2, "", eInval},
-		{"read at 2^63", sock, 0, cmdRead, 1 << 63, 1, "", eInval},
-		{"read that wraps", sock, 0, cmdRead, 1<<64 - 1, 2, "", eInval},
-		{"read of 4 GiB", sock, 0, cmdRead, 0, 1<<32 - 1, "", eInval},
-		{"DF without structured replies", sock, cmdFlagDF, cmdRead, 0, 1, "", eInval},
-		{"write over the end", sock, 0, cmdWrite, size - 1, 2, "ab", eNoSpc},
-		{"write over the limit", sock, 0, cmdWrite, 0, size, strings.Repeat("x", size), eNoSpc},
-		{"zero over the end", sock, 0, cmdWriteZeroes, 1, size, "", eNoSpc},
-		{"trim over the end", sock, 0, cmdTrim, 1, size, "", eInval},
-		{"unknown command", sock, 0, 99, 0, 0, "", eInval},
-		{"unknown flag", sock, 1 << 9, cmdFlush, 0, 0, "", eInval},
-		{"block status, not negotiated", sock, 0, cmdBlockStatus, 0, 512, "", eInval},
+		{"read over the end", addr, 0, cmdRead, size - 1, 2, "", eInval},
+		{"read at 2^63", addr, 0, cmdRead, 1 << 63, 1, "", eInval},
+		{"read that wraps", addr, 0, cmdRead, 1<<64 - 1, 2, "", eInval},
+		{"read of 4 GiB", addr, 0, cmdRead, 0, 1<<32 - 1, "", eInval},
+		{"DF without structured replies", addr, cmdFlagDF, cmdRead, 0, 1, "", eInval},
+		{"write over the end", addr, 0, cmdWrite, size - 1, 2, "ab", eNoSpc},
+		{"write over the limit", addr, 0, cmdWrite, 0, size, strings.Repeat("x", size), eNoSpc},
+		{"zero over the end", addr, 0, cmdWriteZeroes, 1, size, "", eNoSpc},
+		{"trim over the end", addr, 0, cmdTrim, 1, size, "", eInval},
+		{"unknown command", addr, 0, 99, 0, 0, "", eInval},
+		{"unknown flag", addr, 1 << 9, cmdFlush, 0, 0, "", eInval},
+		{"block status, not negotiated", addr, 0, cmdBlockStatus, 0, 512, "", eInval},
 		{"write, read-only", ro, 0, cmdWrite, 0, 4, "abcd", ePerm},
 		{"trim, read-only", ro, 0, cmdTrim, 0, 4, "", ePerm},
 		{"zero, read-only", ro, 0, cmdWriteZeroes, 0, 4, "", ePerm},
 		{"flush, read-only", ro, 0, cmdFlush, 0, 0, "", 0},
-		{"FUA write", sock, cmdFlagFUA, cmdWrite, 5, 3, "abc", 0},
-		{"fast zero", sock, cmdFlagFastZero | cmdFlagNoHole, cmdWriteZeroes, 0, size, "", 0},
-		{"cache", sock, 0, cmdCache, 0, size, "", 0},
+		{"FUA write", addr, cmdFlagFUA, cmdWrite, 5, 3, "abc", 0},
+		{"fast zero", addr, cmdFlagFastZero | cmdFlagNoHole, cmdWriteZeroes, 0, size, "", 0},
+		{"cache", addr, 0, cmdCache, 0, size, "", 0},
 	}
-	clients := map[string]*client{sock: ready(t, sock, false), ro: ready(t, ro, false)}
+	clients := map[string]*client{addr: ready(t, addr, false), ro: ready(t, ro, false)}
 	for _, tc := range cases { // all on one connection: none of it ends it
-		c := clients[tc.sock]
+		c := clients[tc.addr]
 		c.request(tc.flags, tc.cmd, tc.off, tc.n, tc.payload)
 		if e := c.answer(); e != tc.want {
 			t.Errorf("%s: error %d, want %d", tc.name, e, tc.want)
@@ -260,25 +260,25 @@ func TestBadRequests(t *testing.T) {
 }
 
 func TestBadRequestsThatEnd(t *testing.T) {
-	sock, _ := testServer(t)
-	c := ready(t, sock, false)
+	addr, _ := testServer(t)
+	c := ready(t, addr, false)
 	c.put(strings.Repeat("garbage ", 8))
 	c.gone()
-	c = ready(t, sock, false)
+	c = ready(t, addr, false)
 	c.request(0, cmdWrite, 0, 1<<32-1, "")
 	c.gone()
-	c = ready(t, sock, false)
+	c = ready(t, addr, false)
 	c.request(0, cmdWrite, 0, 1000, "too little")
 	c.Conn.(*net.UnixConn).CloseWrite()
 	c.gone()
-	c = ready(t, sock, true)
+	c = ready(t, addr, true)
 	c.request(0, cmdDisc, 0, 0, "")
 	c.gone()
 }
 
 func TestStructuredErrors(t *testing.T) {
-	sock := start(t, &Server{Exports: []*Export{{Device: rotten{blockdev.Bytes{B: make([]byte, 4<<20)}}}}})
-	c := ready(t, sock, true)
+	addr := start(t, &Server{Exports: []*Export{{Device: rotten{blockdev.Bytes{B: make([]byte, 4<<20)}}}}})
+	c := ready(t, addr, true)
 	c.request(0, cmdRead, 0, 3<<20, "")
 	for i, want := range []uint16{chunkData, chunkErrorOffset} {
 		h := c.get(structuredLen)
@@ -325,10 +325,10 @@ func (s *slow) ReadAtContext(ctx context.Context, p []byte, off int64) (int, err
 
 func TestMemoryIsBounded(t *testing.T) {
 	dev := &slow{Bytes: blockdev.Bytes{B: make([]byte, maxRequest)}, gate: make(chan struct{})}
-	sock := start(t, &Server{Exports: []*Export{{Device: dev}}, MaxMemory: 80 << 20})
+	addr := start(t, &Server{Exports: []*Export{{Device: dev}}, MaxMemory: 80 << 20})
 	var wg sync.WaitGroup
 	for range 10 {
-		c := ready(t, sock, false)
+		c := ready(t, addr, false)
 		c.SetDeadline(time.Now().Add(2 * time.Minute))
 		for range 2 {
 			c.request(0, cmdRead, 0, maxRequest-100, "")
@@ -366,11 +366,11 @@ func TestRequestsRunInParallel(t *testing.T) {
 }
 
 func TestThousandConnections(t *testing.T) {
-	sock, _ := testServer(t)
+	addr, _ := testServer(t)
 	before := runtime.NumGoroutine()
 	conns := make([]net.Conn, 0, 1000)
 	for range 1000 {
-		nc, err := net.Dial("unix", sock)
+		nc, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestThousandConnections(t *testing.T) {
 		nc.Close()
 	}
 	for try := 0; ; try++ { // the server takes new clients as soon as the others are gone
-		nc, err := net.Dial("unix", sock)
+		nc, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -403,7 +403,7 @@ func TestThousandConnections(t *testing.T) {
 func TestStopFinishesRunningRequests(t *testing.T) {
 	dev := &slow{Bytes: blockdev.Bytes{B: make([]byte, 1<<20)}, gate: make(chan struct{})}
 	s := &Server{Exports: []*Export{{Device: dev}}}
-	l, err := net.Listen("unix", t.TempDir()+"/s")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

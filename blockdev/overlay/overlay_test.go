@@ -228,6 +228,7 @@ func TestLimit(t *testing.T) {
 func TestParallel(t *testing.T) {
 	base := newSparse(9<<20, 7)
 	o, _ := New(base, Options{Memory: 1 << 20, Dir: t.TempDir()})
+	defer o.Close()
 	var wg sync.WaitGroup
 	final := bytes.Clone(base.B)
 	for w := range 8 {

@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	mrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -28,63 +27,12 @@ import (
 // These tests put the server before the clients that people use: libnbd's and
 // qemu's tools, and fio.
 
-const diskSize = 40<<20 + 512
-
-// testDisk makes a raw image with data, holes and zeros.
-func testDisk(t testing.TB) (string, *blockdev.File) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "disk.img")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := make([]byte, 1<<20)
-	for i := 0; i < diskSize>>20; i += 3 {
-		mrand.NewChaCha8([32]byte{byte(i)}).Read(b)
-		f.WriteAt(b, int64(i)<<20)
-	}
-	if err := f.Truncate(diskSize); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	d, err := blockdev.OpenFile(path, 512)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	return path, d
-}
-
-// start serves on a unix socket and returns its path; the server stops with
-// the test.
-func start(t testing.TB, s *Server) string {
+// startUnix serves on a unix socket and returns its path.
+func startUnix(t testing.TB, s *Server) string {
 	t.Helper()
 	sock := filepath.Join(t.TempDir(), "s")
 	serveOn(t, s, "unix", sock)
 	return sock
-}
-
-func serveOn(t testing.TB, s *Server, network, addr string) net.Addr {
-	t.Helper()
-	l, err := net.Listen(network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("Serve: %v", err)
-			}
-		case <-time.After(20 * time.Second):
-			t.Error("the server does not stop")
-		}
-	})
-	return l.Addr()
 }
 
 func uri(sock, export string) string { return "nbd+unix:///" + export + "?socket=" + sock }
@@ -113,7 +61,7 @@ func try(t testing.TB, name string, args ...string) (string, error) {
 func TestNbdinfo(t *testing.T) {
 	_, d := testDisk(t)
 	cow, _ := overlay.New(d, overlay.Options{})
-	sock := start(t, &Server{Exports: []*Export{
+	sock := startUnix(t, &Server{Exports: []*Export{
 		{Name: "disk", Description: "the whole disk", Device: d},
 		{Name: "disk-w", Device: cow},
 		{Name: "lazy", Open: func(context.Context) (blockdev.Device, error) { return d, nil }},
@@ -158,7 +106,7 @@ func TestNbdinfoList(t *testing.T) {
 			Name string `json:"export-name"`
 		}
 	}
-	out := tool(t, "nbdinfo", "--list", "--json", uri(start(t, s), ""))
+	out := tool(t, "nbdinfo", "--list", "--json", uri(startUnix(t, s), ""))
 	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Exports) != 50 || got.Exports[49].Name != "point-49" {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -166,7 +114,7 @@ func TestNbdinfoList(t *testing.T) {
 
 func TestNbdinfoMap(t *testing.T) {
 	_, d := testDisk(t)
-	sock := start(t, &Server{Exports: []*Export{{Device: d}}})
+	sock := startUnix(t, &Server{Exports: []*Export{{Device: d}}})
 	var got []struct {
 		Offset, Length int64
 		Type           int
@@ -182,7 +130,7 @@ func TestNbdinfoMap(t *testing.T) {
 func TestCopiesAreIdentical(t *testing.T) {
 	path, d := testDisk(t)
 	s := &Server{Exports: []*Export{{Name: "disk", Device: d}}}
-	sock := start(t, s)
+	sock := startUnix(t, s)
 	addr := serveOn(t, s, "tcp", "127.0.0.1:0")
 	copied := filepath.Join(t.TempDir(), "copy")
 	for _, u := range []string{uri(sock, "disk"), "nbd://" + addr.String() + "/disk"} {
@@ -215,7 +163,7 @@ func TestQemuIO(t *testing.T) {
 	path, d := testDisk(t)
 	before, _ := os.ReadFile(path)
 	cow, _ := overlay.New(d, overlay.Options{})
-	sock := start(t, &Server{Exports: []*Export{{Name: "w", Device: cow}, {Name: "r", Device: cow, ReadOnly: true}}})
+	sock := startUnix(t, &Server{Exports: []*Export{{Name: "w", Device: cow}, {Name: "r", Device: cow, ReadOnly: true}}})
 	tool(t, "qemu-io", "-f", "raw", uri(sock, "w"),
 		"-c", "write -P 0x11 1000 70000", "-c", "write -f -P 0x22 3145728 65536", "-c", "write -z 4194304 100k",
 		"-c", "write -z -u 5242880 1M", "-c", "flush",
@@ -235,7 +183,7 @@ func TestConvertInto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := uri(start(t, &Server{Exports: []*Export{{Device: blank}}}), "")
+	u := uri(startUnix(t, &Server{Exports: []*Export{{Device: blank}}}), "")
 	tool(t, "nbdcopy", "--connections=4", path, u)
 	tool(t, "qemu-img", "compare", "-f", "raw", "-F", "raw", path, u)
 	tool(t, "qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", path, u)
@@ -246,7 +194,7 @@ func TestFioVerify(t *testing.T) {
 	path, d := testDisk(t)
 	before, _ := os.ReadFile(path)
 	cow, _ := overlay.New(d, overlay.Options{Memory: 4 << 20, Dir: t.TempDir()})
-	u := uri(start(t, &Server{Exports: []*Export{{Device: cow}}}), "")
+	u := uri(startUnix(t, &Server{Exports: []*Export{{Device: cow}}}), "")
 	tool(t, "fio", "--name=v", "--ioengine=nbd", "--uri="+u, "--rw=randwrite", "--bsrange=512-64k", "--bs_unaligned=0",
 		"--size=32M", "--io_size=32M", "--iodepth=8", "--verify=crc32c", "--verify_state_save=0", "--verify_fatal=1", "--do_verify=1", "--fsync=64")
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
@@ -256,7 +204,7 @@ func TestFioVerify(t *testing.T) {
 
 func TestNbdfuse(t *testing.T) {
 	path, d := testDisk(t)
-	sock := start(t, &Server{Exports: []*Export{{Device: d}}})
+	sock := startUnix(t, &Server{Exports: []*Export{{Device: d}}})
 	dir := t.TempDir()
 	cmd := exec.Command("nbdfuse", dir, "--unix", sock)
 	if err := cmd.Start(); err != nil {
