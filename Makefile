@@ -10,7 +10,7 @@ PORTABLE = $(shell $(GO) list ./... | grep -v -e /e2e -e /bench)
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test test-long race fuzz fuzz-long lint bench microbench cover cross demo setup clean
+.PHONY: help build test test-windows test-long race fuzz fuzz-long lint bench microbench cover cross demo setup clean
 
 .DEFAULT_GOAL = build
 
@@ -27,6 +27,11 @@ test: setup ## every test that a change must pass
 	$(GO) vet ./...
 	GOOS=windows $(GO) vet $(PORTABLE)
 	$(GO) test -timeout 20m ./...
+	$(GO) test -tags cgofuse,fuse3 -run TestPathDriver ./mount
+	$(MAKE) --no-print-directory test-windows
+
+test-windows: setup ## the tests of every package but e2e as Windows programs, under Wine
+	$(GO) run ./scripts/wine -timeout 20m -short $(PORTABLE)
 
 test-long: ## the tests that take minutes: endurance, kill -9, big volumes, virtual machines
 	scripts/setup.sh --long

@@ -188,13 +188,28 @@ func plain(err error) string {
 		var long, short string
 		switch pe := e.(type) {
 		case *fs.PathError:
-			long, short = pe.Error(), pe.Path+": "+pe.Err.Error()
+			long, short = pe.Error(), pe.Path+": "+systemWords(pe.Err)
 		default:
 			continue
 		}
 		text = strings.Replace(text, long, short, 1)
 	}
 	return text
+}
+
+// systemWords is the text of a system's error. Windows gives it in the language
+// of the user, unlike everything around it; the frequent ones have words here.
+func systemWords(err error) string {
+	switch {
+	case !onWindows:
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file or directory"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied"
+	case errors.Is(err, fs.ErrExist):
+		return "file exists"
+	}
+	return err.Error()
 }
 
 // oneLine keeps a message to its one line, whatever names are in it.

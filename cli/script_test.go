@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,6 +28,8 @@ func TestMain(m *testing.M) {
 //	flip FILE OFF        invert a byte; a negative OFF counts from the end
 //	cut FILE SIZE        cut a file to SIZE bytes; a negative SIZE takes as much off
 //	nofile PATTERN       fail when a file matches
+//	noise FILE SIZE      write random bytes
+//	take [-m] PATTERN DEST   copy, or move, the one file that matches
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -38,7 +41,7 @@ func TestScripts(t *testing.T) {
 			return errors.Join(err, os.Mkdir(e.WorkDir+"/.run", 0o700))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sample": sampleCmd, "exit": exitCmd, "flip": flipCmd, "cut": cutCmd, "nofile": nofileCmd,
+			"sample": sampleCmd, "exit": exitCmd, "flip": flipCmd, "cut": cutCmd, "nofile": nofileCmd, "take": takeCmd, "noise": noiseCmd,
 		},
 	})
 }
@@ -66,7 +69,7 @@ func exitCmd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func flipCmd(ts *testscript.TestScript, neg bool, args []string) {
-	name, off := ts.MkAbs(args[0]), offset(ts, args)
+	name, off := theOne(ts, args[0]), offset(ts, args)
 	b, err := os.ReadFile(name)
 	ts.Check(err)
 	if off < 0 {
@@ -98,4 +101,39 @@ func nofileCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if len(m) > 0 {
 		ts.Fatalf("there are %q", m)
 	}
+}
+
+func takeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	move := args[0] == "-m"
+	if move {
+		args = args[1:]
+	}
+	from := theOne(ts, args[0])
+	dest := ts.MkAbs(args[1])
+	if info, err := os.Stat(dest); err == nil && info.IsDir() {
+		dest = filepath.Join(dest, filepath.Base(from))
+	}
+	if move {
+		ts.Check(os.Rename(from, dest))
+		return
+	}
+	b, err := os.ReadFile(from)
+	ts.Check(err)
+	ts.Check(os.WriteFile(dest, b, 0o666))
+}
+
+// theOne is the one file that matches.
+func theOne(ts *testscript.TestScript, pattern string) string {
+	m, err := filepath.Glob(ts.MkAbs(pattern))
+	ts.Check(err)
+	if len(m) != 1 {
+		ts.Fatalf("%d files match %s: %q", len(m), pattern, m)
+	}
+	return m[0]
+}
+
+func noiseCmd(ts *testscript.TestScript, neg bool, args []string) {
+	b := make([]byte, offset(ts, args))
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/winfsp/cgofuse/fuse"
+	fuse "vitrine/internal/cgofuse"
 
 	"vitrine/volume"
 )

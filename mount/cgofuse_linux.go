@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/winfsp/cgofuse/fuse"
+	fuse "vitrine/internal/cgofuse"
 )
 
 // MountByPath mounts the tree on folder dir with the driver that Windows uses,
@@ -45,7 +45,7 @@ func isMount(dir string) bool {
 }
 
 func libfuseOptions(o *Options) []string {
-	opts := []string{"ro", "use_ino", "kernel_cache", "attr_timeout=86400", "entry_timeout=86400", "negative_timeout=86400",
+	opts := []string{"ro", "kernel_cache", "attr_timeout=86400", "entry_timeout=86400", "negative_timeout=86400",
 		"subtype=" + fsSubtype, "fsname=" + escapeOption(sourceName(o))}
 	if os.Geteuid() == 0 {
 		opts = append(opts, "nosuid", "nodev")

@@ -2,7 +2,7 @@
 
 package mount
 
-import "github.com/winfsp/cgofuse/fuse"
+import fuse "vitrine/internal/cgofuse"
 
 // Every call that changes something is refused. WinFsp takes a missing method
 // for success in some of them, and throws away what the calls for deleting

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/winfsp/cgofuse/fuse"
 	"golang.org/x/sys/windows"
 
+	fuse "vitrine/internal/cgofuse"
 	"vitrine/volume"
 )
 
@@ -122,6 +122,7 @@ func start(ctx context.Context, t *Tree, dir, point string, o Options) (*Server,
 	s.host.SetCapCaseInsensitive(true)
 	s.host.SetCapReaddirPlus(true)
 	s.host.SetCapDeleteAccess(true)
+	s.host.SetCapReadOnly(true)
 	go s.serve(point, winfspOptions(&o, space, t.time))
 	if err := s.await(connected); err != nil {
 		s.cancel()

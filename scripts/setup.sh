@@ -20,9 +20,12 @@ packages='
 	fdisk
 	fio
 	fuse3
+	gcc
 	gcc-mingw-w64-x86-64-win32
 	gdisk
 	gzip
+	libc6-dev
+	libfuse3-dev
 	libglib2.0-bin
 	libiscsi-bin
 	libnbd-bin
@@ -35,8 +38,8 @@ packages='
 	qemu-block-extra
 	qemu-utils
 	sleuthkit
-	time
 	tar
+	time
 	util-linux
 	wimtools
 	wine

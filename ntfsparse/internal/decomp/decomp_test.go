@@ -146,18 +146,6 @@ func literals(e ast.Expr) (out []string) {
 	return out
 }
 
-func TestRealLZNT1(t *testing.T) {
-	src := sample(t, "lznt1_real.bin")
-	dst := make([]byte, 65536)
-	n, err := LZNT1(dst, src)
-	must(t, err)
-	text := strings.ReplaceAll(string(dst[:n]), "\x00", "")
-	if !strings.HasPrefix(text, "Version=1\r\n") && !strings.Contains(text, "Version") {
-		t.Fatalf("%d bytes: %.80q", n, text)
-	}
-	t.Logf("%d bytes from %d, ends %.60q", n, len(src), text[max(0, len(text)-60):])
-}
-
 // lznt1Cases are units written by hand.
 var lznt1Cases = []struct {
 	name  string
@@ -332,19 +320,5 @@ func FuzzLZNT1(f *testing.F) {
 		if n < 0 || n > len(dst) {
 			t.Fatalf("n = %d", n)
 		}
-	})
-}
-
-func FuzzXpress(f *testing.F) { fuzzChunk(f, methods[0]) }
-func FuzzLZX(f *testing.F)    { fuzzChunk(f, methods[3]) }
-
-func fuzzChunk(f *testing.F, m method) {
-	for i, p := range compressed(f, m, plainFiles(f)["text"]) {
-		if i < 3 {
-			f.Add(p.stored, uint16(p.plain))
-		}
-	}
-	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
-		checkError(t, m.run(make([]byte, room), src))
 	})
 }
