@@ -59,7 +59,7 @@ mistake. At the end everything is read back and compared.`,
 }
 
 // restoreCaches are small: a restore reads everything once.
-var restoreCaches = reader.Options{CacheBytes: 16 << 20, PageCacheBytes: 8 << 20}
+var restoreCaches = reader.Options{CacheBytes: 8 << 20, PageCacheBytes: 8 << 20, Once: true}
 
 func runRestore(ctx context.Context, e *env, o *restoreOptions) error {
 	p, err := e.point(ctx, o.image, restoreCaches)

@@ -56,6 +56,11 @@ func AlignedBuffer(n int) []byte {
 	return b[skip : skip+n : skip+n]
 }
 
+// suits reports whether p at off is whole sectors.
+func (r *rawFile) suits(p []byte, off int64) bool {
+	return int64(len(p))%r.sector == 0 && off%r.sector == 0
+}
+
 // aligned reports whether p at off suits the device as it is.
 func (r *rawFile) aligned(p []byte, off int64) bool {
 	return len(p) > 0 && int64(len(p))%r.sector == 0 && off%r.sector == 0 &&

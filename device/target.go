@@ -27,7 +27,7 @@ type TargetOptions struct {
 type Target struct {
 	info    Info
 	f       *os.File // writes; nil for a plain file that does not exist yet
-	direct  *os.File // block devices: direct I/O, where f does not do it
+	direct  *os.File // direct I/O, where f does not do it and it can be had
 	raw     *rawFile
 	created bool
 	hold    holder // block devices: what keeps others away; nil: f itself
@@ -125,7 +125,9 @@ func openFileTarget(path string, st fs.FileInfo, o TargetOptions) (*Target, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Target{info: Info{Path: path, Size: st.Size(), Start: -1}, f: f}, nil
+	t := &Target{info: Info{Path: path, Size: st.Size(), Start: -1}, f: f}
+	t.goDirectFile()
+	return t, nil
 }
 
 // Info describes the target as it was opened, with its present size.
@@ -182,6 +184,9 @@ func (t *Target) SetSize(n int64, empty bool) error {
 		return err
 	}
 	t.info.Size = n
+	if t.raw != nil {
+		t.raw.size = n
+	}
 	return nil
 }
 
@@ -196,6 +201,7 @@ func (t *Target) create() error {
 	}
 	makeSparse(f)
 	t.f, t.created = f, true
+	t.goDirectFile()
 	return nil
 }
 
@@ -226,7 +232,7 @@ func (t *Target) WriteAt(p []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
-	if t.raw == nil {
+	if t.raw == nil || !t.info.Block && !t.raw.suits(p, off) { // parts of sectors could make a file longer
 		return t.f.WriteAt(p, off)
 	}
 	return t.raw.WriteAt(p, off)
@@ -243,7 +249,7 @@ func (t *Target) Sync() error {
 // WriteBehind starts writing a range of a plain file out and lets the system
 // forget what it cached of it, so that memory does not fill up with it.
 func (t *Target) WriteBehind(off, n int64) {
-	if t.f != nil && !t.info.Block {
+	if t.f != nil && t.raw == nil && !t.info.Block {
 		writeBehind(t.f, off, n)
 	}
 }

@@ -37,7 +37,7 @@ type seqRun struct {
 
 // note enters a read, and asks for what should follow it.
 func (a *readAhead) note(off, n int64) {
-	if a.v.p.o.NoReadAhead {
+	if a.v.p.o.NoReadAhead || a.v.p.o.Once {
 		return
 	}
 	from, to := a.advance(off, n)

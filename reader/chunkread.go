@@ -15,18 +15,93 @@ func (p *Point) loadPiece(ctx context.Context, pc *piece) {
 	if pc.in+len(pc.dst) > index.BlockSize {
 		p.loadGroup(pc.m, pc.ref, (pc.in+len(pc.dst)+index.BlockSize-1)/index.BlockSize)
 	}
-	for pc.n < len(pc.dst) {
-		from := (pc.in + pc.n) % index.BlockSize
-		k := uint64(pc.in+pc.n) / index.BlockSize
-		to := min(from+len(pc.dst)-pc.n, index.BlockSize)
-		ch, err := p.chunk(ctx, pc.m, pc.ref+k, from, to)
-		if err != nil {
-			pc.err = withBlock(err, pc.stream, int64(pc.block+k))
+	for pc.err == nil && pc.n < len(pc.dst) {
+		p.copyChunk(ctx, pc)
+	}
+}
+
+// copyChunk copies what the piece wants next of one chunk.
+func (p *Point) copyChunk(ctx context.Context, pc *piece) {
+	k, from := pc.at()
+	to := min(from+len(pc.dst)-pc.n, index.BlockSize)
+	ch, err := p.chunk(ctx, pc.m, pc.ref+k, from, to)
+	if err != nil {
+		pc.fail(err, k)
+		return
+	}
+	pc.n += copy(pc.dst[pc.n:], ch.buf[from:to])
+	p.pool.chunks.release(ch)
+}
+
+// at is the chunk of the piece that is wanted next, and where in it.
+func (pc *piece) at() (k uint64, in int) {
+	return uint64(pc.in+pc.n) / index.BlockSize, (pc.in + pc.n) % index.BlockSize
+}
+
+func (pc *piece) fail(err error, k uint64) { pc.err = withBlock(err, pc.stream, int64(pc.block+k)) }
+
+// loadOnce is loadPiece for what is read once: whole chunks are expanded where
+// they are wanted, past the cache. What is cut off at the ends of chunks goes
+// through it: the next read wants the rest.
+func (p *Point) loadOnce(ctx context.Context, pc *piece) {
+	group := groupChunks
+	for pc.err == nil && pc.n < len(pc.dst) {
+		if pc.err = ctx.Err(); pc.err != nil {
 			return
 		}
-		pc.n += copy(pc.dst[pc.n:], ch.buf[from:to])
-		p.pool.chunks.release(ch)
+		_, in := pc.at()
+		whole := min((len(pc.dst)-pc.n)/index.BlockSize, group)
+		switch {
+		case in > 0 || whole == 0:
+			p.copyChunk(ctx, pc)
+		case !p.expandInto(pc, whole):
+			group = 1 // which of them is it?
+		}
 	}
+}
+
+// expandInto expands n chunks of one segment into the piece. It reports false
+// without an error when they cannot be read together.
+func (p *Point) expandInto(pc *piece, n int) bool {
+	k, _ := pc.at()
+	first := pc.ref + k
+	seg, err := p.segment(pc.m, first/index.SegmentChunks)
+	if err != nil {
+		pc.fail(err, k)
+		return false
+	}
+	buf := p.pool.stored.Get().(*[]byte)
+	defer p.pool.stored.Put(buf)
+	slot := int(first % index.SegmentChunks)
+	base, stored, at, err := p.readStored(pc.m, seg, slot, slot+n-1, *buf)
+	if err != nil {
+		if n == 1 {
+			pc.fail(slotError(err, seg, slot), k)
+		}
+		return false
+	}
+	for i := range n {
+		if err := p.expandSlot(pc.dst[pc.n:], pc.m, seg, slot+i, base, stored, at); err != nil {
+			pc.fail(err, k+uint64(i))
+			return false
+		}
+		pc.n += index.BlockSize
+	}
+	return true
+}
+
+// expandSlot expands and proves a slot out of the stored bytes from address
+// base on, which were read at the place at.
+func (p *Point) expandSlot(buf []byte, m *member, seg *index.Segment, slot int, base int64, stored []byte, at place) error {
+	addr, sl, err := seg.Chunk(slot)
+	if err == nil {
+		err = p.pool.decode(buf, &sl, stored[addr-base:][:sl.Len])
+	}
+	if err != nil {
+		where := place{at.path, at.off + addr - base}
+		return slotError(p.damage(m, where, err), seg, slot)
+	}
+	return nil
 }
 
 // chunk gives one chunk, pinned. If another goroutine is loading it, that is
@@ -89,7 +164,8 @@ func (p *Point) fetch(m *member, todo []*chunk, keep bool) {
 	}
 	buf := p.pool.stored.Get().(*[]byte)
 	defer p.pool.stored.Put(buf)
-	base, stored, at, err := p.readStored(m, seg, todo, *buf)
+	slot := func(ch *chunk) int { return int(ch.key.chunk % index.SegmentChunks) }
+	base, stored, at, err := p.readStored(m, seg, slot(todo[0]), slot(todo[len(todo)-1]), *buf)
 	if err != nil && len(todo) > 1 {
 		for i := range todo {
 			p.fetch(m, todo[i:i+1], keep)
@@ -97,32 +173,27 @@ func (p *Point) fetch(m *member, todo []*chunk, keep bool) {
 		return
 	}
 	if err != nil {
-		p.failAll(todo, slotError(err, seg, todo[0]))
+		p.failAll(todo, slotError(err, seg, slot(todo[0])))
 		return
 	}
 	for _, ch := range todo {
-		addr, sl, err := seg.Chunk(int(ch.key.chunk % index.SegmentChunks))
-		if err == nil {
-			p.pool.chunks.room(ch)
-			err = p.pool.decode(ch.buf, &sl, stored[addr-base:][:sl.Len])
-		}
-		if err != nil {
-			where := place{at.path, at.off + addr - base}
-			p.pool.chunks.fail(ch, slotError(p.damage(m, where, err), seg, ch))
+		p.pool.chunks.room(ch)
+		if err := p.expandSlot(ch.buf, m, seg, slot(ch), base, stored, at); err != nil {
+			p.pool.chunks.fail(ch, err)
 			continue
 		}
 		p.pool.chunks.ready(ch, keep)
 	}
 }
 
-// readStored reads the stored bytes from the first to the last of todo. base is
-// their address.
-func (p *Point) readStored(m *member, seg *index.Segment, todo []*chunk, buf []byte) (base int64, stored []byte, at place, err error) {
-	base, _, err = seg.Chunk(int(todo[0].key.chunk % index.SegmentChunks))
+// readStored reads the stored bytes of slots first to last of a segment. base
+// is their address.
+func (p *Point) readStored(m *member, seg *index.Segment, first, last int, buf []byte) (base int64, stored []byte, at place, err error) {
+	base, _, err = seg.Chunk(first)
 	if err != nil {
 		return 0, nil, at, p.damage(m, at, err)
 	}
-	end, sl, err := seg.Chunk(int(todo[len(todo)-1].key.chunk % index.SegmentChunks))
+	end, sl, err := seg.Chunk(last)
 	if err != nil {
 		return 0, nil, at, p.damage(m, at, err)
 	}
@@ -137,9 +208,9 @@ func (p *Point) failAll(todo []*chunk, err error) {
 	}
 }
 
-// slotError adds to damage which block the chunk was stored for.
-func slotError(err error, seg *index.Segment, ch *chunk) error {
-	_, sl, e := seg.Chunk(int(ch.key.chunk % index.SegmentChunks))
+// slotError adds to damage which block the slot was stored for.
+func slotError(err error, seg *index.Segment, slot int) error {
+	_, sl, e := seg.Chunk(slot)
 	if e != nil {
 		return err
 	}

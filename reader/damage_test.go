@@ -80,6 +80,9 @@ func try(t testing.TB, path string, want shadow) (opened bool, failed int, r *Ve
 	}
 	defer p.Close()
 	failed = readAll(t, p.Disks()[0].View, want)
+	if n := readOnce(t, path, want); n != failed {
+		t.Fatalf("%d reads failed, %d past the cache", failed, n)
+	}
 	if r, err = Verify(t.Context(), p, VerifyOptions{Level: Full, Workers: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +90,21 @@ func try(t testing.TB, path string, want shadow) (opened bool, failed int, r *Ve
 		t.Fatalf("reads failed, but verify found nothing")
 	}
 	return true, failed, r
+}
+
+// readOnce is readAll past the cache, and with one read over many blocks.
+func readOnce(t testing.TB, path string, want shadow) (failed int) {
+	t.Helper()
+	p := open(t, path, Options{Once: true})
+	defer p.Close()
+	v := p.Disks()[0].View
+	b := make([]byte, 6*bs+100)
+	if k, err := v.ReadAt(b, 50); !bytes.Equal(b[:k], want.at(1, 50, int64(len(b)))[:k]) {
+		t.Fatal("wrong bytes were returned")
+	} else if err != nil {
+		named(t, err)
+	}
+	return readAll(t, v, want)
 }
 
 func flipEvery(t *testing.T, step int) {

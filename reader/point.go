@@ -22,6 +22,7 @@ type Options struct {
 	Search         []string // folders searched for members besides the opened one's
 	FillUnreadable bool     // give zeros for what was unreadable at capture, not an error
 	NoReadAhead    bool     // for random access only
+	Once           bool     // everything is read once, in parallel: nothing is kept or read ahead
 	Pool           *Pool    // shared with other points; nil: one of its own, of the bounds above
 
 	open func(path string) (file, error) // tests count reads with it

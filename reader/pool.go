@@ -104,7 +104,8 @@ var (
 )
 
 // decode expands a chunk's stored bytes into the first BlockSize bytes of buf,
-// which has bufferSize, and proves them.
+// and proves them. What lies behind them may be overwritten; with bufferSize
+// bytes in all it is faster.
 func (p *Pool) decode(buf []byte, sl *index.Slot, stored []byte) error {
 	if index.CRC(stored) != sl.CRC {
 		return errCRC
@@ -126,7 +127,7 @@ func (p *Pool) expand(buf []byte, codec index.Codec, stored []byte) error {
 			return errDecode
 		}
 	case index.Zstd:
-		out, err := p.zstd.DecodeAll(stored, buf[:0:bufferSize])
+		out, err := p.zstd.DecodeAll(stored, buf[:0:min(len(buf), bufferSize)])
 		if err != nil || len(out) != index.BlockSize {
 			return errDecode
 		}

@@ -61,6 +61,7 @@ func TestEveryPointOfEveryChain(t *testing.T) {
 				paths, want := writeChain(t, set, 7, parent)
 				for i, path := range paths {
 					comparePoint(t, open(t, path, Options{CacheBytes: 4 << 20}), want[i])
+					comparePoint(t, open(t, path, Options{CacheBytes: 4 << 20, Once: true}), want[i])
 				}
 			})
 		}

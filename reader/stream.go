@@ -113,7 +113,7 @@ func (s *stream) plan(pieces []piece, b []byte, off int64) ([]piece, int, error)
 			if err != nil {
 				return pieces, done, s.blockError(err, block)
 			}
-			pieces = appendPieces(pieces, piece{m: m, ref: ref.Chunk, stream: int(s.id), block: block, in: in, dst: dst})
+			pieces = s.appendPieces(pieces, piece{m: m, ref: ref.Chunk, stream: int(s.id), block: block, in: in, dst: dst})
 		case index.Unreadable:
 			if !s.p.o.FillUnreadable {
 				return pieces, done, &UnreadableError{at, min(int64(run)*index.BlockSize-int64(in), s.size-at)}
@@ -146,10 +146,14 @@ func withBlock(err error, stream int, block int64) error {
 }
 
 // appendPieces cuts one run of chunks at the ends of segments and to groups
-// small enough to be worth doing in parallel.
-func appendPieces(pieces []piece, whole piece) []piece {
+// small enough to be worth doing in parallel; who reads everything once does
+// that in parallel already.
+func (s *stream) appendPieces(pieces []piece, whole piece) []piece {
 	chunks := (whole.in + len(whole.dst) + index.BlockSize - 1) / index.BlockSize
 	group := min(max((chunks+1)/2, 1), groupChunks)
+	if s.p.o.Once {
+		group = index.SegmentChunks
+	}
 	for len(whole.dst) > 0 {
 		left := int(index.SegmentChunks - whole.ref%index.SegmentChunks)
 		n := min(group, left)*index.BlockSize - whole.in
@@ -166,9 +170,14 @@ func appendPieces(pieces []piece, whole piece) []piece {
 // load reads the pieces of b, in parallel as far as helpers are free. It gives
 // the first error and the number of good bytes of b before it.
 func (p *Point) load(ctx context.Context, pieces []piece, b []byte) (int, error) {
-	if len(pieces) == 1 {
+	switch {
+	case p.o.Once:
+		for i := range pieces {
+			p.loadOnce(ctx, &pieces[i])
+		}
+	case len(pieces) == 1:
 		p.loadPiece(ctx, &pieces[0])
-	} else {
+	default:
 		p.loadAll(ctx, pieces)
 	}
 	for i := range pieces {

@@ -18,20 +18,23 @@ type piece struct {
 	zero bool // all zeros; nothing has to be read
 	buf  []byte
 	old  []byte
+	sum  uint64 // of buf, for the ledger
 	bad  []Damage
 	err  error
 	done chan struct{}
+
+	written, same, sparse int64 // bytes, as in Report
 }
 
-// flow handles the spans of a content: fetch runs in parallel, take in order
-// and alone. Memory is bounded by the pool of buffers, of which each piece has
-// two.
+// flow handles the spans of a content: carry does the work on a piece, in
+// parallel; take is told of the pieces in order and alone. Memory is bounded by
+// the pool of buffers, of which each piece has two.
 type flow struct {
 	content *content
 	workers int
 	pool    chan []byte
 	skip    func(index.Kind) bool // kinds that are no work
-	fetch   func(context.Context, *piece)
+	carry   func(context.Context, *piece)
 	take    func(context.Context, *piece) error
 }
 
@@ -74,10 +77,10 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// work fetches pieces until there are no more.
+// work carries pieces until there are no more.
 func (f *flow) work(ctx context.Context, work <-chan *piece) {
 	for q := range work {
-		f.fetch(ctx, q)
+		f.carry(ctx, q)
 		close(q.done)
 	}
 }

@@ -2,10 +2,11 @@ package restore
 
 import "vitrine/volume"
 
-// stage is a part of the writing, in order; the target is flushed after it.
+// stage is a part of the writing; the target is flushed after it. Within it
+// the order is not fixed.
 type stage struct {
 	name  string
-	spans []span // in the content, written in this order
+	spans []span // in the content
 }
 
 // order splits the content into what is written first and what is held back:
@@ -28,7 +29,8 @@ func (p *Plan) order() []stage {
 		{"data", data},
 		{"boot areas", boot},
 		{"backup table", tail},
-		{"table", []span{{first.end, head.end}, first}},
+		{"table", []span{{first.end, head.end}}},
+		{"first sectors", []span{first}},
 	}
 }
 

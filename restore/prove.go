@@ -3,10 +3,10 @@ package restore
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/maphash"
 	"io"
-
-	"github.com/zeebo/blake3"
 
 	"vitrine/index"
 )
@@ -18,23 +18,29 @@ const (
 	maxRanges = 64
 )
 
-// ledger holds BLAKE3 hashes over the bytes that were to be written, a sheet
-// each: 32 bytes for 64 MiB, so that proving needs no memory to speak of and
-// no second look at the image.
+// seed is that of all sums, which live as long as the process.
+var seed = maphash.MakeSeed()
+
+// ledger holds sums over the bytes that were to be written, one for a sheet:
+// proving needs no memory to speak of and no second look at the image. What
+// came from the image was proved by its BLAKE3 hashes; between that and the
+// medium stands chance alone, for which 64 bits under a seed of this run do.
 type ledger struct {
-	sums []index.Hash
-	h    *blake3.Hasher
+	sums []uint64
+	h    maphash.Hash
 	n    int
 }
 
-// add enters b and reports whether it filled a sheet. Pieces are at most as
-// long as a sheet and never split over two.
-func (l *ledger) add(b []byte) bool {
-	if l.h == nil {
-		l.h = blake3.New()
+// add enters a piece and reports whether it filled a sheet. Pieces are at most
+// as long as a sheet and never split over two.
+func (l *ledger) add(q *piece) bool {
+	if l.n == 0 {
+		l.h.SetSeed(seed)
 	}
-	l.h.Write(b)
-	l.n += len(b)
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], q.sum)
+	l.h.Write(b[:])
+	l.n += q.n
 	if l.n >= sheet {
 		l.close()
 		return true
@@ -44,14 +50,10 @@ func (l *ledger) add(b []byte) bool {
 
 // close ends the sheet at hand.
 func (l *ledger) close() {
-	if l.n == 0 {
-		return
+	if l.n > 0 {
+		l.sums = append(l.sums, l.h.Sum64())
+		l.n = 0
 	}
-	var sum index.Hash
-	l.h.Sum(sum[:0])
-	l.sums = append(l.sums, sum)
-	l.h.Reset()
-	l.n = 0
 }
 
 // proof reads the target in the order in which it was written.
@@ -73,7 +75,7 @@ func (r *run) prove() error {
 	}
 	p := &proof{run: r}
 	for _, s := range r.stages {
-		if err := r.flow(p.fetch, p.check).run(r.ctx, s.spans); err != nil {
+		if err := r.flow(p.read, p.check).run(r.ctx, s.spans); err != nil {
 			return err
 		}
 	}
@@ -86,8 +88,8 @@ func (r *run) prove() error {
 	return nil
 }
 
-// fetch reads a piece from the medium. What cannot be read differs.
-func (p *proof) fetch(_ context.Context, q *piece) {
+// read reads a piece from the medium. What cannot be read differs.
+func (p *proof) read(_ context.Context, q *piece) {
 	n, err := p.target.ReadAt(q.buf, p.Off+q.off)
 	if n < q.n {
 		clear(q.buf[n:])
@@ -95,6 +97,7 @@ func (p *proof) fetch(_ context.Context, q *piece) {
 			q.bad = append(q.bad, Damage{index.Range{Off: p.Off + q.off + int64(n), Len: int64(q.n - n)}, err})
 		}
 	}
+	q.sum = maphash.Bytes(seed, q.buf)
 }
 
 // check enters a piece into the second ledger and compares it when a sheet is
@@ -104,7 +107,7 @@ func (p *proof) check(ctx context.Context, q *piece) error {
 		p.differs(d.Range)
 	}
 	p.sheet = append(p.sheet, span{q.off, q.off + int64(q.n)})
-	if p.sums.add(q.buf) {
+	if p.sums.add(q) {
 		if err := p.compare(ctx); err != nil {
 			return err
 		}

@@ -71,7 +71,8 @@ type Options struct {
 	SkipDamaged bool
 	// SkipProof leaves out reading back what was written.
 	SkipProof bool
-	// Workers read and decode at the same time; 0: 3.
+	// Workers read, decode and write at the same time; 0: two more than
+	// there are processors, at most 8.
 	Workers int
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"runtime"
 	"slices"
 
 	"vitrine/index"
@@ -15,6 +17,10 @@ const block = 64 << 10
 
 // maxNoted bounds the ranges that a report lists.
 const maxNoted = 10000
+
+// maxWorkers bounds what works at once, and with it memory: each has four
+// buffers of a piece.
+const maxWorkers = 8
 
 // run is a plan at work.
 type run struct {
@@ -42,7 +48,7 @@ func (p *Plan) Run(ctx context.Context, progress func(Progress)) (*Report, error
 	if p.target == nil {
 		return nil, errNoPlan
 	}
-	r := &run{Plan: p, ctx: ctx, progress: progress, pool: newPool(6)}
+	r := &run{Plan: p, ctx: ctx, progress: progress, pool: newPool(2 * p.workers())}
 	err := r.all()
 	var differs *DifferError
 	if err != nil && r.changed && !errors.As(err, &differs) {
@@ -177,7 +183,7 @@ func (r *run) clearRange(do func(off, n int64) error, s span) error {
 // write does the stages, with the target flushed after each.
 func (r *run) write() error {
 	for i, s := range r.stages {
-		f := r.flow(r.fetchSource, r.put)
+		f := r.flow(r.carry, r.enterPiece)
 		r.exposed = i == len(r.stages)-1
 		if err := f.run(r.ctx, s.spans); err != nil {
 			return err
@@ -197,12 +203,17 @@ func (r *run) write() error {
 	return nil
 }
 
-func (r *run) flow(fetch func(context.Context, *piece), take func(context.Context, *piece) error) *flow {
-	workers := r.opts.Workers
-	if workers <= 0 {
-		workers = 3
+func (r *run) flow(carry func(context.Context, *piece), take func(context.Context, *piece) error) *flow {
+	return &flow{r.content, r.workers(), r.pool, r.idle, carry, take}
+}
+
+// workers are two more than processors, so that these have work while others
+// wait for the medium.
+func (p *Plan) workers() int {
+	if p.opts.Workers > 0 {
+		return p.opts.Workers
 	}
-	return &flow{r.content, workers, r.pool, r.idle, fetch, take}
+	return min(runtime.GOMAXPROCS(0)+2, maxWorkers)
 }
 
 // idle are the kinds that need no writing.
@@ -216,8 +227,20 @@ func (r *run) idle(k index.Kind) bool {
 	return true
 }
 
-// fetchSource reads a piece from the image, and for a delta from the target.
-func (r *run) fetchSource(ctx context.Context, q *piece) {
+// carry brings a piece from the image to the target.
+func (r *run) carry(ctx context.Context, q *piece) {
+	r.fetch(ctx, q)
+	if q.err != nil || ctx.Err() != nil {
+		return
+	}
+	q.sum = maphash.Bytes(seed, q.buf)
+	if err := r.put(q); err != nil {
+		q.err = fmt.Errorf("write: %w", err)
+	}
+}
+
+// fetch reads a piece from the image, and for a delta from the target.
+func (r *run) fetch(ctx context.Context, q *piece) {
 	if q.zero {
 		clear(q.buf)
 	} else if err := r.content.read(ctx, q.buf, q.off); err != nil {
@@ -249,29 +272,18 @@ func (r *run) fetchBlocks(ctx context.Context, q *piece, err error) {
 	q.err = ctx.Err()
 }
 
-// put writes a piece and enters it into the ledger.
-func (r *run) put(_ context.Context, q *piece) error {
-	r.report.Damaged = append(r.report.Damaged, q.bad[:min(len(q.bad), maxNoted-len(r.report.Damaged))]...)
-	r.sums.add(q.buf)
-	if err := r.putWhere(q); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	r.tell(int64(q.n), r.Off+q.off)
-	return nil
-}
-
-// putWhere writes what of a piece has to be written.
-func (r *run) putWhere(q *piece) error {
+// put writes what of a piece has to be written.
+func (r *run) put(q *piece) error {
 	switch {
 	case q.old != nil:
-		return r.putRuns(q, &r.report.Same, func(b []byte, at int) bool { return bytes.Equal(b, q.old[at:at+len(b)]) })
+		return r.putRuns(q, &q.same, func(b []byte, at int) bool { return bytes.Equal(b, q.old[at:at+len(b)]) })
 	case r.Fresh:
-		return r.putRuns(q, &r.report.Sparse, func(b []byte, _ int) bool { return allZero(b) })
+		return r.putRuns(q, &q.sparse, func(b []byte, _ int) bool { return allZero(b) })
 	case q.zero:
-		r.report.Written += int64(q.n)
+		q.written += int64(q.n)
 		return r.target.Zero(r.Off+q.off, int64(q.n))
 	}
-	return r.putBytes(q.buf, q.off)
+	return r.putBytes(q, 0, q.n)
 }
 
 // putRuns writes runs of blocks for which same does not hold, and counts the
@@ -284,23 +296,32 @@ func (r *run) putRuns(q *piece, count *int64, same func(b []byte, at int) bool) 
 			continue
 		}
 		*count += int64(len(b))
-		if err := r.putBytes(q.buf[from:at], q.off+int64(from)); err != nil {
+		if err := r.putBytes(q, from, at); err != nil {
 			return err
 		}
 		from = at + len(b)
 	}
-	return r.putBytes(q.buf[from:], q.off+int64(from))
+	return r.putBytes(q, from, q.n)
 }
 
-func (r *run) putBytes(b []byte, off int64) error {
-	if len(b) == 0 {
+func (r *run) putBytes(q *piece, from, to int) error {
+	if from == to {
 		return nil
 	}
-	if _, err := r.target.WriteAt(b, r.Off+off); err != nil {
-		return err
-	}
-	r.report.Written += int64(len(b))
-	r.writeBehind(span{r.Off + off, r.Off + off + int64(len(b))})
+	q.written += int64(to - from)
+	_, err := r.target.WriteAt(q.buf[from:to], r.Off+q.off+int64(from))
+	return err
+}
+
+// enterPiece enters a piece that was written into the report and the ledger.
+func (r *run) enterPiece(_ context.Context, q *piece) error {
+	r.report.Damaged = append(r.report.Damaged, q.bad[:min(len(q.bad), maxNoted-len(r.report.Damaged))]...)
+	r.report.Written += q.written
+	r.report.Same += q.same
+	r.report.Sparse += q.sparse
+	r.sums.add(q)
+	r.writeBehind(span{r.Off + q.off, r.Off + q.off + int64(q.n)})
+	r.tell(int64(q.n), r.Off+q.off)
 	return nil
 }
 
