@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"vitrine/device"
 	"vitrine/mount"
 	"vitrine/volume"
 )
@@ -368,7 +369,7 @@ func (c *copier) hand(ctx context.Context, j job) error {
 }
 
 func (c *copier) work(ctx context.Context) error {
-	w := worker{c: c, buf: make([]byte, copyBuffer)}
+	w := worker{c: c, buf: device.AlignedBuffer(copyBuffer)}
 	for {
 		select {
 		case <-ctx.Done():
@@ -484,9 +485,11 @@ func (w *worker) write(ctx context.Context, j job, src volume.OpenFile, temp str
 }
 
 // contents copies the data of src and leaves its holes as holes.
-func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File) error {
+func (w *worker) contents(ctx context.Context, src volume.OpenFile, f *os.File) error {
 	sparse, _ := src.(volume.Sparse)
 	size := src.Size()
+	dst := newSink(f, size)
+	defer dst.done()
 	for off := int64(0); off < size; {
 		end, hole := size, false
 		if sparse != nil {
@@ -511,7 +514,7 @@ func (w *worker) contents(ctx context.Context, src volume.OpenFile, dst *os.File
 
 // stretch copies bytes from off to end. What cannot be read ends it, or is left
 // out when the rest is to be saved.
-func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *os.File, off, end int64) error {
+func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *sink, off, end int64) error {
 	for off < end {
 		if err := ctx.Err(); err != nil {
 			return err
