@@ -196,7 +196,7 @@ func (p *planner) partition(ctx context.Context, q *index.Partition) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		q.Notes = append(q.Notes, wholeNote(err))
+		q.Notes = append(q.Notes, wholeNote(q.FS, err))
 		if q.LeftOut = nil; len(p.o.Exclude) > 0 {
 			q.Notes = append(q.Notes, "the patterns of files to leave out could not be followed")
 		}
@@ -219,11 +219,15 @@ func labelOf(q *index.Partition) string {
 	return s
 }
 
-func wholeNote(err error) string {
-	if errors.Is(err, volume.ErrUnsupported) {
-		return fmt.Sprintf("taken whole, blocks of zeros left out: %v", err)
+func wholeNote(fs string, err error) string {
+	const whole = "taken whole, blocks of zeros left out"
+	switch {
+	case !errors.Is(err, volume.ErrUnsupported):
+		return fmt.Sprintf("%s, since the file system's space in use could not be read: %v", whole, err)
+	case fs == "":
+		return whole + ": no file system recognised"
 	}
-	return fmt.Sprintf("taken whole, blocks of zeros left out, since the file system's space in use could not be read: %v", err)
+	return fmt.Sprintf("%s: what %s has in use cannot be told", whole, fs)
 }
 
 // usedSpace plans to take what the file system has in use.

@@ -355,7 +355,8 @@ func (e *env) captured(res *capture.Result) error {
 	for _, r := range res.Reasons {
 		hurt.add(e, o.Path, errors.New(r))
 	}
-	return hurt.err("could not be captured as it should be")
+	return failed(exitIncomplete, "the image can be used for everything else; what is wrong is listed above and by 'vitrine info'",
+		"captured, but incomplete: %s", plural(int64(len(res.Reasons)), "problem"))
 }
 
 func leftOutOf(m *index.Meta) (all []index.LeftOut) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vitrine/capture"
+	"vitrine/device"
 	"vitrine/index"
 	"vitrine/reader"
 )
@@ -81,6 +82,7 @@ func (f *forecast) try(path string) {
 		return
 	}
 	defer file.Close()
+	defer device.DropCache(file, 0, 0) // the proof itself shall not profit
 	st, err := file.Stat()
 	if err != nil {
 		return

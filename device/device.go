@@ -118,3 +118,8 @@ func plainInfo(path string, f *os.File) (Info, error) {
 }
 
 var _ io.ReaderAt = (*Device)(nil)
+
+// DropCache has the system forget what it cached of a range of a file, so that
+// the next read comes from the medium. n 0 means up to the end. It does what it
+// can.
+func DropCache(f *os.File, off, n int64) { dropCache(f, off, n) }
