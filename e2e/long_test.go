@@ -100,7 +100,7 @@ func dataClusters(t *testing.T, img string, marks map[string]bool) (offs []int64
 func TestProgressIsTrue(t *testing.T) {
 	img := makeVolume(t, 1<<30)
 	r := rand.New(rand.NewPCG(4, 4))
-	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 300<<20)) })
+	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 160<<20)) })
 	images := t.TempDir()
 	vitrine(t, "capture", img, "-o", images)
 	slowImages := slowFolder(t, 20)
@@ -142,7 +142,7 @@ func slowDisk(t *testing.T, file string, rate int) string {
 	t.Helper()
 	dir := t.TempDir()
 	serve := exec.Command("nbdfuse", dir, "--command", "nbdkit", "-s", "--filter=rate", "file", file,
-		fmt.Sprintf("rate=%dM", rate*8), "burstiness=0.1")
+		fmt.Sprintf("rate=%dM", rate*8), "burstiness=0.01")
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}

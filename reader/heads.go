@@ -20,10 +20,10 @@ type head struct {
 	*index.Header
 	path   string
 	size   int64
-	rotten error // the header is damaged; the file's end told what is here
+	rotten error // the header is damaged; other places told what is here
 }
 
-// readHead reads a file's header, or what the file's end says in its place.
+// readHead reads a file's header, or what other places say in its stead.
 func readHead(h *handles, path string) (*head, error) { return readHeadOf(h, path, true) }
 
 // readHeadOf reads a file's header. A file that does not begin like a member
@@ -40,7 +40,7 @@ func readHeadOf(h *handles, path string, likely bool) (*head, error) {
 		}
 		if _, ok := errors.AsType[*index.FormatError](err); ok {
 			hd.rotten = err
-			hd.Header, err = index.RecoverHeader(f, hd.size)
+			hd.Header, err = recoverHeader(f, hd.size)
 		}
 		return err
 	})
@@ -48,6 +48,19 @@ func readHeadOf(h *handles, path string, likely bool) (*head, error) {
 		return nil, pathError(path, err)
 	}
 	return hd, nil
+}
+
+// recoverHeader finds what a damaged header said: at the end of a finished
+// member, in the plan of any other.
+func recoverHeader(f file, size int64) (*index.Header, error) {
+	h, err := index.RecoverHeader(f, size)
+	if err == nil {
+		return h, nil
+	}
+	if h, e := index.PlannedHeader(f, size); e == nil {
+		return h, nil
+	}
+	return nil, err
 }
 
 // end is the address behind the file's last byte.
