@@ -103,6 +103,9 @@ func (s *shelf) checkable(number int) (parts []*part, err error) {
 	return parts, nil
 }
 
+// lastCheck is the phase of a deep check after which none comes.
+const lastCheck = "compressed contents"
+
 // watch notes that a member is missing, which is no damage of what was captured.
 type watch struct {
 	r       io.ReaderAt
@@ -132,7 +135,11 @@ func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part)
 	r, err := check.Run(ctx, source, p.size, check.Options{Deep: o.deep, Progress: func(v check.Progress) {
 		if v.Phase != phase {
 			phase = v.Phase
-			m.begin("checking "+phase, v.Total)
+			begin := m.part
+			if phase == lastCheck {
+				begin = m.begin
+			}
+			begin("checking "+phase, v.Total)
 		}
 		m.at(v.Done, v.Total, "")
 	}})

@@ -34,6 +34,7 @@ type meter struct {
 	from   int64     // done when the phase began
 	pace   float64   // expected of the phase until it is measured, bytes a second; 0: none
 	later  []leg     // what of total comes after the phase
+	more   bool      // something comes after it that is not in total
 	told   time.Time // last line or object
 	drawn  bool      // a status line stands on the terminal
 	closed bool
@@ -80,7 +81,7 @@ func (m *meter) begin(phase string, total int64) {
 	now := m.now()
 	m.phase, m.item, m.done, m.total = phase, "", 0, total
 	m.start, m.rate = now, rateWindow{}
-	m.from, m.pace, m.later = 0, 0, nil
+	m.from, m.pace, m.later, m.more = 0, 0, nil, false
 	m.rate.add(now, 0)
 	if m.told.IsZero() {
 		m.told = now
@@ -110,6 +111,17 @@ func (m *meter) ahead(later ...leg) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.later = later
+}
+
+// part starts a phase of total bytes after which others come, nobody knows how
+// long: neither percent nor remaining time are told.
+func (m *meter) part(phase string, total int64) {
+	m.begin(phase, total)
+	if m != nil {
+		m.mu.Lock()
+		m.more = true
+		m.mu.Unlock()
+	}
 }
 
 // add counts n more bytes done.
@@ -229,7 +241,7 @@ func (m *meter) report(complete bool) progressReport {
 	r := progressReport{Phase: m.phase, Item: m.item, Done: m.done, Total: m.total, Elapsed: now.Sub(m.start).Seconds()}
 	rate := m.rate.perSecond(now)
 	r.Rate = int64(rate)
-	if m.total > 0 || complete {
+	if m.total > 0 && !m.more || complete {
 		p := percent(m.done, m.total, complete)
 		r.Percent = &p
 	}
@@ -250,7 +262,7 @@ func percent(done, total int64, complete bool) int {
 
 // remaining is the time until all of the job is done.
 func (m *meter) remaining(now time.Time, rate float64) (time.Duration, bool) {
-	if m.total <= 0 {
+	if m.total <= 0 || m.more {
 		return 0, false
 	}
 	left, after := m.total-m.done, 0.0
@@ -304,6 +316,8 @@ func (m *meter) line() string {
 	b.WriteString(r.Phase)
 	if r.Percent != nil {
 		fmt.Fprintf(&b, "  %d %%  %s of %s", *r.Percent, size(r.Done), size(r.Total))
+	} else if r.Total > 0 {
+		fmt.Fprintf(&b, "  %s of %s", size(r.Done), size(r.Total))
 	} else if r.Done > 0 {
 		fmt.Fprintf(&b, "  %s", size(r.Done))
 	}

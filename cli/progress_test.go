@@ -183,3 +183,47 @@ func TestNilMeter(t *testing.T) {
 	m.abandon()
 	m.finish()
 }
+
+// TestPartsAhead has a job of two parts whose paces differ: the time shown is
+// that of both, before the second has begun and after.
+func TestPartsAhead(t *testing.T) {
+	c := &clock{time.Unix(1000, 0)}
+	m := testMeter(c)
+	const half, first, second = 1000 << 20, 10 << 20, 50 << 20
+	m.begin("capturing", 2*half)
+	m.ahead(leg{half, second})
+	judge := func(truth float64) {
+		t.Helper()
+		r := m.report(false)
+		if r.Remaining == nil || math.Abs(*r.Remaining-truth) > 0.05*truth+0.2 {
+			t.Errorf("at %d %%: %v s left are shown, %.1f s are true", *r.Percent, r.Remaining, truth)
+		}
+	}
+	for m.done < half {
+		c.pass(time.Second)
+		m.add(first)
+		if m.done > 5*first {
+			judge(float64(half-m.done)/first + half/second)
+		}
+	}
+	m.step("proving", second)
+	for m.done < 2*half-second {
+		judge(float64(2*half-m.done) / second)
+		c.pass(time.Second)
+		m.add(second)
+	}
+}
+
+// TestOpenEnd shows neither percent nor remaining time while more comes after.
+func TestOpenEnd(t *testing.T) {
+	c := &clock{time.Unix(1000, 0)}
+	m := testMeter(c)
+	m.part("looking", 100<<20)
+	for range 50 {
+		c.pass(time.Second)
+		m.add(2 << 20)
+	}
+	if r := m.report(false); r.Percent != nil || r.Remaining != nil || r.Total == 0 {
+		t.Errorf("%+v", r)
+	}
+}
