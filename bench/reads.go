@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ type reads struct {
 	depth  int
 	limit  time.Duration
 	n      int
-	f      *os.File
+	f      readerAtCloser
 	mu     sync.Mutex
 	rnd    *rand.Rand
 	left   int
@@ -79,7 +80,7 @@ func readArgs(args []string) error {
 	for _, e := range r.used {
 		r.starts, r.total = append(r.starts, r.total), r.total+e.end-e.off
 	}
-	if r.f, err = os.Open(f.Arg(0)); err != nil {
+	if r.f, err = openToRead(f.Arg(0)); err != nil {
 		return err
 	}
 	defer r.f.Close()
@@ -87,9 +88,24 @@ func readArgs(args []string) error {
 		if err := r.all(*seed); err != nil {
 			return err
 		}
-		unix.Fadvise(int(r.f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		if file, ok := r.f.(*os.File); ok {
+			unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
+		}
 	}
 	return r.report(*seed)
+}
+
+type readerAtCloser interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// openToRead opens a file, or an NBD export by its address.
+func openToRead(name string) (readerAtCloser, error) {
+	if strings.HasPrefix(name, "nbd") && strings.Contains(name, "://") {
+		return dialNBD(name)
+	}
+	return os.Open(name)
 }
 
 func (r *reads) report(seed uint64) error {

@@ -36,6 +36,7 @@ func tasks() []task {
 			}},
 	}
 	list = append(list, readTasks()...)
+	list = append(list, nbdTasks()...)
 	list = append(list, listTasks()...)
 	return append(list, copyTasks()...)
 }

@@ -1,0 +1,95 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+)
+
+// nbdTasks read the same disk over NBD: from vitrine, and from qemu-nbd serving
+// a qcow2 with zstd in clusters of 64 KiB. One client reads both.
+func nbdTasks() (list []task) {
+	kinds := []struct{ id, title, goal, flags string }{
+		{"nbd4k", "NBD: random reads of 4 KiB, cold, one reader", "≥ 1.2 of qemu-nbd, the same at any length of the chain", "-bs 4096"},
+		{"nbd64k", "NBD: random reads of 64 KiB, cold, one reader", "≥ 1.2 of qemu-nbd, the same at any length of the chain", "-bs 65536"},
+		{"nbdwarm", "NBD: random reads of 4 KiB, the same places again", "≥ 8 × qemu-nbd", "-bs 4096 -n 2000 -warm"},
+		{"nbdseq", "NBD: sequential read of 1 MiB each, cold", "≥ 2 × qemu-nbd", "-bs 1048576 -seq -time 20s"},
+	}
+	const ownNBD, qemuNBD = `daemon "$V" serve nbd %s --unix "$WORK/s"; until_ok test -S "$WORK/s"`, `daemon qemu-nbd -r -t -e 4 -k "$WORK/s" -f qcow2 %s; until_ok test -S "$WORK/s"`
+	for i, k := range kinds {
+		t := task{id: k.id, title: k.title, goal: k.goal, rate: "reads/s"}
+		if k.id == "nbdseq" {
+			t.rate, t.column = "MB/s", 1
+		}
+		read := fmt.Sprintf(`"$B" read -twin used.raw %s "nbd+unix:///?socket=$WORK/s"`, k.flags)
+		add := func(name, files, serve string) {
+			t.cases = append(t.cases, kase{name: name, needs: "qemu-nbd", setup: `rm -f "$WORK/s"; "$B" evict ` + files + "; " + serve, line: read})
+		}
+		add(ours, "img/*.vtr", fmt.Sprintf(ownNBD, "img"))
+		add("qemu-nbd, qcow2", "used.qcow2", fmt.Sprintf(qemuNBD, "used.qcow2"))
+		if i < 2 {
+			add("vitrine, chain of 31", "chain/*.vtr", fmt.Sprintf(ownNBD, "chain"))
+			add("qemu-nbd, qcow2, chain of 31", "used.qcow2 ov*.qcow2 chain.qcow2", fmt.Sprintf(qemuNBD, "chain.qcow2"))
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// nbdDisk reads from an NBD server in the plainest way: simple replies, one
+// request after the other.
+type nbdDisk struct {
+	mu sync.Mutex
+	c  net.Conn
+	b  []byte
+}
+
+// dialNBD opens the default export behind nbd+unix:///?socket=PATH.
+func dialNBD(uri string) (*nbdDisk, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	c, err := net.Dial("unix", u.Query().Get("socket"))
+	if err != nil {
+		return nil, err
+	}
+	hello := binary.BigEndian.AppendUint32(nil, 3) // fixed newstyle, no zeroes
+	hello = append(hello, "IHAVEOPT\x00\x00\x00\x01\x00\x00\x00\x00"...)
+	if _, err := c.Write(hello); err != nil {
+		return nil, err
+	}
+	_, err = io.ReadFull(c, make([]byte, 18+10)) // greeting; size and flags
+	return &nbdDisk{c: c}, err
+}
+
+// ReadAt reads as io.ReaderAt.
+func (d *nbdDisk) ReadAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	be := binary.BigEndian
+	d.b = be.AppendUint32(d.b[:0], 0x25609513)
+	d.b = be.AppendUint32(d.b, 0) // no flags, read
+	d.b = be.AppendUint64(d.b, 1)
+	d.b = be.AppendUint64(d.b, uint64(off))
+	d.b = be.AppendUint32(d.b, uint32(len(p)))
+	if _, err := d.c.Write(d.b); err != nil {
+		return 0, err
+	}
+	var h [16]byte
+	if _, err := io.ReadFull(d.c, h[:]); err != nil {
+		return 0, err
+	}
+	if e := be.Uint32(h[4:]); e != 0 {
+		return 0, fmt.Errorf("the server answers error %d", e)
+	}
+	return io.ReadFull(d.c, p)
+}
+
+// Close hangs up.
+func (d *nbdDisk) Close() error { return d.c.Close() }
