@@ -3,9 +3,11 @@ package nbd
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -221,27 +223,31 @@ func TestNbdfuse(t *testing.T) {
 	t.Error("nbdfuse does not show the disk")
 }
 
+// ellipticKey and rsaKey make the two kinds of keys that people have.
+func ellipticKey() crypto.Signer { k, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader); return k }
+func rsaKey() crypto.Signer      { k, _ := rsa.GenerateKey(rand.Reader, 2048); return k }
+
 // keys writes an authority, and certificates for server and client that it
 // signed, under the names that qemu and libnbd expect.
-func keys(t *testing.T, dir string) {
+func keys(t *testing.T, dir string, newKey func() crypto.Signer) {
 	t.Helper()
 	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true,
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	caKey, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	caKey := newKey()
 	writeKey(t, dir, "ca", ca, ca, caKey, caKey)
 	for i, name := range []string{"server", "client"} {
 		leaf := &x509.Certificate{SerialNumber: big.NewInt(int64(i) + 2), Subject: pkix.Name{CommonName: "localhost"},
 			DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 			NotBefore: ca.NotBefore, NotAfter: ca.NotAfter}
-		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		key := newKey()
 		writeKey(t, dir, name, leaf, ca, key, caKey)
 	}
 }
 
-func writeKey(t *testing.T, dir, name string, cert, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) {
+func writeKey(t *testing.T, dir, name string, cert, parent *x509.Certificate, key, signer crypto.Signer) {
 	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, signer)
+	der, err := x509.CreateCertificate(rand.Reader, cert, parent, key.Public(), signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,9 +257,15 @@ func writeKey(t *testing.T, dir, name string, cert, parent *x509.Certificate, ke
 }
 
 func TestTLS(t *testing.T) {
+	for name, newKey := range map[string]func() crypto.Signer{"elliptic": ellipticKey, "RSA": rsaKey} {
+		t.Run(name, func(t *testing.T) { testTLS(t, newKey) })
+	}
+}
+
+func testTLS(t *testing.T, newKey func() crypto.Signer) {
 	path, d := testDisk(t)
 	dir := t.TempDir()
-	keys(t, dir)
+	keys(t, dir, newKey)
 	at := func(n string) string { return filepath.Join(dir, n) }
 	conf, err := LoadTLS(at("server-cert.pem"), at("server-key.pem"), at("ca-cert.pem"))
 	if err != nil {
