@@ -25,7 +25,8 @@ path. The device is write-protected; with --overlay it can be written to and the
 go elsewhere: the image is never touched. It is served by a process in the background
 until 'vitrine detach'; when that process is killed, the device is gone.
 
-Linux: through FUSE and a loop device, as root. Windows: not there yet; use
+Linux: as root, through the kernel's NBD client where it is loaded (/dev/nbd0), else
+through FUSE and a loop device. Windows: not there yet; use
 'vitrine serve iscsi' and the built-in initiator.`,
 		Example: `  vitrine attach backups@3                   prints /dev/loop0; partitions are /dev/loop0p1 …
   fsck.ext4 -f -n $(vitrine attach backups:2)

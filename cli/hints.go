@@ -111,7 +111,7 @@ var hintTable = []hintRule{
 	{isAny(mount.ErrBusy), exitFailed, busyHint},
 	{isAny(attach.ErrBusy), exitFailed, "unmount it first and close what uses it; the disk stays attached"},
 	{isAny(shellext.ErrUnsupported), exitDriver, "start vitrine from a terminal; nothing was changed"},
-	{isAny(attach.ErrUnavailable), exitDriver, "attaching needs root, FUSE (/dev/fuse) and loop devices; 'vitrine serve nbd' needs none of them"},
+	{isAny(attach.ErrUnavailable), exitDriver, "attaching needs root, and the kernel's NBD client ('modprobe nbd') or FUSE (/dev/fuse) with loop devices; 'vitrine serve nbd' needs none of them"},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},
 	{isAny(index.ErrUnfinished), exitFailed, "this capture was cut off; earlier points are safe, and 'vitrine rescue' salvages what this one holds"},
 	{isAny(index.ErrNotMember), exitFailed, "IMAGE is a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device"},

@@ -185,7 +185,8 @@ func zombie(pid int) bool {
 	return strings.Contains(string(b), ") Z ")
 }
 
-// TestRawFormats has qemu compare the virtual files of a mount with the disk.
+// TestRawFormats has qemu and libvhdi compare the virtual files of a mount with
+// the disk.
 func TestRawFormats(t *testing.T) {
 	img, images, dir := threeSystems(t), t.TempDir(), t.TempDir()
 	vitrine(t, "capture", img, "-o", images, "--all-sectors")
@@ -197,4 +198,8 @@ func TestRawFormats(t *testing.T) {
 	if out := sh(t, "qemu-img", "info", "-U", filepath.Join(dir, "disk.vhd")); !strings.Contains(out, "128 MiB") {
 		t.Error(out)
 	}
+	vhd := t.TempDir()
+	sh(t, "vhdimount", filepath.Join(dir, "disk.vhd"), vhd)
+	defer sh(t, "umount", vhd)
+	sh(t, "cmp", img, filepath.Join(vhd, "vhdi1"))
 }

@@ -29,6 +29,7 @@ packages='
 	libglib2.0-bin
 	libiscsi-bin
 	libnbd-bin
+	libvhdi-utils
 	mount
 	mtools
 	nbdkit
