@@ -52,8 +52,10 @@ func newRoot(e *env) *cobra.Command {
 	for _, c := range commands(e) {
 		root.AddCommand(c)
 	}
+	addCompletions(root, e)
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
+	wrapBash(root, e)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	return root
 }

@@ -10,6 +10,7 @@ set -eu
 
 packages='
 	attr
+	bash-completion
 	btrfs-progs
 	bzip2
 	desktop-file-utils
