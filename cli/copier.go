@@ -17,7 +17,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"vitrine/device"
+	"vitrine/index"
 	"vitrine/mount"
+	"vitrine/reader"
 	"vitrine/volume"
 )
 
@@ -205,6 +207,9 @@ func (c *copier) listed(from found, err error) error {
 		return err
 	}
 	c.hurt.add(c.e, from.path, err)
+	if from.attr.Kind == volume.File && !c.o.salvage && isAny(index.ErrCorrupt, reader.ErrUnreadable, reader.ErrMissing)(err) {
+		c.hurt.canSalvage()
+	}
 	return nil
 }
 

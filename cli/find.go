@@ -51,6 +51,9 @@ Names are compared without regard to case. The tests may be written with one das
 }
 
 func runFind(ctx context.Context, e *env, o *findOptions) error {
+	if err := checkDepth(o.depth); err != nil {
+		return err
+	}
 	tests, err := o.tests(time.Now())
 	if err != nil {
 		return err

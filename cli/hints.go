@@ -87,6 +87,7 @@ var hintTable = []hintRule{
 	{isAny(capture.ErrFinished), exitFailed, "there is nothing to rescue; use it as it is"},
 	{isAny(capture.ErrSourceGone), exitFailed, "earlier points are untouched; connect the disk again and capture again"},
 	{is[*reader.MissingError], exitMissing, missingHint},
+	{is[*reader.PointSyntaxError], exitUsage, "give a number, \"latest\" or a time, like @3 or @2026-11-02T14:00"},
 	{is[*reader.NoPointError], exitFailed, "'vitrine list' shows the points of the set; nothing was changed"},
 	{is[*reader.SeveralSetsError], exitFailed, severalHint},
 	{is[*reader.BrokenPointError], exitDamage, brokenHint},

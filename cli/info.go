@@ -36,7 +36,11 @@ type infoObject struct {
 }
 
 func runInfo(ctx context.Context, e *env, arg string) error {
-	p, err := e.point(ctx, parseImage(arg, onWindows), reader.Options{})
+	ref, err := wholePoint(arg, "info tells of whole points")
+	if err != nil {
+		return err
+	}
+	p, err := e.point(ctx, ref, reader.Options{})
 	if err != nil {
 		return err
 	}

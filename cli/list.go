@@ -128,11 +128,10 @@ func listDir(ctx context.Context, dir string) ([]*reader.Set, error) {
 		return reader.ScanDir(ctx, dir)
 	}
 	set, err := setOfFile(ctx, dir)
+	if errors.Is(err, index.ErrNotMember) {
+		return nil, notImage(dir, err)
+	}
 	return []*reader.Set{set}, err
-}
-
-func (e *env) setOf(ctx context.Context, path string) (*reader.Set, error) {
-	return setOfFile(ctx, path)
 }
 
 // setOfFile lists the set that a member's file belongs to.

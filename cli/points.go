@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"strings"
 
 	"vitrine/blockdev/image"
 	"vitrine/index"
@@ -21,11 +23,41 @@ func (e *env) resolve(ctx context.Context, r imageRef) (string, error) {
 	path, err := reader.Resolve(ctx, r.Spec(), e.search...)
 	switch _, notID := index.ParseImageID(r.Image); {
 	case errors.Is(err, index.ErrNotMember):
-		return "", &problem{exitFailed, r.Image + " is not a Vitrine image", "name a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device", err}
+		return "", notImage(r.Image, err)
 	case notID == nil && errors.Is(err, fs.ErrNotExist) && !is[*reader.NoPointError](err):
 		return "", &problem{exitFailed, "no image with the ID " + r.Image + " is here", "name the folder that holds it with --search", err}
 	}
+	if name, rest, ok := badSuffix(r.Image); err != nil && ok {
+		return "", usage("a partition is a number and a path begins with a slash: IMAGE:2, IMAGE:/Users", "%s: %q is neither a partition nor a path", name, rest)
+	}
 	return path, err
+}
+
+// badSuffix takes apart the name of an image behind which stands something that is
+// no partition and no path.
+func badSuffix(image string) (name, rest string, ok bool) {
+	i := strings.LastIndexByte(image, ':')
+	if i <= 0 {
+		return "", "", false
+	}
+	name, rest = image[:i], image[i+1:]
+	_, err := os.Stat(parseImage(name, onWindows).Image)
+	return name, rest, err == nil
+}
+
+// notImage is the error for something else where an image is expected.
+func notImage(name string, err error) error {
+	return &problem{exitFailed, name + " is not a Vitrine image", "name a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device", err}
+}
+
+// wholePoint reads an IMAGE argument of a command that takes neither partitions
+// nor paths.
+func wholePoint(arg, does string) (imageRef, error) {
+	ref := parseImage(arg, onWindows)
+	if ref.Part > 0 || ref.Path != "" && ref.Path != "/" {
+		return ref, usage(fmt.Sprintf("name the image alone: %s", ref.Spec()), "%s, not a part of one", does)
+	}
+	return ref, nil
 }
 
 // point opens the point that an IMAGE argument means.
@@ -122,7 +154,7 @@ func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error
 	if err != nil {
 		return nil, err
 	}
-	set, err := e.setOf(ctx, path)
+	set, err := setOfFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -258,7 +258,7 @@ func (e *env) timelineExports(ctx context.Context, ref imageRef, srv *nbd.Server
 	if err != nil {
 		return nil, err
 	}
-	set, err := e.setOf(ctx, path)
+	set, err := setOfFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ type tally struct {
 	mu    sync.Mutex
 	n     int
 	first error
+
+	salvageable bool // some of what is missing could be had in part
 }
 
 // add lists path as missing because of err.
@@ -33,6 +35,13 @@ func (t *tally) add(e *env, path string, err error) {
 		return
 	}
 	e.meter.above(func() { fmt.Fprintf(e.Err, "problem: %s: %s\n", printable(path), item.Error) })
+}
+
+// canSalvage notes that some of what is missing could be had in part.
+func (t *tally) canSalvage() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.salvageable = true
 }
 
 func (t *tally) count() int {
@@ -56,5 +65,9 @@ func (t *tally) err(what string) error {
 	if n == 0 {
 		return nil
 	}
-	return failed(exitIncomplete, "the rest is complete; each is listed above with its reason", "done but incomplete: %s %s", plural(n, "item"), what)
+	hint := "the rest is complete; each is listed above with its reason"
+	if t.salvageable {
+		hint += "; --salvage copies what is readable of damaged files"
+	}
+	return failed(exitIncomplete, hint, "done but incomplete: %s %s", plural(n, "item"), what)
 }

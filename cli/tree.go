@@ -34,7 +34,17 @@ func newTree(e *env) *cobra.Command {
 	return c
 }
 
+func checkDepth(n int) error {
+	if n < 0 {
+		return usage("1 shows a folder's own entries, 0 all levels", "--depth %d: it cannot be negative", n)
+	}
+	return nil
+}
+
 func runTree(ctx context.Context, e *env, o *treeOptions) error {
+	if err := checkDepth(o.depth); err != nil {
+		return err
+	}
 	places, err := e.open(ctx, &o.source, o.args)
 	if err != nil {
 		return err

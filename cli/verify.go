@@ -71,7 +71,11 @@ func (o *verifyOptions) level() (reader.VerifyOptions, error) {
 }
 
 func runVerify(ctx context.Context, e *env, arg string, o reader.VerifyOptions) error {
-	p, err := e.point(ctx, parseImage(arg, onWindows), reader.Options{})
+	ref, err := wholePoint(arg, "verify proves whole points")
+	if err != nil {
+		return err
+	}
+	p, err := e.point(ctx, ref, reader.Options{})
 	if err != nil {
 		return err
 	}

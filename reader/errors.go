@@ -93,6 +93,14 @@ func (e *UnfinishedError) Error() string {
 
 func (e *UnfinishedError) Unwrap() error { return index.ErrUnfinished }
 
+// PointSyntaxError says that what stands behind an @ names no point. It wraps
+// fs.ErrInvalid.
+type PointSyntaxError struct{ Text string }
+
+func (e *PointSyntaxError) Error() string { return fmt.Sprintf("%q is not a point", e.Text) }
+
+func (e *PointSyntaxError) Unwrap() error { return fs.ErrInvalid }
+
 // BrokenPointError says that the point that is asked for, or one that may be it,
 // cannot be opened, and which earlier one can. It wraps the reason.
 type BrokenPointError struct {

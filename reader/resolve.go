@@ -28,7 +28,7 @@ import (
 // the cost does not depend on how many points there are. All headers are read
 // where the names do not answer.
 //
-// Errors: fs.ErrNotExist, [NoPointError], [BrokenPointError],
+// Errors: fs.ErrNotExist, [PointSyntaxError], [NoPointError], [BrokenPointError],
 // [SeveralSetsError], [UnfinishedError], index.ErrNotMember.
 func Resolve(ctx context.Context, image string, search ...string) (string, error) {
 	h := newHandles(openFile)
@@ -295,5 +295,5 @@ func parseTime(s string) (time.Time, error) {
 			return l.unit(t).Add(-1), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a point: give a number, \"latest\" or a time like 2026-11-02T14:00 (%w)", s, fs.ErrInvalid)
+	return time.Time{}, &PointSyntaxError{s}
 }
