@@ -1,6 +1,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,6 +25,11 @@ type Device struct {
 	info Info
 	f    *os.File
 	raw  *rawFile // for block devices: past the page cache
+
+	parts   parts // ranges that are read elsewhere
+	frozen  bool
+	remarks []string
+	after   func() error // after everything is closed
 }
 
 // Open opens a block device or plain file for reading. It is never locked or
@@ -44,10 +50,10 @@ func Open(path string) (*Device, error) {
 // medium comes with the number of bytes that were read before it, and wraps
 // the system's error number.
 func (d *Device) ReadAt(p []byte, off int64) (int, error) {
-	if d.raw != nil {
-		return d.raw.ReadAt(p, off)
+	if len(d.parts) > 0 {
+		return d.parts.readAt(d.base(), p, off)
 	}
-	return d.f.ReadAt(p, off)
+	return d.base().ReadAt(p, off)
 }
 
 // Info describes the device.
@@ -75,8 +81,13 @@ func (d *Device) Serial() string { return d.info.Serial }
 func (d *Device) Stat() (fs.FileInfo, error) { return d.f.Stat() }
 
 // InUse says who else uses the device or a part of it, for a person ("" when
-// nobody does), and whether they can change it.
-func (d *Device) InUse() (reason string, rw bool) { return inUse(d.info.Path) }
+// nobody does, or a snapshot of it is read), and whether they can change it.
+func (d *Device) InUse() (reason string, rw bool) {
+	if d.frozen {
+		return "", false
+	}
+	return inUse(d.info.Path)
+}
 
 // DataExtent gives the first range at or after off that may hold data; what
 // lies before start is a hole of the file and reads as zeros. At the end both
@@ -103,7 +114,13 @@ func (d *Device) DropCache(off, n int64) {
 }
 
 // Close closes the device.
-func (d *Device) Close() error { return d.f.Close() }
+func (d *Device) Close() error {
+	err := errors.Join(d.parts.close(), d.f.Close())
+	if d.after != nil {
+		err = errors.Join(err, d.after())
+	}
+	return err
+}
 
 // plainInfo describes a plain file.
 func plainInfo(path string, f *os.File) (Info, error) {

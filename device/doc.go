@@ -10,7 +10,11 @@
 // made sure that it is not in use, does not hold the image that is restored
 // and does not carry the running system.
 //
-// Disks are supported on Linux; elsewhere only plain files, and everything
-// else says so with [ErrUnsupported]. Devices and targets are safe for
-// parallel use, but for Close.
+// [OpenSource] opens a source that is to be captured and can hold it still
+// meanwhile. On Windows it puts a disk together from shadow copies of its volumes
+// and what lies outside them.
+//
+// Disks are supported on Linux and Windows; elsewhere only plain files, and
+// everything else says so with [ErrUnsupported]. Devices and targets are safe
+// for parallel use, but for Close.
 package device
