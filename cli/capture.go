@@ -32,6 +32,7 @@ type captureOptions struct {
 	name         string
 	comment      string
 	polite       bool
+	snapshot     string
 }
 
 func newCapture(e *env) *cobra.Command {
@@ -71,6 +72,7 @@ for any folders. One that matches a folder means all files in it.`,
 	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
+	f.StringVar(&o.snapshot, "snapshot", device.SnapshotAuto, "`HOW` to hold a disk in use still: auto, none, vss (Windows' shadow copies, or fail)")
 	f.StringVar(&o.name, "name", "", "readable `NAME` in front of the file names")
 	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
 	f.BoolVar(&o.verify, "verify", false, "read the image back and prove it")
@@ -97,6 +99,9 @@ func (o *captureOptions) arguments(args []string) error {
 	if _, err := capture.ParseLevel(o.level); err != nil {
 		return usage("choose none, fastest, default, better or best", "there is no level %q", o.level)
 	}
+	if !slices.Contains(device.Snapshots, o.snapshot) {
+		return usage("choose "+strings.Join(device.Snapshots, ", "), "there is no way of snapshots called %q", o.snapshot)
+	}
 	o.source = args[0]
 	return nil
 }
@@ -105,7 +110,7 @@ func runCapture(ctx context.Context, e *env, o *captureOptions) error {
 	if o.polite {
 		bePolite()
 	}
-	src, err := device.Open(o.source)
+	src, err := device.OpenSource(ctx, o.source, device.SourceOptions{Snapshot: o.snapshot, Polite: o.polite})
 	if err != nil {
 		return err
 	}
@@ -164,7 +169,10 @@ func (o *captureOptions) options(src *device.Device) *captureRun {
 		Tool: "vitrine " + version(), Host: host, SourceName: sourceName(o.source),
 		Model: src.Model(), Serial: src.Serial(), PhysicalSector: src.PhysicalSector(),
 	}}
-	if reason, rw := src.InUse(); rw {
+	r.Warnings = append(r.Warnings, src.Remarks()...)
+	if src.Frozen() {
+		r.Consistency = "snapshot"
+	} else if reason, rw := src.InUse(); rw {
 		r.Consistency = "live"
 		r.Warnings = append(r.Warnings, sourceInUse+sentence(reason))
 	}

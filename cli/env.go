@@ -20,6 +20,7 @@ type env struct {
 	quiet  bool
 	search []string
 
+	waitAtEnd  bool              // the terminal goes with this process
 	background *mount.Background // this process was started to mount for another
 
 	meter *meter

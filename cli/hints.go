@@ -12,6 +12,7 @@ import (
 	"vitrine/blockdev/attach"
 	"vitrine/capture"
 	"vitrine/device"
+	"vitrine/device/vss"
 	"vitrine/index"
 	"vitrine/mount"
 	"vitrine/reader"
@@ -105,6 +106,8 @@ var hintTable = []hintRule{
 	{isAny(device.ErrExists), exitFailed, "nothing was written; choose another name, or --overwrite"},
 	{isAny(device.ErrProtected), exitFailed, "nothing was written; choose another target"},
 	{isAny(device.ErrReadOnly), exitDriver, "nothing was written; the system does not let this target be written"},
+	{isAny(vss.ErrNone), exitFailed, "nothing was written; --snapshot auto takes such disks as they are"},
+	{is[*vss.StepError], exitFailed, "nothing was written; 'vssadmin list writers' tells how applications are, --snapshot none does without"},
 	{isAny(device.ErrBusy), exitFailed, "nothing was written; unmount it first, or choose another target"},
 	{is[*mount.OptionError], exitUsage, "'vitrine mount --help' lists options"},
 	{is[*mount.PointError], exitFailed, pointHint},

@@ -27,12 +27,16 @@ func run(ctx context.Context, args []string, s *Streams) exitCode {
 	if b, ok := mount.InBackground(); ok {
 		e.background = b
 	}
+	defer e.hold()
 	err := execute(ctx, e, args)
 	if err == nil {
 		return exitDone
 	}
 	if ctx.Err() != nil {
 		err = interrupted(err)
+	}
+	if code, done := e.elevated(args, err); done {
+		return code
 	}
 	return e.report(err)
 }

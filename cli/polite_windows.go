@@ -2,9 +2,8 @@ package cli
 
 import "golang.org/x/sys/windows"
 
-// bePolite puts this process into background mode, which lowers its priority
-// for processors, disks and memory.
+// bePolite lowers this process's priority for processors. That for the disk goes
+// with the source; background mode would also take nearly all memory away.
 func bePolite() {
-	const processModeBackgroundBegin = 0x00100000
-	windows.SetPriorityClass(windows.CurrentProcess(), processModeBackgroundBegin)
+	windows.SetPriorityClass(windows.CurrentProcess(), windows.BELOW_NORMAL_PRIORITY_CLASS)
 }

@@ -64,6 +64,7 @@ func globalFlags(root *cobra.Command, e *env) {
 	f := root.PersistentFlags()
 	f.BoolVar(&e.json, "json", false, "print one JSON object a line: results, progress and errors")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "no progress and no remarks")
+	addWaitFlag(root, e)
 	f.StringArrayVar(&e.search, "search", nil, "look for members in this `DIR` too (repeatable)")
 }
 

@@ -61,6 +61,9 @@ func openDevice(path string, n winName, access uint32) (*os.File, error) {
 		flags |= windows.FILE_FLAG_WRITE_THROUGH
 	}
 	h, err := windows.CreateFile(name, access, share, nil, windows.OPEN_EXISTING, flags, 0)
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		return nil, refuse(path, os.ErrPermission, "disks and volumes are open to administrators only")
+	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
