@@ -460,7 +460,7 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 	}
 	if err != nil {
 		j.dir.root.Remove(temp)
-		return false, err
+		return false, realName(err, temp, j.name)
 	}
 	w.c.files.Add(1)
 	w.c.gaps(j.from.path, &w.lost)

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"time"
@@ -20,6 +22,15 @@ func partPID(name string) (pid int, ok bool) {
 	var n int64
 	_, err := fmt.Sscanf(name, ".vitrine-%d-%d.part", &pid, &n)
 	return pid, err == nil && pid > 0 && name == fmt.Sprintf(".vitrine-%d-%d.part", pid, n)
+}
+
+// realName has an error speak of the file that was to be written, not of its
+// temporary name.
+func realName(err error, temp, name string) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok && path.Base(pe.Path) == temp {
+		pe.Path = path.Join(path.Dir(pe.Path), name)
+	}
+	return err
 }
 
 // createPart makes a temporary file and marks it as being written.

@@ -72,6 +72,42 @@ func TestHeaderAndFooterAreNotNeeded(t *testing.T) {
 	}
 }
 
+// TestHeaderAndFooterAreBothNotNeeded damages both: the two superblocks tell, and
+// one of them if the footer still holds its hash.
+func TestHeaderAndFooterAreBothNotNeeded(t *testing.T) {
+	b, c := small(t)
+	want, end := c.tails[0], len(b)-FooterSize
+	ft, _ := decodeFooter(b[end:])
+	super := int(ft.super)
+	for _, w := range []struct {
+		harm func(g []byte)
+		ok   bool
+	}{
+		{func(g []byte) {}, true},
+		{func(g []byte) { clear(g[:HeaderSize]); clear(g[end:]) }, true},
+		{func(g []byte) { g[super+40] ^= 1; g[end] ^= 1 }, true},
+		{func(g []byte) { g[super+40] ^= 1; clear(g[end:]) }, false},
+		{func(g []byte) { g[super+20] ^= 1; clear(g[end:]) }, false},
+	} {
+		g := bytes.Clone(b)
+		g[50] ^= 1
+		g[end+9] ^= 1
+		w.harm(g)
+		r, n := bytes.NewReader(g), int64(len(g))
+		tail, err := ReadTail(r, n)
+		h, herr := RecoverHeader(r, n)
+		if !w.ok {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotMember) || herr == nil {
+				t.Errorf("%v %v", err, herr)
+			}
+			continue
+		}
+		if err != nil || herr != nil || tail.Root != want.Root || *tail.Self != *want.Self || len(tail.Repaired) < 2 || h.UID != want.Header.UID || h.Created != want.Header.Created {
+			t.Errorf("%+v %v, %+v %v", tail, err, h, herr)
+		}
+	}
+}
+
 func repairs(t *testing.T, b []byte, want *Tail, what string, all bool) {
 	t.Helper()
 	r, n := bytes.NewReader(b), int64(len(b))

@@ -348,7 +348,7 @@ func (t *tailReader) findFooter() error {
 			break
 		}
 	}
-	if t.h != nil && t.findSuper() {
+	if t.findSuper() {
 		return nil
 	}
 	return unfinished
@@ -380,7 +380,9 @@ func (t *tailReader) matches(ft *footer, fileOff int64) bool {
 // findSuper does without a footer that is damaged: a superblock that belongs to
 // this member, stands where it says, twice, and is followed by room for the
 // footer says all that the footer did. What precedes the footer is on the disk
-// before the file grows by it, so such a member did finish.
+// before the file grows by it, so such a member did finish. If the header is
+// damaged too, the superblock alone says whose it is, and the part is taken for
+// the only one.
 func (t *tailReader) findSuper() bool {
 	for end := len(t.buf); ; {
 		at := bytes.LastIndex(t.buf[:end], []byte(superMagic))
@@ -405,7 +407,10 @@ func (t *tailReader) superAt(at int64) bool {
 		return false
 	}
 	b = b[:le.Uint32(b[8:])]
-	if le.Uint32(b[12:]) != t.h.Number || UID(b[16:32]) != t.h.UID || ImageID(b[32:40]) != t.h.Set {
+	own := Header{Number: le.Uint32(b[12:]), UID: UID(b[16:32]), Set: ImageID(b[32:40])}
+	if t.rotten != nil {
+		t.h = &own
+	} else if own.Number != t.h.Number || own.UID != t.h.UID || own.Set != t.h.Set {
 		return false
 	}
 	s, err := decodeSuper(b, -1)
