@@ -28,7 +28,7 @@ func (e *env) resolve(ctx context.Context, r imageRef) (string, error) {
 		return "", &problem{exitFailed, "no image with the ID " + r.Image + " is here", "name the folder that holds it with --search", err}
 	}
 	if name, rest, ok := badSuffix(r.Image); err != nil && ok {
-		return "", usage("a partition is a number and a path begins with a slash: IMAGE:2, IMAGE:/Users", "%s: %q is neither a partition nor a path", name, rest)
+		return "", usage("a partition is a number and a path begins with a slash: IMAGE:2, IMAGE:/Users", "%s: behind the colon stands neither a partition nor a path: %q", name, rest)
 	}
 	return path, err
 }
