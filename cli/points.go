@@ -22,13 +22,24 @@ func (e *env) resolve(ctx context.Context, r imageRef) (string, error) {
 	}
 	path, err := reader.Resolve(ctx, r.Spec(), e.search...)
 	switch _, notID := index.ParseImageID(r.Image); {
-	case errors.Is(err, index.ErrNotMember):
+	case errors.Is(err, index.ErrNotMember) && !is[*reader.BrokenPointError](err):
 		return "", notImage(r.Image, err)
 	case notID == nil && errors.Is(err, fs.ErrNotExist) && !is[*reader.NoPointError](err):
 		return "", &problem{exitFailed, "no image with the ID " + r.Image + " is here", "name the folder that holds it with --search", err}
 	}
 	if name, rest, ok := badSuffix(r.Image); err != nil && ok {
 		return "", usage("a partition is a number and a path begins with a slash: IMAGE:2, IMAGE:/Users", "%s: behind the colon stands neither a partition nor a path: %q", name, rest)
+	}
+	return path, err
+}
+
+// anyPoint finds a member of the set that an IMAGE argument means, for commands
+// that look at all of its points: the newest may be broken.
+func (e *env) anyPoint(ctx context.Context, r imageRef) (string, error) {
+	path, err := e.resolve(ctx, r)
+	if b, ok := errors.AsType[*reader.BrokenPointError](err); ok {
+		r.Point = fmt.Sprint(b.Earlier)
+		return e.resolve(ctx, r)
 	}
 	return path, err
 }
@@ -150,7 +161,7 @@ func (v viewFile) NextExtent(ctx context.Context, off int64) (end int64, hole bo
 
 // timeline shows a folder for each point of a set, opened when it is used.
 func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error) {
-	path, err := e.resolve(ctx, o.ref)
+	path, err := e.anyPoint(ctx, o.ref)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func runVersions(ctx context.Context, e *env, arg string, all bool) error {
 	if ref.Path == "" {
 		return usage("like this: vitrine versions backups:/Users/ann/report.txt", "no path is named")
 	}
-	member, err := e.resolve(ctx, ref)
+	member, err := e.anyPoint(ctx, ref)
 	if err != nil {
 		return err
 	}

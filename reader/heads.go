@@ -141,6 +141,14 @@ func scanHeads(ctx context.Context, h *handles, dir string, accept func(name str
 	return heads, bad, nil
 }
 
+// byName calls a file damaged that has nothing of a member but the name.
+func byName(path string, err error) error {
+	if _, _, ok := parseName(path); !ok || !errors.Is(err, index.ErrNotMember) {
+		return err
+	}
+	return pathError(path, &index.FormatError{What: "header", Off: 0, Msg: "neither it nor the end of the file can be read", Err: index.ErrCorrupt})
+}
+
 // isFile says whether an entry of a folder may be opened: opening a pipe waits.
 func isFile(e os.DirEntry) bool {
 	return !e.IsDir() && e.Type()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) == 0
@@ -148,7 +156,7 @@ func isFile(e os.DirEntry) bool {
 
 // badMember is a file that looks like a member and cannot be opened as one.
 func badMember(path string, err error) Member {
-	m := Member{Path: path, Parts: []string{path}, Err: err}
+	m := Member{Path: path, Parts: []string{path}, Err: byName(path, err)}
 	if st, err := os.Lstat(path); err == nil {
 		m.Size = st.Size()
 	}

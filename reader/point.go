@@ -95,6 +95,7 @@ func headOrSibling(ctx context.Context, files *handles, path string) (*head, err
 	if _, bad := errors.AsType[*index.FormatError](err); !bad || !ok {
 		return h, err
 	}
+	err = byName(path, err)
 	heads, _, _ := scanHeads(ctx, files, filepath.Dir(path), func(name string) bool {
 		s, n, _ := setOf(name)
 		return s == set && n == number
