@@ -15,7 +15,8 @@ import (
 )
 
 // fill writes a part of a volume's contents into dir: mixed and junk take a
-// number of MiB, small a number of files.
+// number of MiB, small a number of files. For random, dir is a file, whose
+// every second 32 KiB can be compressed.
 func fill(what, dir string, n int) error {
 	switch what {
 	case "mixed":
@@ -24,6 +25,8 @@ func fill(what, dir string, n int) error {
 		return random(filepath.Join(dir, "junk-1"), 2, int64(n)<<20)
 	case "small":
 		return fillSmall(dir, n)
+	case "random":
+		return halfRandom(dir, n)
 	case "change":
 		return change(dir)
 	}
@@ -52,6 +55,22 @@ func random(path string, seed byte, n int64) error {
 	src, b := source(seed), make([]byte, 1<<20)
 	for ; n > 0; n -= int64(len(b)) {
 		src.Read(b)
+		if _, err := f.Write(b); err != nil {
+			return err
+		}
+	}
+	return f.Close()
+}
+
+func halfRandom(path string, mib int) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	src, words, b := source(9), text(), make([]byte, 64<<10)
+	for i := range mib << 4 {
+		src.Read(b[:32<<10])
+		copy(b[32<<10:], words[i*977%(len(words)-32<<10):])
 		if _, err := f.Write(b); err != nil {
 			return err
 		}

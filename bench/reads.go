@@ -70,6 +70,7 @@ func readArgs(args []string) error {
 	f.IntVar(&r.depth, "depth", 1, "readers")
 	f.IntVar(&r.n, "n", 0, "reads; 0: by time")
 	warm := f.Bool("warm", false, "the same places before, untimed")
+	drop := f.Bool("drop", false, "take them out of the system's cache in between")
 	f.DurationVar(&r.limit, "time", 5*time.Second, "how long")
 	seed := f.Uint64("seed", 7, "of the places")
 	f.Parse(args)
@@ -88,9 +89,9 @@ func readArgs(args []string) error {
 		if err := r.all(*seed); err != nil {
 			return err
 		}
-		if file, ok := r.f.(*os.File); ok {
-			unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
-		}
+	}
+	if file, ok := r.f.(*os.File); ok && *drop {
+		unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
 	}
 	return r.report(*seed)
 }

@@ -113,6 +113,7 @@ func (s *shell) prepare() error {
 		{"simg", `rm -rf simg.part; "$V" capture small.raw -o simg.part && mv simg.part simg`},
 		{"chain", chainOurs},
 		{"chain.qcow2", chainQemu},
+		{"long", chainLong},
 	}
 	for _, st := range steps {
 		if _, err := os.Stat(filepath.Join(s.c.work, st.file)); err == nil {
@@ -145,6 +146,18 @@ for i in $(seq 30); do
 	"$V" capture chain.raw -o chain.part --onto chain.part || exit 1
 done
 rm chain.raw; mv chain.part chain`
+
+// chainLong makes a chain of 1,000 on 128 MiB of data, and "one", a full of its
+// last state.
+const chainLong = `
+rm -rf long.part one long.raw; mkdir long.part
+"$B" fill random long.raw 128
+"$V" capture long.raw -o long.part || exit 1
+for i in $(seq 999); do
+	"$B" patch long.raw $i 4
+	"$V" capture long.raw -o long.part --onto long.part || exit 1
+done
+"$V" capture long.raw -o one && mv long.part long`
 
 const chainQemu = `
 prev=used.qcow2

@@ -48,6 +48,7 @@ func readTasks() (list []task) {
 		{"rand4k", "Random reads of 4 KiB, cold, one reader", "≥ 1.4 of the FUSE export", "-bs 4096"},
 		{"rand64k", "Random reads of 64 KiB, cold, one reader", "≥ 1.4 of the FUSE export", "-bs 65536"},
 		{"warm4k", "Random reads of 4 KiB, the same places again", "≥ 8 × the FUSE export", "-bs 4096 -n 500 -warm"},
+		{"warm4k-own", "The same, past the system's cache: from vitrine's own", "none: a request through FUSE takes its time", "-bs 4096 -n 500 -warm -drop"},
 		{"deep64k", "Random reads of 64 KiB, cold, 16 readers", "both processors busy", "-bs 65536 -depth 16"},
 		{"seq", "Sequential read of 1 MiB each, cold", "≥ 2.5 × the FUSE export", "-bs 1048576 -seq -time 20s"},
 	}
@@ -69,7 +70,12 @@ func readTasks() (list []task) {
 		t.cases = append(t.cases, kase{name: "raw sparse file (limit)", setup: `"$B" evict used.raw`, line: read("used.raw")})
 		list = append(list, t)
 	}
-	return list
+	long := func(set string) kase {
+		return kase{setup: `"$B" evict ` + set + `/*.vtr; mount_vitrine ` + set + ` m1 --raw`, line: `"$B" read -twin long.raw -bs 4096 -n 5000 m1/partition-1.img`}
+	}
+	a, b := long("long"), long("one")
+	a.name, b.name = ours+", chain of 1,000", ours+", a full of the same state"
+	return append(list, task{id: "chain1000", title: "Random reads of 4 KiB, cold, chain of 1,000", goal: "≥ 0.95 of a chain of 1", rate: "reads/s", cases: []kase{a, b}})
 }
 
 // listTasks look at the many small files.
@@ -102,6 +108,12 @@ func listTasks() []task {
 	}
 }
 
+// A loop device of the volume's size, of a file without holes as a disk has none.
+const (
+	loopUp   = `rm -f disk.raw; fallocate -l ` + used + ` disk.raw && losetup -f --show --direct-io=on disk.raw >dev`
+	loopDown = `losetup -d "$(cat dev)"; rm -f disk.raw dev`
+)
+
 // copyTasks take files and disks out.
 func copyTasks() []task {
 	export := `"$B" evict used.qcow2; export_qcow2 used.qcow2 e1 ` + used
@@ -110,6 +122,7 @@ func copyTasks() []task {
 			cases: []kase{
 				{name: ours + " cp", setup: ourImg, line: `"$V" cp img:/big/data.bin out`, clean: "rm -rf out"},
 				{name: "ntfs-3g on the FUSE export, cp", needs: "ntfs-3g qemu-storage-daemon", setup: export + " && mount_ntfs e1 m2", line: "cp m2/big/data.bin out", clean: "rm -f out"},
+				{name: ours + " cp --no-sync", setup: ourImg, line: `"$V" cp --no-sync img:/big/data.bin out`, clean: "rm -rf out"},
 				{name: ours + " cat", setup: ourImg, line: `"$V" cat img:/big/data.bin >out`, clean: "rm -f out"},
 				{name: ours + " mount, cp", setup: ourImg + "mount_vitrine img m1", line: `cp m1/big/data.bin out`, clean: "rm -f out"},
 				{name: "ntfs-3g on the raw volume, cp", needs: "ntfs-3g", setup: `"$B" evict mixed.raw; mount_ntfs mixed.raw m2`, line: "cp m2/big/data.bin out", clean: "rm -f out"},
@@ -118,15 +131,24 @@ func copyTasks() []task {
 			cases: []kase{
 				{name: ours + " cp", setup: ourImg, line: `"$V" cp img:/tree out`, clean: "rm -rf out"},
 				{name: "ntfs-3g on the FUSE export, cp -r", needs: "ntfs-3g qemu-storage-daemon", setup: export + " && mount_ntfs e1 m2", line: "cp -r m2/tree out", clean: "rm -rf out"},
+				{name: ours + " cp --no-sync", setup: ourImg, line: `"$V" cp --no-sync img:/tree out`, clean: "rm -rf out"},
 				{name: ours + " mount, cp -r", setup: ourImg + "mount_vitrine img m1", line: `cp -r m1/tree out`, clean: "rm -rf out"},
 				{name: "ntfs-3g on the raw volume, cp -r", needs: "ntfs-3g", setup: `"$B" evict mixed.raw; mount_ntfs mixed.raw m2`, line: "cp -r m2/tree out", clean: "rm -rf out"},
 			}},
 		{id: "restore", title: "Restore to a file", goal: "time ≤ 0.65 of the best",
 			cases: []kase{
-				{name: ours, line: `"$V" restore img out.raw --yes`, clean: "rm -f out.raw"},
+				{name: ours + ", flushed and read back", line: `"$V" restore img out.raw --yes`, clean: "rm -f out.raw"},
+				{name: ours + " --no-proof, flushed", line: `"$V" restore img out.raw --yes --no-proof`, clean: "rm -f out.raw"},
+				{name: "qemu-img convert, then sync", needs: "qemu-img", line: "qemu-img convert -W -m 16 -f qcow2 -O raw used.qcow2 out.raw && sync out.raw", clean: "rm -f out.raw"},
 				{name: "qemu-img convert", needs: "qemu-img", line: "qemu-img convert -W -m 16 -f qcow2 -O raw used.qcow2 out.raw", clean: "rm -f out.raw"},
 				{name: "qemu-nbd, nbdcopy", needs: "qemu-nbd nbdcopy", setup: "rm -f n.sock; daemon qemu-nbd -r -t -e 4 -k $WORK/n.sock -f qcow2 used.qcow2; until_ok test -S n.sock; truncate -s " + used + " out.raw",
 					line: "nbdcopy --destination-is-zero \"nbd+unix:///?socket=$WORK/n.sock\" out.raw", clean: "rm -f out.raw"},
+			}},
+		{id: "restore-loop", title: "Restore to a loop device", goal: "time ≤ 0.65 of the best",
+			cases: []kase{
+				{name: ours + ", flushed and read back", needs: "losetup", setup: loopUp, line: `"$V" restore img "$(cat dev)" --yes`, clean: loopDown},
+				{name: ours + " --no-proof, flushed", needs: "losetup", setup: loopUp, line: `"$V" restore img "$(cat dev)" --yes --no-proof`, clean: loopDown},
+				{name: "qemu-img convert", needs: "losetup qemu-img", setup: loopUp, line: `qemu-img convert -n -W -m 16 -f qcow2 -O raw used.qcow2 "$(cat dev)"`, clean: loopDown},
 			}},
 		{id: "verify", title: "Verify", goal: "≥ 85 % of decoding and hashing on all processors",
 			cases: []kase{

@@ -110,6 +110,11 @@ func (p *Pool) decode(buf []byte, sl *index.Slot, stored []byte) error {
 	if index.CRC(stored) != sl.CRC {
 		return errCRC
 	}
+	return p.prove(buf, sl, stored)
+}
+
+// prove is decode for stored bytes whose checksum was compared.
+func (p *Pool) prove(buf []byte, sl *index.Slot, stored []byte) error {
 	if err := p.expand(buf, sl.Codec, stored); err != nil {
 		return err
 	}

@@ -454,11 +454,12 @@ func (pr *prover) do(j job, dst, one []byte) {
 	}
 }
 
-// chunk proves one chunk, out of the body or out of the file.
+// chunk proves one chunk, out of the body, of which the scan compared the
+// checksums, or out of the file.
 func (pr *prover) chunk(j job, addr int64, sl *index.Slot, dst, one []byte) (at place, err error) {
 	if j.body != nil {
 		stored := j.body[addr-j.ptr.Off:][:sl.Len]
-		if err = pr.v.p.pool.decode(dst, sl, stored); err != nil {
+		if err = pr.v.p.pool.prove(dst, sl, stored); err != nil {
 			p, _ := j.m.where(addr)
 			at = place{p.path, addr + p.shift}
 		}
