@@ -26,12 +26,14 @@ go elsewhere: the image is never touched. It is served by a process in the backg
 until 'vitrine detach'; when that process is killed, the device is gone.
 
 Linux: as root, through the kernel's NBD client where it is loaded (/dev/nbd0), else
-through FUSE and a loop device. Windows: not there yet; use
-'vitrine serve iscsi' and the built-in initiator.`,
+through FUSE and a loop device. Windows: as administrator, one partition in a made-up
+table, through the built-in iSCSI initiator, or, where that is not to be had, as a copy in
+a VHDX file beside the image, which takes the space of what is in use.`,
 		Example: `  vitrine attach backups@3                   prints /dev/loop0; partitions are /dev/loop0p1 …
   fsck.ext4 -f -n $(vitrine attach backups:2)
   vitrine attach backups --overlay           ntfsfix and others may write
-  vitrine detach /dev/loop0`,
+  vitrine detach /dev/loop0
+  vitrine detach \\.\PhysicalDrive3          on Windows`,
 		RunE: func(c *cobra.Command, args []string) error { return runAttach(c.Context(), e, &o, args[0]) },
 	}
 	o.overlayFlags(c)
@@ -41,9 +43,6 @@ through FUSE and a loop device. Windows: not there yet; use
 func runAttach(ctx context.Context, e *env, o *serveOptions, arg string) error {
 	if err := o.check(); err != nil {
 		return err
-	}
-	if onWindows {
-		return failed(exitDriver, "use 'vitrine serve iscsi' and Windows' initiator, or 'vitrine mount' for the files", "attaching disks is not there yet on Windows")
 	}
 	ref := parseImage(arg, onWindows)
 	if ref.Path != "" && ref.Path != "/" {
@@ -128,24 +127,59 @@ func attachHere(ctx context.Context, e *env, o *serveOptions, ref imageRef) erro
 		return err
 	}
 	defer p.Close()
-	list, err := servedOf(p, ref.Part)
+	d, closeOverlay, err := o.attach(p, ref)
 	if err != nil {
 		return err
-	}
-	list = list[:1]
-	closeOverlay, err := o.overlaid(p, list)
-	if err != nil {
-		return err
-	}
-	d, err := attach.Attach(list[0].dev, attach.DiskOptions{
-		Name: specOf(ref), Partitions: tableOf(p, list[0]),
-		Log: func(line string) { fmt.Fprintln(os.Stderr, oneLine(line)) },
-	})
-	if err != nil {
-		return errors.Join(err, closeOverlay())
 	}
 	err = e.serveDisk(ctx, d, mount.Record{Device: d.Path(), Image: p.Path(), Point: fmt.Sprint(p.Tail().Self.Number)})
 	return errors.Join(err, closeOverlay())
+}
+
+// attach makes a disk of what ref names; closeOverlay comes after its end.
+func (o *serveOptions) attach(p *reader.Point, ref imageRef) (d *attach.Disk, closeOverlay func() error, err error) {
+	list, err := o.attachable(p, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	closeOverlay, err = o.overlaid(p, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err = attach.Attach(list[0].dev, attach.DiskOptions{
+		Name: specOf(ref), Partitions: tableOf(p, list[0]),
+		Dir: filepath.Dir(p.Path()), Guard: []string{guardCommand},
+		Log: func(line string) { fmt.Fprintln(os.Stderr, oneLine(line)) },
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, closeOverlay())
+	}
+	return d, closeOverlay, nil
+}
+
+// attachable is the one disk to attach. Windows does not bear two disks with the
+// same identifiers: there, it is a partition in a table of our own.
+func (o *serveOptions) attachable(p *reader.Point, ref imageRef) ([]served, error) {
+	if !onWindows {
+		list, err := servedOf(p, ref.Part)
+		return list[:min(1, len(list))], err
+	}
+	list, err := o.disks(p, ref.Part)
+	if err == nil && len(list) > 1 {
+		var names []string
+		for _, s := range list {
+			names = append(names, fmt.Sprintf("%s:%d", ref.Spec(), s.part.Number))
+		}
+		return nil, usage("name one: "+strings.Join(names, ", "), "the image has several partitions")
+	}
+	return list, err
+}
+
+// guardCommand is for attach's own use.
+const guardCommand = "attach-guard"
+
+func newGuard() *cobra.Command {
+	return &cobra.Command{Use: guardCommand, Hidden: true, DisableFlagParsing: true, Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error { return attach.Guard(args) }}
 }
 
 // tableOf are the partitions of a whole disk.
@@ -168,6 +202,11 @@ func (e *env) serveDisk(ctx context.Context, d *attach.Disk, r mount.Record) err
 		return errors.Join(err, d.Release())
 	}
 	defer remove()
+	ctx, done, err := mount.Asked(ctx)
+	if err != nil {
+		return errors.Join(err, d.Release())
+	}
+	defer done()
 	if err := e.background.Report(mount.Report{Dir: d.Path()}); err != nil {
 		return errors.Join(err, d.Release())
 	}
@@ -224,13 +263,13 @@ func (e *env) attachedAs(ctx context.Context, arg string) (mount.Record, error) 
 	}
 	var found []mount.Record
 	path := ""
-	if !strings.HasPrefix(arg, "/dev/") {
+	if !strings.HasPrefix(arg, "/dev/") && !strings.HasPrefix(arg, `\\.\`) {
 		if path, err = e.resolve(ctx, parseImage(arg, onWindows)); err != nil {
 			return mount.Record{}, err
 		}
 	}
 	for _, r := range all {
-		if r.Device != "" && (r.Device == arg || path != "" && sameFile(path, r.Image)) {
+		if r.Device != "" && (r.Device == arg || onWindows && strings.EqualFold(r.Device, arg) || path != "" && sameFile(path, r.Image)) {
 			found = append(found, r)
 		}
 	}

@@ -9,7 +9,7 @@ func commands(e *env) []*cobra.Command {
 		newLs(e), newTree(e), newFind(e), newCat(e), newStat(e), newCp(e), newVersions(e), newDiff(e),
 		newMount(e), newOpen(e), newUnmount(e), newMounts(e),
 		newVerify(e), newCheck(e), newRestore(e), newRescue(e),
-		newAttach(e), newDetach(e), newBoot(e), newServe(e),
-		newShell(e), newGUI(e), newVersion(e),
+		newAttach(e), newDetach(e), newChkdsk(e), newBoot(e), newServe(e),
+		newShell(e), newGUI(e), newVersion(e), newGuard(),
 	}
 }

@@ -115,7 +115,7 @@ var hintTable = []hintRule{
 	{isAny(mount.ErrBusy), exitFailed, busyHint},
 	{isAny(attach.ErrBusy), exitFailed, "unmount it first and close what uses it; the disk stays attached"},
 	{isAny(shellext.ErrUnsupported), exitDriver, "start vitrine from a terminal; nothing was changed"},
-	{isAny(attach.ErrUnavailable), exitDriver, "attaching needs root, and the kernel's NBD client ('modprobe nbd') or FUSE (/dev/fuse) with loop devices; 'vitrine serve nbd' needs none of them"},
+	{isAny(attach.ErrUnavailable), exitDriver, onSystem("attaching needs the rights of an administrator ('Run as administrator'), and Windows' iSCSI initiator or room for a copy beside the image; 'vitrine mount' shows the files without", "attaching needs root, and the kernel's NBD client ('modprobe nbd') or FUSE (/dev/fuse) with loop devices; 'vitrine serve nbd' needs none of them")},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},
 	{isAny(index.ErrUnfinished), exitFailed, "this capture was cut off; earlier points are safe, and 'vitrine rescue' salvages what this one holds"},
 	{isAny(index.ErrNotMember), exitFailed, "IMAGE is a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device"},
@@ -135,6 +135,14 @@ var hintTable = []hintRule{
 	{isAny(syscall.ENOTDIR), exitFailed, "a part of this path is a file; check the spelling"},
 	{isAny(syscall.EISDIR), exitFailed, "this is a folder; name a file"},
 	{isAny(syscall.EBUSY), exitFailed, "something still uses it; close programs that do and try again"},
+}
+
+// onSystem chooses what to say on Windows and elsewhere.
+func onSystem(windows, other string) string {
+	if onWindows {
+		return windows
+	}
+	return other
 }
 
 func (r *hintRule) text(err error) string {

@@ -328,8 +328,3 @@ func startTime(pid int) string {
 	}
 	return fmt.Sprint(created.Nanoseconds())
 }
-
-// Stop is for attached disks, which this system does not have.
-func (Record) Stop(context.Context) error {
-	return &DriverError{ErrNoDriver, "disks cannot be attached here yet"}
-}

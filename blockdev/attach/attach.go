@@ -42,6 +42,13 @@ type DiskOptions struct {
 	Name string
 	// Partitions of the disk; none: the kernel does not look for any.
 	Partitions []Partition
+	// Dir is where a copy of the disk may be put, when there is no other way: on
+	// Windows. "": the folder for temporary files.
+	Dir string
+	// Guard are arguments with which this program calls [Guard]: a process of its
+	// own that undoes what a killed one leaves, where that takes one (Windows).
+	// None: there is no guard.
+	Guard []string
 	// Log takes a line about each request that failed; nil: dropped. It may be
 	// called in parallel.
 	Log func(line string)

@@ -2,12 +2,7 @@
 
 package attach
 
-import (
-	"context"
-	"fmt"
-
-	"vitrine/blockdev"
-)
+import "fmt"
 
 // LoopDevice is an attached loop device: Linux only.
 type LoopDevice struct{}
@@ -28,27 +23,3 @@ func (*LoopDevice) Detach() error { return errAbsent }
 
 // Close fails.
 func (*LoopDevice) Close() error { return errAbsent }
-
-// Attached finds none.
-func Attached() ([]Device, error) { return nil, nil }
-
-// User finds none.
-func User(string) string { return "" }
-
-// Partitions finds none.
-func Partitions(string) ([]string, error) { return nil, errAbsent }
-
-// Disk is an attached disk: Linux only.
-type Disk struct{ *LoopDevice }
-
-// Attach fails: attaching is not there yet on this system.
-func Attach(blockdev.Device, DiskOptions) (*Disk, error) { return nil, errAbsent }
-
-// Done is never called: there is no disk.
-func (*Disk) Done() <-chan struct{} { return nil }
-
-// Detach fails.
-func (*Disk) Detach(context.Context) error { return errAbsent }
-
-// Release fails.
-func (*Disk) Release() error { return errAbsent }
