@@ -177,7 +177,7 @@ func completeMounts(typed string) (list []cobra.Completion) {
 // completePoint gives the points of an image, the newest first: their numbers, or
 // their times when one is being typed.
 func (e *env) completePoint(ctx context.Context, image, typed string) (list []cobra.Completion) {
-	path, err := reader.Resolve(ctx, image, e.search...)
+	path, err := e.anyPoint(ctx, imageRef{Image: image})
 	if err != nil {
 		return nil
 	}
@@ -186,15 +186,16 @@ func (e *env) completePoint(ctx context.Context, image, typed string) (list []co
 		return nil
 	}
 	comments := time.Now().Add(completeComment)
-	byTime := strings.Contains(typed, "-")
+	byTime, last := strings.Contains(typed, "-"), ""
 	for _, m := range slices.Backward(set.Members) {
 		word := strconv.FormatUint(uint64(m.Number), 10)
 		if byTime {
 			word = m.Time().Format("2006-01-02T15:04:05")
 		}
-		if !m.Usable() || !strings.HasPrefix(word, typed) {
+		if !m.Usable() || !strings.HasPrefix(word, typed) || word == last {
 			continue
 		}
+		last = word
 		about := stamp(m.Time())
 		if time.Now().Before(comments) {
 			o := memberObject{}
