@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -9,6 +10,7 @@ import (
 type problemItem struct {
 	Path  string `json:"path"`
 	Error string `json:"error"`
+	Lost  []gap  `json:"missing,omitempty"` // of a file that was copied without them
 }
 
 // tally counts and lists what is missing from a result. It is safe for
@@ -29,7 +31,10 @@ func (t *tally) add(e *env, path string, err error) {
 		t.first = err
 	}
 	t.mu.Unlock()
-	item := problemItem{path, oneLine(plain(err))}
+	item := problemItem{Path: path, Error: oneLine(plain(err))}
+	if g, ok := errors.AsType[*gaps](err); ok {
+		item.Lost = g.list
+	}
 	if e.json {
 		e.tell("problem", item)
 		return
