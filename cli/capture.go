@@ -224,7 +224,13 @@ func (o *captureOptions) parent(ctx context.Context, e *env) (*reader.Point, err
 	if o.onto == "" {
 		return nil, nil
 	}
-	p, err := e.point(ctx, parseImage(o.onto, onWindows), reader.Options{})
+	ref := parseImage(o.onto, onWindows)
+	p, err := e.point(ctx, ref, reader.Options{})
+	if b, ok := errors.AsType[*reader.BrokenPointError](err); ok { // a backup goes on without it
+		e.note(note{Path: b.Path, Text: fmt.Sprintf("cannot be opened (%v); this capture is onto point %d, the newest that can", b.Err, b.Earlier)})
+		ref.Point = fmt.Sprint(b.Earlier)
+		p, err = e.point(ctx, ref, reader.Options{})
+	}
 	if err != nil {
 		return nil, at("--onto", err)
 	}

@@ -254,7 +254,7 @@ func (e *env) exports(ctx context.Context, o *serveOptions, ref imageRef, srv *n
 // timelineExports serves every point of the set; points share one cache and are
 // opened when a client asks.
 func (e *env) timelineExports(ctx context.Context, ref imageRef, srv *nbd.Server) (done func() error, err error) {
-	path, err := e.resolve(ctx, ref)
+	path, err := e.anyPoint(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
