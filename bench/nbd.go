@@ -17,7 +17,7 @@ func nbdTasks() (list []task) {
 	kinds := []struct{ id, title, goal, flags string }{
 		{"nbd4k", "NBD: random reads of 4 KiB, cold, one reader", "≥ 1.2 of qemu-nbd, the same at any length of the chain", "-bs 4096"},
 		{"nbd64k", "NBD: random reads of 64 KiB, cold, one reader", "≥ 1.2 of qemu-nbd, the same at any length of the chain", "-bs 65536"},
-		{"nbdwarm", "NBD: random reads of 4 KiB, the same places again", "≥ 8 × qemu-nbd", "-bs 4096 -n 2000 -warm"},
+		{"nbdwarm", "NBD: random reads of 4 KiB, the same places again", "≥ 8 × qemu-nbd", "-bs 4096 -n 500 -warm -rounds 40"},
 		{"nbdseq", "NBD: sequential read of 1 MiB each, cold", "≥ 2 × qemu-nbd", "-bs 1048576 -seq -time 20s"},
 	}
 	const ownNBD, qemuNBD = `daemon "$V" serve nbd %s --unix "$WORK/s"; until_ok test -S "$WORK/s"`, `daemon qemu-nbd -r -t -e 4 -k "$WORK/s" -f qcow2 %s; until_ok test -S "$WORK/s"`

@@ -48,6 +48,7 @@ type reads struct {
 	depth  int
 	limit  time.Duration
 	n      int
+	rounds int
 	f      readerAtCloser
 	mu     sync.Mutex
 	rnd    *rand.Rand
@@ -71,6 +72,7 @@ func readArgs(args []string) error {
 	f.IntVar(&r.n, "n", 0, "reads; 0: by time")
 	warm := f.Bool("warm", false, "the same places before, untimed")
 	drop := f.Bool("drop", false, "take them out of the system's cache in between")
+	f.IntVar(&r.rounds, "rounds", 1, "how often the same places are read")
 	f.DurationVar(&r.limit, "time", 5*time.Second, "how long")
 	seed := f.Uint64("seed", 7, "of the places")
 	f.Parse(args)
@@ -111,9 +113,15 @@ func openToRead(name string) (readerAtCloser, error) {
 
 func (r *reads) report(seed uint64) error {
 	began := time.Now()
-	if err := r.all(seed); err != nil {
-		return err
+	var lat []time.Duration
+	var bytes int64
+	for range r.rounds {
+		if err := r.all(seed); err != nil {
+			return err
+		}
+		lat, bytes = append(lat, r.lat...), bytes+r.bytes
 	}
+	r.lat, r.bytes = lat, bytes
 	secs := time.Since(began).Seconds()
 	slices.Sort(r.lat)
 	at := func(q float64) float64 { return float64(r.lat[int(q*float64(len(r.lat)-1))].Nanoseconds()) / 1e3 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 
 type bootOptions struct {
 	firmware   string
+	controller string
 	memory     sizeFlag
 	noWindow   bool
 	screenshot string
@@ -33,7 +35,7 @@ type bootOptions struct {
 }
 
 func newBoot(e *env) *cobra.Command {
-	o := bootOptions{firmware: "auto", memory: 2 << 30}
+	o := bootOptions{firmware: "auto", controller: "auto", memory: 2 << 30}
 	c := &cobra.Command{
 		Use: "boot IMAGE", Short: "Start the system of an image in a virtual machine", GroupID: groupBack, Args: takes(1, 1),
 		Long: `Start a point's disk in qemu, to see that it boots. The image is never written to: what
@@ -43,11 +45,13 @@ powers off, with its window, with Ctrl-C, or without a window after --after.
 
 It needs qemu-system-x86_64, and OVMF for UEFI (Debian: qemu-system-x86 and ovmf).`,
 		Example: `  vitrine boot backups@3
-  vitrine boot backups --no-window --screenshot boots.png --after 60s`,
+  vitrine boot backups --no-window --screenshot boots.png --after 60s
+  vitrine boot backups --controller nvme     a system that knows no SATA`,
 		RunE: func(c *cobra.Command, args []string) error { return runBoot(c.Context(), e, &o, args[0]) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.firmware, "firmware", o.firmware, "bios, uefi or auto")
+	f.StringVar(&o.controller, "controller", o.controller, "what the disk hangs on: sata, nvme, virtio or auto; the system must have its driver")
 	f.Var(&o.memory, "memory", "memory of the machine, such as 4G")
 	f.BoolVar(&o.noWindow, "no-window", false, "show no window")
 	f.StringVar(&o.screenshot, "screenshot", "", "save the screen to `FILE` (PNG) after the time of --after")
@@ -61,6 +65,9 @@ It needs qemu-system-x86_64, and OVMF for UEFI (Debian: qemu-system-x86 and ovmf
 func (o *bootOptions) check() (err error) {
 	if o.firmware != "auto" && o.firmware != "bios" && o.firmware != "uefi" {
 		return usage("it can be bios, uefi or auto", "there is no firmware %q", o.firmware)
+	}
+	if o.controller != "auto" && diskDevices[o.controller] == "" {
+		return usage("it can be sata, nvme, virtio or auto", "there is no controller %q", o.controller)
 	}
 	if o.screenshot != "" && o.after == 0 {
 		o.after = time.Minute
@@ -180,15 +187,35 @@ func (m *machine) run(ctx context.Context, p *reader.Point, firmware []string) e
 	return errors.Join(err, <-served)
 }
 
-func (m *machine) args(sector int, firmware []string) []string {
-	disk := "ide-hd,drive=disk,bootindex=0"
-	if sector != 512 {
-		disk = fmt.Sprintf("nvme,drive=disk,serial=vitrine,bootindex=0,logical_block_size=%d,physical_block_size=%d", sector, sector)
+// diskDevices are qemu's for each controller.
+var diskDevices = map[string]string{"sata": "ide-hd", "nvme": "nvme,serial=vitrine", "virtio": "virtio-blk-pci"}
+
+// disk is the device that the system starts from. SATA disks have sectors of
+// 512 bytes.
+func (m *machine) disk(sector int) string {
+	controller := m.o.controller
+	switch {
+	case controller != "auto":
+	case sector == 512:
+		controller = "sata"
+	default:
+		controller = "nvme"
 	}
+	d := diskDevices[controller] + ",drive=disk,bootindex=0"
+	if sector != 512 {
+		d += fmt.Sprintf(",logical_block_size=%d,physical_block_size=%d", sector, sector)
+	}
+	return d
+}
+
+// args are qemu's. The processor has all that it can have: systems of today do
+// not start on qemu's default.
+func (m *machine) args(sector int, firmware []string) []string {
 	args := []string{
-		"-name", "vitrine", "-machine", "q35", "-m", fmt.Sprintf("%dM", max(1, int64(m.o.memory)>>20)), "-nic", "none",
+		"-name", "vitrine", "-machine", "q35", "-cpu", "max", "-smp", fmt.Sprint(min(4, runtime.NumCPU())),
+		"-m", fmt.Sprintf("%dM", max(1, int64(m.o.memory)>>20)), "-nic", "none",
 		"-blockdev", "driver=nbd,node-name=disk,export=disk,discard=unmap,server.type=unix,server.path=" + commas(filepath.Join(m.dir, "disk")),
-		"-device", disk,
+		"-device", m.disk(sector),
 		"-qmp", "unix:" + commas(m.qmp()) + ",server=on,wait=off",
 	}
 	if !m.o.emulate && kvmUsable() {

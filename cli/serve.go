@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -222,6 +223,7 @@ func serveNBD(ctx context.Context, e *env, o *serveOptions, arg string) error {
 	if err != nil {
 		return errors.Join(err, done())
 	}
+	e.warnOpen(l.Addr(), o.clientCA != "", "--tls-client-ca admits only clients with a certificate")
 	for _, x := range srv.Exports {
 		e.serving("nbd", nbdURI(l.Addr(), x.Name, srv.TLS), x.Description)
 	}
@@ -327,10 +329,37 @@ func (o *openPoints) close() {
 }
 
 func (o *serveOptions) listener() (net.Listener, error) {
+	network, address := "tcp", o.listen
 	if o.unix != "" {
-		return net.Listen("unix", o.unix)
+		network, address = "unix", o.unix
+		removeStale(o.unix)
 	}
-	return net.Listen("tcp", o.listen)
+	l, err := net.Listen(network, address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &problem{exitFailed, err.Error(), "another program listens there; choose another address, or port 0 for a free one", err}
+	}
+	return l, err
+}
+
+// removeStale removes a socket that a killed server left behind: one that
+// nobody listens on.
+func removeStale(path string) {
+	if st, err := os.Lstat(path); err != nil || st.Mode()&fs.ModeSocket == 0 {
+		return
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		os.Remove(path)
+	}
+}
+
+// warnOpen says so when every machine of the network may read the image.
+func (e *env) warnOpen(a net.Addr, guarded bool, how string) {
+	if t, ok := a.(*net.TCPAddr); ok && !t.IP.IsLoopback() && !guarded {
+		e.note(note{Text: fmt.Sprintf("everyone who reaches %s can read this image; %s", a, how)})
+	}
 }
 
 func nbdURI(a net.Addr, name string, t *tls.Config) string {
@@ -360,7 +389,11 @@ func (e *env) serving(protocol, uri, about string) {
 }
 
 func (e *env) clientError(client net.Addr, err error) {
-	e.note(note{Text: fmt.Sprintf("client %s: %v", client, err)})
+	name := "client " + client.String()
+	if client.Network() == "unix" {
+		name = "a client" // it has no name
+	}
+	e.note(note{Text: fmt.Sprintf("%s: %v", name, err)})
 }
 
 // ended takes an interrupt for what it is: the way to end a server.
@@ -403,6 +436,7 @@ func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) error 
 	if err != nil {
 		return err
 	}
+	e.warnOpen(l.Addr(), t.Auth != nil, "--user demands a secret")
 	for i, s := range list {
 		e.serving("iscsi", fmt.Sprintf("iscsi://%s/%s/%d", l.Addr(), t.Name, i), s.about)
 	}

