@@ -280,7 +280,7 @@ func TestBadSessions(t *testing.T) {
 func TestManyConnections(t *testing.T) {
 	addr := testTarget(t)
 	var all []net.Conn
-	for range 500 {
+	for range 1000 {
 		nc, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
@@ -301,6 +301,22 @@ func TestManyConnections(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// TestHalfClosed has an initiator stop talking with commands on their way, and
+// in the middle of a header: the session ends.
+func TestHalfClosed(t *testing.T) {
+	addr := testTarget(t)
+	i := dial(t, addr).login(names)
+	for n := range uint32(8) {
+		i.send(scsi(n, flagRead, 4096, "\x28\x00\x00\x00\x00\x00\x00\x00\x08\x00"))
+	}
+	i.Conn.(*net.TCPConn).CloseWrite()
+	i.gone()
+	i = dial(t, addr)
+	i.Write(loginPDU(0x87, names).encode(digests{})[0][:20])
+	i.Conn.(*net.TCPConn).CloseWrite()
+	i.gone()
 }
 
 func TestReinstatement(t *testing.T) {

@@ -138,9 +138,9 @@ func TestBadNegotiation(t *testing.T) {
 		{"missing export", func(c *client) { c.greet().opt(optExportName, "nothing") }},
 		{"cut option", func(c *client) {
 			c.greet().put(uint64(magicOption), uint32(optGo), uint32(100), "x")
-			c.Conn.(*net.UnixConn).CloseWrite()
+			c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 		}},
-		{"half-closed at once", func(c *client) { c.Conn.(*net.UnixConn).CloseWrite() }},
+		{"half-closed at once", func(c *client) { c.Conn.(interface{ CloseWrite() error }).CloseWrite() }},
 		{"endless options", func(c *client) {
 			c.greet()
 			go io.Copy(io.Discard, c)
@@ -269,7 +269,7 @@ func TestBadRequestsThatEnd(t *testing.T) {
 	c.gone()
 	c = ready(t, addr, false)
 	c.request(0, cmdWrite, 0, 1000, "too little")
-	c.Conn.(*net.UnixConn).CloseWrite()
+	c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 	c.gone()
 	c = ready(t, addr, true)
 	c.request(0, cmdDisc, 0, 0, "")
@@ -398,6 +398,30 @@ func TestThousandConnections(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// TestHalfClosed has a client stop talking but go on listening: it gets the
+// answers to what it asked, then the end.
+func TestHalfClosed(t *testing.T) {
+	sock, _ := testServer(t)
+	c := ready(t, sock, false)
+	for range 20 {
+		c.request(0, cmdRead, 0, 64<<10, "")
+	}
+	c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+	for range 20 {
+		c.answer()
+		c.get(64 << 10)
+	}
+	c.gone()
+	c = ready(t, sock, false)
+	c.put(uint32(magicRequest), uint16(0), uint16(cmdWrite), uint64(77), uint64(0), uint32(4096), "half")
+	c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+	c.gone()
+	c = dial(t, sock)
+	c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+	c.get(18)
+	c.gone()
 }
 
 func TestStopFinishesRunningRequests(t *testing.T) {
