@@ -269,10 +269,24 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 	}
 	m.finish()
 	err = e.captured(res)
+	e.noteApart(o.dir, r.onto)
 	if o.verify {
 		e.proved(res.Path)
 	}
 	return err
+}
+
+// noteApart says when a new member does not lie beside its parent.
+func (e *env) noteApart(dir string, parent *reader.Point) {
+	if parent == nil {
+		return
+	}
+	beside := filepath.Dir(parent.Path())
+	a, errA := os.Stat(dir)
+	b, errB := os.Stat(beside)
+	if errA == nil && errB == nil && !os.SameFile(a, b) {
+		e.note(note{Path: dir, Text: fmt.Sprintf("this point needs the members in %s: move the files together, or name that folder with --search", beside)})
+	}
 }
 
 // captureFailed words what there is after a capture that failed.

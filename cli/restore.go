@@ -138,7 +138,11 @@ func (e *env) agree(p *restore.Plan, o *restoreOptions) error {
 	if !e.InTerm || e.json {
 		return usage("nothing was written; add --yes when the plan is right, or --dry-run to see it only", "nobody is there to agree to the plan")
 	}
-	fmt.Fprintf(e.Err, "\nEverything that %s holds in that place will be lost. Write 'yes' to go on: ", p.Now.Path)
+	what := "Everything that %s holds in that place will be lost."
+	if !p.Now.Exists {
+		what = "The file %s will be made."
+	}
+	fmt.Fprintf(e.Err, "\n"+what+" Write 'yes' to go on: ", printable(p.Now.Path))
 	answer, _ := bufio.NewReader(e.In).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
 		return failed(exitFailed, "nothing was written", "not agreed to")
