@@ -382,3 +382,43 @@ func TestVerifyHook(t *testing.T) {
 		t.Fatal(res, err)
 	}
 }
+
+// TestFreed: a block of which only some became free is not stored again, as long
+// as its old bytes stand there; one with contents that are left out now is.
+func TestFreed(t *testing.T) {
+	const k = 1 << 10
+	src := make(memSource, 4<<20)
+	for i := range src {
+		src[i] = byte(i>>8)*3 | 1
+	}
+	f := &fakeFS{used: []extent{{Off: 0, Len: 512 * k}}, files: map[string][]extent{}}
+	dir := t.TempDir()
+	_, p := take(t, src, Options{Dir: dir}, f)
+	f.used = []extent{{Off: 4 * k, Len: 20 * k}, {Off: 32 * k, Len: 28 * k}, {Off: 128 * k, Len: 376 * k}}
+	res, q := take(t, src, Options{Dir: dir, Parent: p}, f)
+	if res.Meta.Stats.Chunks != 0 {
+		t.Errorf("%d blocks stored because of what became free", res.Meta.Stats.Chunks)
+	}
+	checkUsed := func(q *testPoint) {
+		t.Helper()
+		got := q.readDisk(t)
+		for _, e := range f.used {
+			if !bytes.Equal(got[e.Off:end(e)], src[e.Off:end(e)]) {
+				t.Errorf("another content at %d", e.Off)
+			}
+		}
+	}
+	checkUsed(q)
+	clear(src[508*k : 512*k]) // free, and given back to the disk
+	src[33*k]++
+	res, q = take(t, src, Options{Dir: dir, Parent: p}, f)
+	if res.Meta.Stats.Chunks != 2 {
+		t.Errorf("%d blocks stored, want 2", res.Meta.Stats.Chunks)
+	}
+	checkUsed(q)
+	f.files["pagefile.sys"] = []extent{{Off: 256 * k, Len: 32 * k}}
+	res, q = take(t, src, Options{Dir: dir, Parent: p}, f)
+	if got := q.readDisk(t)[256*k:][:32*k]; res.Meta.Stats.Chunks != 3 || !bytes.Equal(got, make([]byte, 32*k)) {
+		t.Errorf("%d blocks stored, want 3; what is left out is still there", res.Meta.Stats.Chunks)
+	}
+}

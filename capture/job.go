@@ -101,13 +101,13 @@ type worker struct {
 	holes  *holes
 	enc    *encoder
 	parent ParentPoint
-	none   bool
+	again  []byte // a block with what is free in it
 }
 
 func (w *worker) run(ctx context.Context, j *job) {
 	if !j.whole && len(j.take) > 0 {
 		if j.err = w.read(ctx, j); j.err == nil {
-			w.store(j)
+			j.err = w.store(ctx, j)
 		}
 	}
 	j.done <- struct{}{}
@@ -174,15 +174,21 @@ func (j *job) zero(lo, hi int64) {
 	clear(j.plain[down-j.off : hi-j.off])
 }
 
-// store decides what becomes of every block.
-func (w *worker) store(j *job) {
-	var wanted, lost [largeWindow / index.BlockSize]int64
-	for _, e := range j.want {
-		j.each(e, func(b int, part extent) { wanted[b] += part.Len })
+// perBlock counts bytes of each block of a window.
+type perBlock [largeWindow / index.BlockSize]int64
+
+// count gives how many bytes of each block the extents have.
+func (j *job) count(list []extent) (n perBlock) {
+	for _, e := range list {
+		j.each(e, func(b int, part extent) { n[b] += part.Len })
 	}
-	for _, e := range j.bad {
-		j.each(e, func(b int, part extent) { lost[b] += part.Len })
-	}
+	return n
+}
+
+// store decides what becomes of every block. Its error is one that ends the
+// capture.
+func (w *worker) store(ctx context.Context, j *job) error {
+	wanted, lost := j.count(j.want), j.count(j.bad)
 	j.out = j.out[:0]
 	for i := range j.blocks[:j.n] {
 		b := &j.blocks[i]
@@ -196,23 +202,65 @@ func (w *worker) store(j *job) {
 		case wanted[i] == 0 || isZero(plain):
 			b.kind = index.Zero
 		default:
-			w.data(j, b, j.was[i], plain)
+			if err := w.data(ctx, j, i, lost[i] == 0); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // data compares a block with the parent's and compresses it if it changed.
-func (w *worker) data(j *job, b *block, was index.Ref, plain []byte) {
+func (w *worker) data(ctx context.Context, j *job, i int, whole bool) error {
+	b, plain := &j.blocks[i], j.plain[i*index.BlockSize:][:index.BlockSize]
 	b.hash = index.BlockHash(plain)
-	if was.Kind == index.Data {
+	if was := j.was[i]; was.Kind == index.Data {
 		h, err := w.parent.ChunkHash(was)
 		if err != nil {
 			j.uncompared = err
-		} else if b.same = h == b.hash; b.same {
-			return
+		} else if b.same = h == b.hash; !b.same && whole {
+			if b.same, err = w.freed(ctx, j, i, h); err != nil {
+				return err
+			}
+		}
+		if b.same {
+			return nil
 		}
 	}
 	b.stored, j.out, b.codec = w.enc.encode(j.out, plain)
+	return nil
+}
+
+// freed reports whether nothing happened to a block but that some of it became
+// free: with what still stands there it is the parent's, whose hash is h, and
+// need not be stored again. Blocks with contents that are left out are.
+func (w *worker) freed(ctx context.Context, j *job, i int, h index.Hash) (bool, error) {
+	at := j.off + int64(i)*index.BlockSize
+	block := extent{Off: at, Len: min(index.BlockSize, j.stream.size-at)}
+	if j.left(block) {
+		return false, nil
+	}
+	gaps := subtract(j.scratch[:0], block, j.used)
+	if j.scratch = gaps; len(gaps) == 0 {
+		return false, nil
+	}
+	if w.again == nil {
+		w.again = aligned(index.BlockSize)
+	}
+	copy(w.again, j.plain[at-j.off:])
+	for _, g := range gaps {
+		bad, err := w.r.fill(ctx, w.again[g.Off-at:][:g.Len], g.Off+j.stream.off, nil)
+		if err != nil || len(bad) > 0 {
+			return false, err
+		}
+	}
+	return index.BlockHash(w.again) == h, nil
+}
+
+// left reports whether some of e is left out.
+func (j *job) left(e extent) bool {
+	rest := subtract(nil, e, j.stream.skip)
+	return len(rest) != 1 || rest[0] != e
 }
 
 // isZero reports whether b, whose length is a multiple of 64, is all zero.

@@ -72,7 +72,7 @@ for any folders. One that matches a folder means all files in it.`,
 	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
-	f.StringVar(&o.snapshot, "snapshot", device.SnapshotAuto, "`HOW` to hold a disk in use still: auto, none, vss (Windows' shadow copies, or fail)")
+	f.StringVar(&o.snapshot, "snapshot", device.SnapshotAuto, "`HOW` to hold a disk in use still: auto, none, vss (Windows' shadow copies, or fail), lvm (a snapshot of a logical volume, or fail)")
 	f.StringVar(&o.name, "name", "", "readable `NAME` in front of the file names")
 	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
 	f.BoolVar(&o.verify, "verify", false, "read the image back and prove it")
@@ -114,7 +114,11 @@ func runCapture(ctx context.Context, e *env, o *captureOptions) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer func() {
+		if err := src.Close(); err != nil {
+			e.note(note{Path: o.source, Text: "what was needed to read it could not be cleared away: " + oneLine(err.Error())})
+		}
+	}()
 	if _, err := index.ReadHeader(src); err == nil {
 		return failed(exitFailed, "name the disk, the partition or a raw image of it; nothing was written", "%s is a Vitrine image itself", o.source)
 	}

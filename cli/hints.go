@@ -86,6 +86,8 @@ var hintTable = []hintRule{
 	{is[*capture.ParentMissingError], exitMissing, "put that member beside the unfinished file or name its folder with --search; nothing was changed"},
 	{isAny(capture.ErrNothing), exitFailed, "earlier points are untouched; no whole block of the disk was found in this file: it can be deleted"},
 	{isAny(capture.ErrFinished), exitFailed, "there is nothing to rescue; use it as it is"},
+	{isAny(device.ErrSnapshotFull), exitFailed, "earlier points are untouched; capture again when less is written, or with more free space in the volume group"},
+	{isAny(device.ErrNoSnapshot), exitFailed, "nothing was written; --snapshot auto captures it as it is, while it is in use"},
 	{isAny(capture.ErrSourceGone), exitFailed, "earlier points are untouched; connect the disk again and capture again"},
 	{is[*reader.MissingError], exitMissing, missingHint},
 	{is[*reader.PointSyntaxError], exitUsage, "give a number, \"latest\" or a time, like @3 or @2026-11-02T14:00"},

@@ -14,6 +14,11 @@ var (
 	ErrReadOnly    = errors.New("read-only")
 	ErrTooSmall    = errors.New("too small")
 	ErrExists      = errors.New("exists already")
+	// ErrNoSnapshot: the source cannot be held still in the way that was asked for.
+	ErrNoSnapshot = errors.New("no snapshot can be taken")
+	// ErrSnapshotFull: more was written to the source, while it was captured,
+	// than its snapshot holds.
+	ErrSnapshotFull = errors.New("the snapshot is full")
 	// ErrNoDiscard says that the target cannot give space back.
 	ErrNoDiscard = errors.New("cannot discard")
 )

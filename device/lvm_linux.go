@@ -24,13 +24,6 @@ import (
 // Each snapshot bears tags with the process and the boot that made it, so that
 // the next capture removes what a process that was killed left behind.
 
-// ErrSnapshotFull: more was written to a volume, while it was captured, than
-// the store of its snapshot holds.
-var ErrSnapshotFull = errors.New("the snapshot is full")
-
-// errNoSnapshot marks volumes of which no snapshot can be taken.
-var errNoSnapshot = errors.New("no snapshot can be taken")
-
 // lvmTool runs LVM's program; a test's stand-in.
 type lvmTool func(ctx context.Context, args ...string) ([]byte, error)
 
@@ -125,6 +118,7 @@ type lvmSnapshot struct {
 	*rawFile
 	lvm    lvmTool
 	of     logicalVolume
+	dev    string // "/dev"
 	name   string // VG/NAME
 	file   *os.File
 	stop   context.CancelFunc
@@ -134,20 +128,20 @@ type lvmSnapshot struct {
 }
 
 // newLVMSnapshot takes and opens a snapshot of the logical volume at path. It
-// wraps errNoSnapshot when there is none to be had.
-func newLVMSnapshot(ctx context.Context, lvm lvmTool, path string) (*lvmSnapshot, error) {
+// wraps ErrNoSnapshot when there is none to be had.
+func newLVMSnapshot(ctx context.Context, lvm lvmTool, dev, path string) (*lvmSnapshot, error) {
 	v, err := lvm.one(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoSnapshot, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoSnapshot, err)
 	}
 	lvm.sweep(ctx, v.VG)
-	s := &lvmSnapshot{lvm: lvm, of: v, name: fmt.Sprintf("%s/vitrine-%s-%08x", v.VG, v.Name, uint32(time.Now().UnixNano()))}
+	s := &lvmSnapshot{lvm: lvm, of: v, dev: dev, name: fmt.Sprintf("%s/vitrine-%s-%08x", v.VG, v.Name, uint32(time.Now().UnixNano()))}
 	size, err := lvm.room(ctx, &v)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.create(ctx, size); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoSnapshot, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoSnapshot, err)
 	}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.remove())
@@ -165,7 +159,7 @@ func (l lvmTool) room(ctx context.Context, v *logicalVolume) (int64, error) {
 	extent := max(bytesOf(v.Extent), 1)
 	size := min(bytesOf(v.Size)/5, bytesOf(v.Free)) / extent * extent
 	if size <= 0 {
-		return 0, fmt.Errorf("%w: the volume group %s has %s bytes free, a snapshot of %s needs some", errNoSnapshot, v.VG, v.Free, v.full())
+		return 0, fmt.Errorf("%w: the volume group %s has %s bytes free, a snapshot of %s needs some", ErrNoSnapshot, v.VG, v.Free, v.full())
 	}
 	return size, nil
 }
@@ -177,10 +171,10 @@ const fullPool = 95
 func (l lvmTool) poolHasRoom(ctx context.Context, v *logicalVolume) error {
 	p, err := l.one(ctx, v.VG+"/"+v.Pool)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNoSnapshot, err)
+		return fmt.Errorf("%w: %w", ErrNoSnapshot, err)
 	}
 	if percentOf(p.Percent) > fullPool || percentOf(p.Meta) > fullPool {
-		return fmt.Errorf("%w: the thin pool %s is nearly full (data %s %%, metadata %s %%)", errNoSnapshot, p.full(), p.Percent, p.Meta)
+		return fmt.Errorf("%w: the thin pool %s is nearly full (data %s %%, metadata %s %%)", ErrNoSnapshot, p.full(), p.Percent, p.Meta)
 	}
 	return nil
 }
@@ -199,7 +193,7 @@ func (s *lvmSnapshot) create(ctx context.Context, size int64) error {
 }
 
 func (s *lvmSnapshot) open() error {
-	path := filepath.Join("/dev", s.name)
+	path := filepath.Join(s.dev, s.name)
 	f, info, err := openSource(path)
 	if err != nil {
 		return err

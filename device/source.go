@@ -11,10 +11,11 @@ const (
 	SnapshotAuto = "auto" // a snapshot where there is one to be had
 	SnapshotNone = "none" // read the source as it is
 	SnapshotVSS  = "vss"  // Windows' shadow copies, or fail
+	SnapshotLVM  = "lvm"  // a snapshot of a logical volume, or fail
 )
 
 // Snapshots lists the ways.
-var Snapshots = []string{SnapshotAuto, SnapshotNone, SnapshotVSS}
+var Snapshots = []string{SnapshotAuto, SnapshotNone, SnapshotVSS, SnapshotLVM}
 
 // SourceOptions of [OpenSource]. The zero value reads the source as it is.
 type SourceOptions struct {

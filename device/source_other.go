@@ -1,4 +1,4 @@
-//go:build !windows
+//go:build !windows && !linux
 
 package device
 
@@ -6,8 +6,8 @@ import "context"
 
 // freeze: there is no snapshot to be had here yet.
 func (d *Device) freeze(_ context.Context, o SourceOptions) error {
-	if o.Snapshot == SnapshotVSS {
-		return refuse(d.info.Path, ErrUnsupported, "shadow copies are Windows' own")
+	if o.Snapshot != SnapshotAuto {
+		return refuse(d.info.Path, ErrUnsupported, "there are no snapshots on this system")
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ type freezer struct {
 // freeze makes one set of shadow copies for all volumes of the source. What
 // cannot have one is read as it is, and the image says so.
 func (d *Device) freeze(ctx context.Context, o SourceOptions) error {
+	if o.Snapshot == SnapshotLVM {
+		return refuse(d.info.Path, ErrUnsupported, "there is no LVM on Windows")
+	}
 	n := parseWinName(d.info.Path)
 	if n.kind != winDisk && n.kind != winVolume || strings.Contains(strings.ToLower(n.open), "shadowcopy") {
 		if o.Snapshot == SnapshotVSS {

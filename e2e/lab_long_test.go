@@ -182,7 +182,7 @@ func exists(p string) bool {
 func libraries(t *testing.T, program string) (libs []string) {
 	t.Helper()
 	c := exec.Command("ldd", program)
-	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+labDir(t)+"/usr/lib/x86_64-linux-gnu")
+	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+labDir(t)+"/usr/lib/x86_64-linux-gnu:"+labDir(t)+"/lib/x86_64-linux-gnu")
 	out, _ := c.CombinedOutput()
 	for l := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(l, "/") && exists(l) {

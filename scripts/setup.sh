@@ -110,5 +110,6 @@ unpack() {
 install $packages
 if [ "${1:-}" = --long ]; then
 	kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
-	unpack "$kernel" open-iscsi libisns0 libopeniscsiusr systemd-boot-efi
+	unpack "$kernel" open-iscsi libisns0 libopeniscsiusr systemd-boot-efi \
+		lvm2 libdevmapper-event1.02.1 libaio1 thin-provisioning-tools
 fi
