@@ -18,14 +18,46 @@ import (
 // whenever twice as much has been written, so that they cost next to nothing.
 const trialBytes = 8 << 20
 
+// onItsWay is how much of a file that is written may not have reached the medium
+// yet; what lies further back is read from there.
+const onItsWay = 32 << 20
+
+// readPace is how fast something is read that is being written. Writing stands
+// in the way of trials, so the best one counts; and hardly a medium reads slower
+// than it writes. Rates are bytes a second.
+type readPace struct {
+	best  float64 // of the trials, and of writing
+	next  int64   // bytes written at which the next trial is made
+	began time.Time
+}
+
+// wrote is told how much has been written, and whether it is time for a trial.
+func (r *readPace) wrote(n int64) (trial bool) {
+	if n <= 0 {
+		return false
+	}
+	if r.began.IsZero() {
+		r.began, r.next = time.Now(), onItsWay+trialBytes
+		return false
+	}
+	if d := time.Since(r.began); d > sureAfter {
+		r.best = max(r.best, float64(n)/d.Seconds())
+	}
+	if n < r.next {
+		return false
+	}
+	r.next = 2 * n
+	return true
+}
+
+func (r *readPace) tried(rate float64) { r.best = max(r.best, rate) }
+
 // forecast says how long it will take to read an image back, from trials on
 // what there is of it.
 type forecast struct {
-	read  float64 // bytes a second from the medium; 0: not known
+	read  readPace
 	prove float64 // plain bytes a second that one processor decodes and hashes; 0: not known
 	older int64   // bytes of the members in front of the one that is written
-	next  int64   // stored bytes at which the next trial is made
-	began time.Time
 }
 
 // newForecast begins with trials on the parent's largest file, if there is one.
@@ -41,18 +73,18 @@ func newForecast(parent *reader.Point) *forecast {
 			largest, most = m.Parts[0], m.Size
 		}
 	}
-	f.try(largest)
+	f.try(largest, most)
 	return f
 }
 
 // seconds is how long it takes to prove what ev says will be there at the end
 // of the capture; 0: not known.
 func (f *forecast) seconds(ev capture.Event) float64 {
-	if f.read <= 0 || ev.Done <= 0 {
+	if f.read.best <= 0 || ev.Done <= 0 {
 		return 0
 	}
 	grow := float64(ev.Total) / float64(ev.Done)
-	secs := (float64(f.older) + grow*float64(ev.Stored)) / f.read
+	secs := (float64(f.older) + grow*float64(ev.Stored)) / f.read.best
 	if f.prove > 0 {
 		workers := min(runtime.GOMAXPROCS(0), 8)
 		secs = max(secs, grow*float64(ev.Data)/f.prove/float64(workers))
@@ -60,38 +92,26 @@ func (f *forecast) seconds(ev capture.Event) float64 {
 	return secs
 }
 
-// watch makes a trial on the file that is written, if it is time to. Writing
-// may be in the way of a trial, but reading is hardly ever slower than writing.
+// watch makes a trial on the file that is written, if it is time to.
 func (f *forecast) watch(ev capture.Event) {
-	if f.began.IsZero() {
-		f.began = time.Now()
+	if f.read.wrote(ev.Stored) {
+		f.try(ev.Path, ev.Stored-onItsWay)
 	}
-	if ev.Path == "" || ev.Stored < max(f.next, trialBytes/4) {
-		return
-	}
-	f.next = 2 * ev.Stored
-	f.try(ev.Path)
-	f.read = max(f.read, float64(ev.Stored)/time.Since(f.began).Seconds())
 }
 
-// try measures how fast a member is read and its chunks are proved. What
-// cannot be measured stays as it was.
-func (f *forecast) try(path string) {
+// try measures how fast a member is read, below size, and its chunks are
+// proved. What cannot be measured stays as it was.
+func (f *forecast) try(path string, size int64) {
 	file, err := os.Open(path)
 	if err != nil {
 		return
 	}
 	defer file.Close()
 	defer device.DropCache(file, 0, 0) // the proof itself shall not profit
-	st, err := file.Stat()
-	if err != nil {
-		return
+	if st, err := file.Stat(); err == nil {
+		f.read.tried(reading(file, min(size, st.Size())))
 	}
-	// What was written last may still be in memory, on its way to the medium.
-	if pace := reading(file, max(st.Size()-4*trialBytes, st.Size()/2)); pace > 0 {
-		f.read = pace
-	}
-	if pace := proving(file, min(st.Size(), trialBytes)); pace > 0 {
+	if pace := proving(file, min(size, trialBytes)); pace > 0 {
 		f.prove = pace
 	}
 }
@@ -99,6 +119,9 @@ func (f *forecast) try(path string) {
 // reading reads a little somewhere below size and gives the bytes a second.
 func reading(r io.ReaderAt, size int64) float64 {
 	n := min(size, trialBytes)
+	if n <= 0 {
+		return 0
+	}
 	b := make([]byte, 1<<20)
 	at, began := rand.Int64N(size-n+1), time.Now()
 	for done := int64(0); done < n; {

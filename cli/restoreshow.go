@@ -2,7 +2,6 @@ package cli
 
 import (
 	"io"
-	"time"
 
 	"vitrine/restore"
 )
@@ -14,17 +13,15 @@ type restoreShow struct {
 	target io.ReaderAt // what is on the medium
 	proof  int64       // bytes that are read back
 	phase  restore.Phase
-	pace   float64     // of reading back, bytes a second; 0: not known
-	next   int64       // bytes done at which the next trial is made
-	places [2]workMark // that were written a while ago
-	began  time.Time   // of writing
+	read   readPace
+	places []workMark // written lately, in order
 }
 
 // workMark is a place on the target and how much was done when it was written.
 type workMark struct{ off, done int64 }
 
 func newRestoreShow(m *meter, p *restore.Plan, target io.ReaderAt) *restoreShow {
-	return &restoreShow{m: m, target: target, proof: p.Proof(), next: settled}
+	return &restoreShow{m: m, target: target, proof: p.Proof()}
 }
 
 var restoreWords = map[restore.Phase]string{
@@ -38,7 +35,7 @@ func (s *restoreShow) event(p restore.Progress) {
 		s.m.begin(word, p.Total)
 		s.m.ahead(leg{s.proof, 0})
 	case p.Phase == restore.Prove && s.phase != p.Phase:
-		s.m.step(word, s.pace)
+		s.m.step(word, s.read.best)
 	default:
 		s.m.word(word)
 	}
@@ -49,24 +46,17 @@ func (s *restoreShow) event(p restore.Progress) {
 	}
 }
 
-// settled is how much must have been written behind a place before it is
-// certain to have left the system's memory, in bytes.
-const settled = 32 << 20
-
 // look reads a little of what was written, if it is time to.
 func (s *restoreShow) look(p restore.Progress) {
-	if s.began.IsZero() {
-		s.began = time.Now()
+	if n := len(s.places); n == 0 || p.Done-s.places[n-1].done >= trialBytes {
+		s.places = append(s.places, workMark{p.Off, p.Done})
 	}
-	if p.Done-s.places[1].done >= settled {
-		s.places[0], s.places[1] = s.places[1], workMark{p.Off, p.Done}
+	for len(s.places) > 1 && s.places[1].done <= p.Done-onItsWay {
+		s.places = s.places[1:]
 	}
-	if p.Done < s.next || s.places[0].done == 0 {
-		return
+	if s.read.wrote(p.Done) {
+		there := io.NewSectionReader(s.target, s.places[0].off, trialBytes)
+		s.read.tried(reading(there, there.Size()))
 	}
-	s.next = 2 * p.Done
-	// Writing may be in the way, but reading is hardly ever slower than writing.
-	written := float64(p.Done) / time.Since(s.began).Seconds()
-	s.pace = max(reading(io.NewSectionReader(s.target, s.places[0].off, trialBytes), trialBytes), written)
-	s.m.ahead(leg{s.proof, s.pace})
+	s.m.ahead(leg{s.proof, s.read.best})
 }

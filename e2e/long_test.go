@@ -100,7 +100,7 @@ func dataClusters(t *testing.T, img string, marks map[string]bool) (offs []int64
 func TestProgressIsTrue(t *testing.T) {
 	img := makeVolume(t, 1<<30)
 	r := rand.New(rand.NewPCG(4, 4))
-	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 160<<20)) })
+	ntfs3g(t, img, "rw,noatime", func(d string) { write(t, filepath.Join(d, "big"), random(r, 240<<20)) })
 	images := t.TempDir()
 	vitrine(t, "capture", img, "-o", images)
 	slowImages := slowFolder(t, 20)
