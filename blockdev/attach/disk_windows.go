@@ -15,6 +15,9 @@ import (
 	"vitrine/device"
 )
 
+// volumeTime is how long the system is given to find the volumes of a new disk.
+const volumeTime = 6 * time.Second
+
 // Disk is a disk of Windows that shows a [blockdev.Device].
 type Disk struct {
 	number int
@@ -142,8 +145,7 @@ func (d *Disk) Release() error {
 
 // Partitions waits for the volumes of a disk and tells where they are mounted.
 func Partitions(path string) ([]string, error) {
-	const most = 15 * time.Second
-	return device.AwaitVolumes(path, most), nil
+	return device.AwaitVolumes(path, volumeTime), nil
 }
 
 // User finds none: locking the volumes tells.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vitrine/internal/wine"
 )
@@ -79,9 +80,11 @@ func (m *machine) equip(ctx context.Context) error {
 	return nil
 }
 
-// standins are the DLLs, and what they are linked with.
+// standins are the DLLs, and flags for their compiler.
 var standins = map[string][]string{
-	"vssapi": {"-lole32", "-loleaut32"},
+	"vssapi":   {"-lole32", "-loleaut32"},
+	"iscsidsc": nil,
+	"virtdisk": {"-D_WIN32_WINNT=0x0A00", "-Wno-attributes"}, // the header declares imports
 }
 
 // result is what a program did.
@@ -107,6 +110,7 @@ func (m *machine) command(settings []string, args ...string) *exec.Cmd {
 	c := m.Command(context.Background(), m.Path(`C:\vitrine.exe`), args...)
 	c.Env = append(c.Env, "WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe=;vssapi,virtdisk,iscsidsc=n", `VITRINE_STANDIN_LOG=C:\standin.log`)
 	c.Env = append(c.Env, settings...)
+	c.WaitDelay = 5 * time.Second // a process in the background may hold the pipes
 	return c
 }
 
