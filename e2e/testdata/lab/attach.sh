@@ -23,7 +23,7 @@ use() { # KIND
 	refused "$1: detach while in use" vitrine detach "$dev"
 	same "$1: file in ext4" /mnt/another "$ANOTHER"
 	umount /mnt
-	check "$1: listed" sh -c "/lab/vitrine mounts | grep '$dev'" >/dev/null
+	check "$1: listed" quiet sh -c "/lab/vitrine mounts | grep '$dev'"
 	check "$1: detach" vitrine detach "$dev"
 	check "$1: nothing is left" until_ok gone
 

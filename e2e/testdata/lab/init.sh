@@ -22,6 +22,7 @@ load $(ls /modules/*.ko 2>/dev/null)
 pass() { echo "LAB PASS $*"; }
 fail() { echo "LAB FAIL $*"; }
 check() { n=$1; shift; if "$@"; then pass "$n"; else fail "$n"; fi; }
+quiet() { "$@" >/dev/null; }
 refused() { n=$1; shift; if "$@" >/tmp/said 2>&1; then fail "$n: it was allowed"; else pass "$n: $(head -1 /tmp/said)"; fi; }
 until_ok() { i=0; while ! "$@" >/dev/null 2>&1; do i=$((i + 1)); [ $i -lt 200 ] || return 1; sleep 0.1; done; }
 sum() { md5sum <"$1" | cut -d' ' -f1; }

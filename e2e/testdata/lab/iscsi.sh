@@ -11,7 +11,7 @@ ours() { # fills A, B and C with the names of the three disks
 }
 nothing() { [ -z "$(ls /sys/block | grep '^sd')" ]; }
 leave() { # PORT
-	check "logout" node "$1" --logout >/dev/null
+	check "logout" quiet node "$1" --logout
 	check "the disks are gone" until_ok nothing
 }
 until_ok test -e /sys/class/net/eth0
@@ -19,7 +19,7 @@ mkdir -p /run/lock/iscsi
 echo "InitiatorName=iqn.2026-01.test:guest" >/etc/iscsi/initiatorname.iscsi
 check "iscsid starts" iscsid
 for p in $RO $RW $KILL; do
-	check "discovery finds the target" sh -c "/lab/iscsiadm -m discovery -t st -p $HOST:$p | grep '$HOST:$p,1 $IQN'" >/dev/null
+	check "discovery finds the target" quiet sh -c "/lab/iscsiadm -m discovery -t st -p $HOST:$p | grep '$HOST:$p,1 $IQN'"
 done
 
 refused "login without a secret" node "$RO" --login
@@ -28,7 +28,7 @@ node "$RO" -o update -n node.session.auth.username -v ann
 node "$RO" -o update -n node.session.auth.password -v "not the secret"
 refused "login with a wrong secret" node "$RO" --login
 node "$RO" -o update -n node.session.auth.password -v "$SECRET"
-check "login with the secret" node "$RO" --login >/dev/null
+check "login with the secret" quiet node "$RO" --login
 ours
 check "write-protected" [ "$(blockdev --getro "$A")$(blockdev --getro "${B}1")" = 11 ]
 same "partition 1" "${A}1" "$P1"
@@ -47,7 +47,7 @@ refused "writing" dd if=/dev/zero of="$A" bs=4096 count=1 conv=fsync
 echo "LAB PASS disk: $(cat "/sys/block/${A##*/}/device/vendor") $(cat "/sys/block/${A##*/}/device/model")"
 leave "$RO"
 
-check "login" node "$RW" --login >/dev/null
+check "login" quiet node "$RW" --login
 ours
 check "can be written" [ "$(blockdev --getro "$B")" = 0 ]
 check "can be trimmed" [ "$(cat "/sys/block/${B##*/}/queue/discard_max_bytes")" != 0 ]
@@ -59,7 +59,7 @@ check "fstrim" fstrim /mnt
 umount /mnt
 sync
 leave "$RW"
-check "login again" node "$RW" --login >/dev/null
+check "login again" quiet node "$RW" --login
 ours
 mount -t ext4 -o ro "${B}1" /mnt
 same "what was written" /mnt/new "$new"
@@ -67,7 +67,7 @@ umount /mnt
 leave "$RW"
 
 node "$KILL" -o update -n node.session.timeo.replacement_timeout -v 3
-check "login" node "$KILL" --login >/dev/null
+check "login" quiet node "$KILL" --login
 ours
 mount -t ext4 -o ro "${B}1" /mnt
 ask kill

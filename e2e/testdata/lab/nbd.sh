@@ -1,12 +1,12 @@
 # The kernel's NBD client against three servers: RO, RW (with an overlay) and
 # KILL, which the test outside ends without warning.
 connect() { # PORT
-	check "nbd-client connects to $1" nbd_client "$HOST" "$1" /dev/nbd0 -N disk -b 512 -C 2 >/dev/null
+	check "nbd-client connects to $1" quiet nbd_client "$HOST" "$1" /dev/nbd0 -N disk -b 512 -C 2
 	blockdev --getsize64 /dev/nbd0 >/dev/null # the first open makes the kernel look for partitions
 	check "three partitions" until_ok test -e /dev/nbd0p1 -a -e /dev/nbd0p2 -a -e /dev/nbd0p3
 }
 disconnect() {
-	check "nbd-client disconnects" nbd_client -d /dev/nbd0 >/dev/null
+	check "nbd-client disconnects" quiet nbd_client -d /dev/nbd0
 	check "the device is empty" until_ok sh -c '[ "$(blockdev --getsize64 /dev/nbd0)" = 0 ]'
 }
 until_ok test -e /sys/class/net/eth0
