@@ -292,6 +292,11 @@ func TestThousandMembers(t *testing.T) {
 		}
 		before = now
 	}
+	for image, want := range map[string]string{set.Dir: path, set.Dir + "@500": set.Name(500, 0)} {
+		if got, opened, err := resolveCounted(t, image); err != nil || got != want || len(opened) != 1 {
+			t.Errorf("%s: %s %v; opened %q", image, got, err, opened)
+		}
+	}
 	sets, err := ScanDir(t.Context(), set.Dir)
 	if err != nil || len(sets) != 1 || len(sets[0].Members) != members {
 		t.Fatal(err)
