@@ -27,6 +27,8 @@ func fill(what, dir string, n int) error {
 		return fillSmall(dir, n)
 	case "random":
 		return halfRandom(dir, n)
+	case "flat":
+		return fillFlat(dir, n)
 	case "change":
 		return change(dir)
 	}
@@ -123,6 +125,19 @@ func logFile(path string, seed, mib int) error {
 		fmt.Fprintf(&b, " id=%012x ms=%d\n", rnd.Uint64()>>16, rnd.IntN(900))
 	}
 	return os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+// fillFlat makes n empty files in the folder flat, in no order.
+func fillFlat(dir string, n int) error {
+	if err := os.Mkdir(filepath.Join(dir, "flat"), 0o755); err != nil {
+		return err
+	}
+	for _, i := range rand.New(source(6)).Perm(n) {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("flat/file number %06d.txt", i)), nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fillSmall writes n files, 200 to a folder, of sizes around a kilobyte.

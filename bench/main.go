@@ -22,7 +22,7 @@ func main() {
 
 // run does one of the small jobs that the shell lines call, or everything.
 func run(args []string) error {
-	jobs := map[string]func([]string) error{"fill": fillArgs, "read": readArgs, "evict": evict, "patch": patchArgs}
+	jobs := map[string]func([]string) error{"fill": fillArgs, "read": readArgs, "evict": evict, "patch": patchArgs, "ntfs": ntfsArgs}
 	if len(args) > 0 && jobs[args[0]] != nil {
 		return jobs[args[0]](args[1:])
 	}

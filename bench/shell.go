@@ -39,6 +39,16 @@ mount_vitrine() { # IMAGE DIR [FLAG…]
 	daemon "$V" mount "$img" "$dir" "$@"
 	until_ok is_mounted "$dir"
 }
+make_flat() { # flat.raw: one folder of 100,000 names in random order
+	rm -f flat.part
+	truncate -s 512M flat.part
+	mkntfs -q -F -Q -c 4096 -p 2048 -H 255 -S 63 flat.part
+	mkdir -p m3
+	ntfs-3g -o big_writes,noatime flat.part m3
+	"$B" fill flat m3 100000
+	umount m3
+	mv flat.part flat.raw
+}
 size_of() { stat -c %s "$1"; }
 `
 

@@ -38,6 +38,7 @@ func tasks() []task {
 	list = append(list, readTasks()...)
 	list = append(list, nbdTasks()...)
 	list = append(list, listTasks()...)
+	list = append(list, ntfsTasks()...)
 	return append(list, copyTasks()...)
 }
 

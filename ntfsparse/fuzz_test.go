@@ -202,6 +202,7 @@ func readEverything(t testing.TB, img []byte) {
 	_, err = v.Space()
 	known(t, err)
 	known(t, v.USNRecords(func(USNRecord, error) bool { return true }))
+	known(t, v.Quotas(func(_ Quota, err error) bool { known(t, err); return true }))
 	fs.WalkDir(v.FS(), ".", func(_ string, d fs.DirEntry, err error) error {
 		if files++; files > 4000 {
 			return fs.SkipAll
@@ -420,6 +421,8 @@ func FuzzValues(f *testing.F) {
 		known(t, err)
 		_, _ = s.Modified.Unix(), s.Modified.Time()
 		_, err = ParseSecurityEntry(b)
+		known(t, err)
+		_, err = ParseQuota(0x100, b)
 		known(t, err)
 		parseLXAttr(b)
 		parseLXXattr(b)

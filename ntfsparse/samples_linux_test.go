@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vitrine/ntfsparse"
 )
 
 // samples is the folder of foreign samples, or skips the test.
@@ -57,5 +59,27 @@ func TestForeignVolumes(t *testing.T) {
 				t.Error("no names")
 			}
 		})
+	}
+}
+
+// TestRealQuotas reads the quota table of a volume made by Windows.
+func TestRealQuotas(t *testing.T) {
+	v := open(t, unpack(t, filepath.Join(samples(t), "good", "velociraptor-test.ntfs.dd.E01")))
+	var got []ntfsparse.Quota
+	err := v.Quotas(func(q ntfsparse.Quota, err error) bool {
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, q)
+		return true
+	})
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if d := got[0]; d.ID != ntfsparse.QuotaDefaults || d.Flags != ntfsparse.QuotaUseDefaults || d.Limit != -1 || d.SID != "" {
+		t.Errorf("%+v", d)
+	}
+	if a := got[1]; a.ID != 0x100 || a.SID != "S-1-5-32-544" || a.Used != 0 || a.Threshold != -1 || a.Exceeded != 0 {
+		t.Errorf("%+v", a)
 	}
 }

@@ -36,6 +36,7 @@ type checker struct {
 	g       geometry
 	info    volumeInfo
 	up      *upcase
+	defs    definitions
 	mft     stream
 	records uint64 // that the file table has room for
 	bits    []byte // bitmap of file records

@@ -70,31 +70,6 @@ func (c *checker) viewed(code, index string, ref uint64) *entry {
 	return r
 }
 
-// quotaDefaults is the id of the entry that holds the volume's defaults.
-const quotaDefaults = 1
-
-func (c *checker) quota() {
-	no := c.folders["$Quota"]
-	if no == 0 {
-		return
-	}
-	owners := map[uint32]bool{}
-	full := c.view(no, nameQ, func(_, key []byte) {
-		if len(key) == 4 && len(owners) < maxSecurityIDs {
-			owners[le.Uint32(key)] = true
-		}
-	})
-	if full && len(owners) > 0 && !owners[quotaDefaults] {
-		c.find("X2", no, "$INDEX_ROOT:$Q", "The quota table has no default entry.")
-	}
-	full = c.view(no, nameO, func(e, key []byte) {
-		d := viewData(e)
-		if len(d) < 4 || full && !owners[le.Uint32(d)] {
-			c.find("X2", no, "$INDEX_ROOT:$O", "The quota table has an owner without an entry.")
-		}
-	}) && full
-}
-
 // deleted counts files that were deleted while open.
 func (c *checker) deleted(no uint64, e *entry) {
 	n := 0
@@ -102,7 +77,10 @@ func (c *checker) deleted(no uint64, e *entry) {
 	c.quiet = true
 	c.folder(no, e, func(uint64, []byte, []byte) { n++ })
 	c.quiet, c.rep.Counts = false, counts
-	if n > 0 {
+	switch {
+	case n == 1:
+		c.find("X5", no, "", "A file that was deleted while open remains.")
+	case n > 1:
 		c.find("X5", no, "", "%d files that were deleted while open remain.", n)
 	}
 }

@@ -424,8 +424,10 @@ func (c *checker) dangling(dir, ref uint64, f *fileName, why string) {
 	c.find("I7", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d leads to record %d, %s.", decode16(f.name), refRecord(dir), refRecord(ref), why)
 }
 
-// copies compares the size that an entry repeats with the file's own. Entries of
-// hard links and of system files are known to lag.
+// copies compares what an entry repeats with the file's own. Windows brings the
+// copy up to date when a file is closed, so that it may lag, but never be ahead;
+// times other than that of the record's last change can be set back by anyone.
+// Entries of hard links and of system files are known to lag.
 func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 	no := refRecord(ref)
 	if no < firstFree || r.flags&(recDir|recBad|recView) != 0 || r.links != r.names {
@@ -434,8 +436,14 @@ func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 	if (f.flags&(1<<28) != 0) != (r.flags&recDir != 0) {
 		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d calls it a folder, which it is not.", no)
 	}
-	if hash32(uint64(f.size)) != r.sizes && r.names == 1 && f.flags&attrSystem == 0 && !c.inExtend(dir) {
+	if r.names != 1 || f.flags&attrSystem != 0 || c.inExtend(dir) {
+		return
+	}
+	if hash32(uint64(f.size)) != r.sizes {
 		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d says that the file has %d bytes, which is stale.", no, f.size)
+	}
+	if uint64(coarse(le.Uint64(f.times[16:]))) > uint64(r.changed)+1 {
+		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d knows a later change of the file than the file itself.", no)
 	}
 }
 

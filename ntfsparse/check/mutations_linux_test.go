@@ -133,6 +133,13 @@ var mutations = []mutation{
 		u16(v.b, int(v.place(v.stream(fUpCase, tData, ""), 2*'k')), 'k')
 	}},
 	{"V7", "upper-case table cut", "/$UpCase", func(v *vol) { v.attr(fUpCase, tData, "", func(a []byte) { u64(a, 48, 100000) }) }},
+	{"V6", "attribute definition with impossible sizes", "/$AttrDef", func(v *vol) {
+		u64(v.b, int(v.place(v.stream(fAttrDef, tData, ""), 2*definitionSize+152)), 1)
+	}},
+	{"V10", "upper-case checksum wrong", "/$UpCase", func(v *vol) { v.value(fUpCase, tData, nameInfo, func(x []byte) { x[8]++ }) }},
+	{"V10", "rare letter of the upper-case table changed", "/$UpCase", func(v *vol) {
+		u16(v.b, int(v.place(v.stream(fUpCase, tData, ""), 2*0x10FD)), 0x10FE)
+	}},
 	{"V9", "a bad cluster", "/$BadClus", func(v *vol) { v.badCluster(v.c.g.clusters - 2) }},
 
 	{"M1", "mirror of record 1 zero", "/$MFTMirr", func(v *vol) {
@@ -228,6 +235,12 @@ var mutations = []mutation{
 	{"T3", "name longer than its attribute", "/resident", func(v *vol) { v.value(v.no("/resident"), tName, "", func(x []byte) { x[0x40] = 200 }) }},
 	{"T3", "standard information too short", "/resident", func(v *vol) { v.attr(v.no("/resident"), tStandard, "", func(a []byte) { u32(a, 16, 40) }) }},
 	{"T4", "unknown type", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { u32(a, 0, 0x88) }) }},
+	{"T4", "object identifier longer than its definition allows", "/objid", func(v *vol) {
+		u64(v.b, int(v.place(v.stream(fAttrDef, tData, ""), 3*definitionSize+152)), 8)
+	}},
+	{"T4", "extended attributes longer than their definition allows", "/ea", func(v *vol) {
+		u64(v.b, int(v.place(v.stream(fAttrDef, tData, ""), 13*definitionSize+152)), 4)
+	}},
 	{"T5", "impossible run header", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x9f) }) }},
 	{"T5", "run of length 0", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x11, 0, 5) }) }},
 	{"T5", "run before the volume", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { runs(a, 0x11, 8, 0x80) }) }},
@@ -323,6 +336,9 @@ var mutations = []mutation{
 	{"I8", "entry with another folder", "", func(v *vol) { v.entry(1, func(e []byte) { copy(e[entryHead:], []byte{5, 0, 0, 0, 0, 0, 5, 0}) }) }},
 	{"I9", "entry gone", "", func(v *vol) { v.removeEntry(2) }},
 	{"I10", "entry with a stale size", "", func(v *vol) { v.entry(1, func(e []byte) { u64(e, entryHead+48, 12345) }) }},
+	{"I10", "entry younger than its file", "", func(v *vol) {
+		v.entry(1, func(e []byte) { u64(e, entryHead+24, le.Uint64(e[entryHead+24:])+1e9) })
+	}},
 	{"I11", "short name without a long one", "/LongFileName.document", func(v *vol) {
 		no := v.no("/LongFileName.document")
 		v.edit(no, func(b []byte) {
@@ -349,6 +365,16 @@ var mutations = []mutation{
 		v.value(v.no("/$Extend/$ObjId"), tRoot, nameO, func(x []byte) { x[32+32]++ })
 	}},
 	{"X2", "quota defaults gone", "/$Extend/$Quota", func(v *vol) { v.value(v.no("/$Extend/$Quota"), tRoot, nameQ, func(x []byte) { u32(x, 32+16, 0) }) }},
+	{"X2", "quota entry of an unknown version", "/$Extend/$Quota", func(v *vol) { v.value(v.no("/$Extend/$Quota"), tRoot, nameQ, func(x []byte) { x[32+20] = 9 }) }},
+	{"X2", "quota owner without a SID", "/$Extend/$Quota", func(v *vol) {
+		v.value(v.no("/$Extend/$Quota"), tRoot, nameQ, func(x []byte) { x[32+72+20+quotaHead] = 7 })
+	}},
+	{"X2", "quota owner with another SID", "/$Extend/$Quota", func(v *vol) {
+		v.value(v.no("/$Extend/$Quota"), tRoot, nameQ, func(x []byte) { x[32+72+20+quotaHead+8]++ })
+	}},
+	{"X2", "list of quota owners leads elsewhere", "/$Extend/$Quota", func(v *vol) {
+		v.value(v.no("/$Extend/$Quota"), tRoot, nameO, func(x []byte) { x[32+le.Uint16(x[32:])]++ })
+	}},
 	{"X3", "reparse point of another tag", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { x[0]++ }) }},
 	{"X3", "reparse index leads elsewhere", "", func(v *vol) {
 		v.value(v.no("/$Extend/$Reparse"), tRoot, nameR, func(x []byte) { x[32+16+4]++ })

@@ -1,6 +1,10 @@
 package check
 
-import "math/bits"
+import (
+	"errors"
+	"hash/crc64"
+	"math/bits"
+)
 
 // upcase is the volume's upper-case table.
 type upcase [1 << 16]uint16
@@ -44,7 +48,33 @@ func (c *checker) readUpcase() {
 		return
 	}
 	c.up = u
+	c.upcaseSum(b)
 }
+
+// upcaseSum compares the table with the checksum in the stream $Info, where
+// there is one: length (4), CRC-64 with the polynomial of ECMA-182 (8 at 8),
+// version of Windows.
+func (c *checker) upcaseSum(table []byte) {
+	s, err := c.load(fUpCase, tData, nameInfo)
+	if errors.Is(err, errNoStream) {
+		return // before Windows 8
+	}
+	var b []byte
+	if err == nil {
+		b, err = c.readAll(s, 4096)
+	}
+	switch {
+	case err != nil:
+		c.find("V10", fUpCase, "$DATA:$Info", "The checksum of the upper-case table cannot be read: %v.", err)
+	case len(b) < 16:
+		c.find("V10", fUpCase, "$DATA:$Info", "The checksum of the upper-case table is cut.")
+	case le.Uint64(b[8:]) != crc64.Checksum(table, ecma182):
+		c.find("V10", fUpCase, "$DATA:$Info", "The upper-case table does not have the checksum that is stored beside it.")
+	}
+}
+
+// ecma182 is the polynomial as Windows uses it, lowest bit first.
+var ecma182 = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
 // judge says what no upper-case table may be. Real ones are not idempotent for
 // a few rare letters, so that only ASCII is held to it.

@@ -76,6 +76,7 @@ var (
 	nameR    = string(encode16("$R"))
 	nameJ    = string(encode16("$J"))
 	nameMax  = string(encode16("$Max"))
+	nameInfo = string(encode16("$Info"))
 	nameEFS  = string(encode16("$EFS"))
 	nameWof  = string(encode16("WofCompressedData"))
 	nameRoot = string(encode16("."))

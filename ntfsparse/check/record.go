@@ -183,6 +183,7 @@ func (c *checker) attribute(a *attr) {
 	c.order(a)
 	c.identifier(a.id)
 	c.form(a)
+	c.defined(a)
 	if a.nonRes {
 		c.runList(a)
 		c.sizes(a)

@@ -164,7 +164,10 @@ func (c *checker) usedDescriptors(known map[uint32]bool) {
 		}
 		c.find("S1", uint64(no), "$STANDARD_INFORMATION", "Record %d uses the security descriptor %d, which does not exist.", no, id)
 	}
-	if unused > 0 {
+	switch {
+	case unused == 1:
+		c.find("S6", fSecure, "$DATA:$SDS", "A security descriptor is used by no file.")
+	case unused > 1:
 		c.find("S6", fSecure, "$DATA:$SDS", "%d security descriptors are used by no file.", unused)
 	}
 }

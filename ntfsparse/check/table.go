@@ -2,14 +2,14 @@ package check
 
 // entry is what the check remembers of one file record (32 bytes).
 type entry struct {
-	sum    uint64 // of the index entries that should exist, less those found
-	parent uint64 // of its first name; of an extension record: its base
-	times  uint32 // hash
-	sizes  uint32 // hash
-	seq    uint16
-	flags  uint16
-	names  uint16
-	links  uint16
+	sum     uint64 // of the index entries that should exist, less those found
+	parent  uint64 // of its first name; of an extension record: its base
+	changed uint32 // time of the record's last change, coarse
+	sizes   uint32 // hash
+	seq     uint16
+	flags   uint16
+	names   uint16
+	links   uint16
 }
 
 // Record flags.

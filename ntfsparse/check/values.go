@@ -12,11 +12,14 @@ func (c *checker) standard(a *attr) {
 		return
 	}
 	k.hasStd, k.stdFlags = true, le.Uint32(a.value[32:])
-	k.e.times = hash32(hashBytes(a.value[8:16]))
+	k.e.changed = coarse(le.Uint64(a.value[16:]))
 	if len(a.value) >= 72 {
 		c.useSecurity(le.Uint32(a.value[52:]))
 	}
 }
+
+// coarse keeps a time in steps of 3.4 seconds, up to the year 2057.
+func coarse(t uint64) uint32 { return uint32(min(t>>25, 1<<32-1)) }
 
 // maxSecurityIDs bounds the security ids that are remembered.
 const maxSecurityIDs = 1 << 18

@@ -45,9 +45,29 @@ func (c *checker) judgeVolume() {
 	c.attrDef()
 }
 
-// attrDef judges $AttrDef: entries of 160 bytes, by rising type (4 at 128).
+// definition is what $AttrDef says of a type of attributes: name (128 bytes of
+// UTF-16), type (4), display rule (4), collation (4), flags (4 at 140: 0x40 must
+// be resident), least (8 at 144) and greatest size (8 at 152; -1: any).
+type definition struct {
+	resident    bool
+	least, most int64
+	known       bool
+}
+
+const definitionSize = 160
+
+// definitions are those of the types up to $LOGGED_UTILITY_STREAM.
+type definitions [tUtility>>4 + 1]definition
+
+func (d *definitions) of(typ uint32) definition {
+	if i := typ >> 4; typ&0xf == 0 && i < uint32(len(d)) {
+		return d[i]
+	}
+	return definition{}
+}
+
+// attrDef reads $AttrDef, whose entries stand by rising type.
 func (c *checker) attrDef() {
-	const size = 160
 	s, err := c.load(fAttrDef, tData, "")
 	var b []byte
 	if err == nil {
@@ -57,18 +77,47 @@ func (c *checker) attrDef() {
 		c.find("V6", fAttrDef, "$DATA", "The attribute definitions cannot be read: %v.", err)
 		return
 	}
+	var defs definitions
 	prev, n := uint32(0), 0
-	for ; len(b) >= size && le.Uint32(b[128:]) != 0; b = b[size:] {
-		if typ := le.Uint32(b[128:]); typ <= prev || typ&0xf != 0 {
+	for ; len(b) >= definitionSize && le.Uint32(b[128:]) != 0; b = b[definitionSize:] {
+		typ := le.Uint32(b[128:])
+		if typ <= prev || typ&0xf != 0 {
 			c.find("V6", fAttrDef, "$DATA", "The attribute definitions are out of order at type %#x.", typ)
 			return
-		} else {
-			prev = typ
 		}
+		d := definition{le.Uint32(b[140:])&0x40 != 0, int64(le.Uint64(b[144:])), int64(le.Uint64(b[152:])), true}
+		if d.least < 0 || d.most < -1 || d.most >= 0 && d.most < d.least {
+			c.find("V6", fAttrDef, "$DATA", "The definition of %s allows sizes from %d to %d bytes.", attrName(typ, nil), d.least, d.most)
+			return
+		}
+		if i := typ >> 4; i < uint32(len(defs)) {
+			defs[i] = d
+		}
+		prev = typ
 		n++
 	}
 	if n < 10 {
 		c.find("V6", fAttrDef, "$DATA", "There are only %d attribute definitions.", n)
+		return
+	}
+	c.defs = defs
+}
+
+// defined judges an attribute's size by the definition of its type. A volume
+// without a label has an empty $VOLUME_NAME.
+func (c *checker) defined(a *attr) {
+	d, size := c.defs.of(a.typ), int64(len(a.value))
+	if a.nonRes {
+		size = a.size
+	}
+	if !d.known || a.nonRes && a.lowest != 0 || a.typ == tVolName && size == 0 {
+		return
+	}
+	if size < d.least || d.most >= 0 && size > d.most {
+		c.find("T4", c.cur.base, a.label(), "%s of record %d has %d bytes, which its definition does not allow.", a.label(), c.cur.no, size)
+	}
+	if a.nonRes && d.resident {
+		c.find("T4", c.cur.base, a.label(), "%s of record %d is not resident, as its definition wants it.", a.label(), c.cur.no)
 	}
 }
 
