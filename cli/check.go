@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -47,12 +48,16 @@ func runCheck(ctx context.Context, e *env, o *checkOptions) error {
 	if err != nil {
 		return err
 	}
+	var first error // damage in one image does not keep the others from being checked
 	for _, r := range refs {
-		if err := e.checkOne(ctx, o, r); err != nil {
-			return err
+		if err := e.checkOne(ctx, o, r); first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return first
 }
 
 func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef) error {
@@ -67,20 +72,50 @@ func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef) error {
 	}
 	damaged := 0
 	for _, p := range parts {
-		bad, err := e.checkPart(ctx, o, s, p)
+		r, err := e.checkPart(ctx, o, s, p)
 		if err != nil {
 			return err
 		}
-		if bad {
+		if f := notNTFS(r); f != nil {
+			return failed(exitFailed, "the data is safe; unlock the volume on a system that knows it and check what appears there", "partition %d cannot be checked: %s", p.number, lowerFirst(f.Message))
+		}
+		if r.Damaged() {
 			damaged++
 		}
 	}
 	if damaged > 0 {
-		return failed(exitDamage, "the image is as it was captured; run chkdsk on the disk itself, or look for an earlier point that is sound",
-			"%s needs a repair", plural(int64(damaged), "file system"))
+		return failed(exitDamage, repairHint(s), "%s", needRepair(damaged))
 	}
 	return nil
 }
+
+// notNTFS is the finding that the volume has another file system or is
+// encrypted, which is no damage; nil when there is none.
+func notNTFS(r *check.Report) *check.Finding {
+	for i := range r.Findings {
+		if r.Findings[i].Code == "B8" {
+			return &r.Findings[i]
+		}
+	}
+	return nil
+}
+
+func needRepair(n int) string {
+	if n == 1 {
+		return "a file system needs a repair"
+	}
+	return fmt.Sprintf("%d file systems need a repair", n)
+}
+
+// repairHint says what to do about damage, which is not done here.
+func repairHint(s *shelf) string {
+	if s.file == "" {
+		return "nothing was written; copy what you need first, then run 'chkdsk /f' on it in Windows"
+	}
+	return "the image is as it was captured; run 'chkdsk /f' on the disk itself, or look for an earlier point that is sound"
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 // checkable are the NTFS partitions, or the one that is named whatever it is.
 func (s *shelf) checkable(number int) (parts []*part, err error) {
@@ -127,7 +162,7 @@ type checkedObject struct {
 	*check.Report
 }
 
-func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part) (damaged bool, err error) {
+func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part) (*check.Report, error) {
 	m := e.progress()
 	defer m.abandon()
 	phase := ""
@@ -147,7 +182,7 @@ func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part)
 		err = at(fmt.Sprintf("partition %d", p.number), miss)
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	m.finish()
 	if e.json {
@@ -155,7 +190,7 @@ func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part)
 	} else {
 		e.printChecked(o, p, r)
 	}
-	return r.Damaged(), nil
+	return r, nil
 }
 
 func (e *env) printChecked(o *checkOptions, p *part, r *check.Report) {
@@ -175,6 +210,9 @@ func (e *env) printChecked(o *checkOptions, p *part, r *check.Report) {
 	}
 	if hidden > 0 {
 		fmt.Fprintf(e.Out, "  and %s; --all lists them\n", plural(int64(hidden), "more remark"))
+	}
+	if r.Volume.Clusters == 0 {
+		return // it could not be read at all
 	}
 	c := r.Counts
 	fmt.Fprintf(e.Out, "  looked at %s, %s, %s of %s clusters in use\n", plural(c.Files, "file"), plural(c.Folders, "folder"), grouped(r.Volume.UsedClusters), grouped(r.Volume.Clusters))

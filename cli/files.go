@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"vitrine/ntfsparse"
 	"vitrine/volume"
 )
 
@@ -17,7 +18,7 @@ import (
 const copyBuffer = 1 << 20
 
 func newCat(e *env) *cobra.Command {
-	o := sourceFlags{}
+	o := catOptions{}
 	c := &cobra.Command{
 		Use: "cat IMAGE[:N]:PATH...", Short: "Write a file's contents to standard output", GroupID: groupRead,
 		Example: `  vitrine cat backups@3:/Users/ann/notes.txt
@@ -25,15 +26,21 @@ func newCat(e *env) *cobra.Command {
   vitrine cat --device disk.img:2 /Windows/win.ini > win.ini`,
 		RunE: func(c *cobra.Command, args []string) error { return runCat(c.Context(), e, &o, args) },
 	}
-	o.add(c)
+	o.source.add(c)
+	c.Flags().BoolVar(&o.raw, "raw", false, "as it is stored: encrypted (EFS) or compressed, up to its last cluster")
 	return c
 }
 
-func runCat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
+type catOptions struct {
+	source sourceFlags
+	raw    bool
+}
+
+func runCat(ctx context.Context, e *env, o *catOptions, args []string) error {
 	if len(args) == 0 {
 		return usage("like this: vitrine cat backups:/Users/ann/notes.txt", "no file is named")
 	}
-	places, err := e.open(ctx, o, args)
+	places, err := e.open(ctx, &o.source, args)
 	if err != nil {
 		return err
 	}
@@ -44,7 +51,7 @@ func runCat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
 			return err
 		}
 		for _, f := range all {
-			if err := p.cat(ctx, e.Out, f); err != nil {
+			if err := p.cat(ctx, e.Out, f, o.raw); err != nil {
 				return err
 			}
 		}
@@ -52,11 +59,19 @@ func runCat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
 	return nil
 }
 
-func (p place) cat(ctx context.Context, w io.Writer, f found) error {
+func (p place) cat(ctx context.Context, w io.Writer, f found, raw bool) error {
 	if f.attr.Kind == volume.Dir {
 		return at_(f.path, volume.ErrIsDir)
 	}
-	file, err := p.fs.Open(ctx, f.attr.ID)
+	open := p.fs.Open
+	if raw {
+		r, ok := p.fs.(volume.RawOpener)
+		if !ok {
+			return at_(f.path, fmt.Errorf("this file system stores contents as they are: %w", volume.ErrUnsupported))
+		}
+		open = r.OpenRaw
+	}
+	file, err := open(ctx, f.attr.ID)
 	if err != nil {
 		return at_(f.path, err)
 	}
@@ -132,6 +147,8 @@ type statObject struct {
 	Reparse    uint32   `json:"reparse_tag,omitempty"`
 	LeftOut    string   `json:"left_out,omitempty"`
 	Xattrs     []string `json:"xattrs,omitempty"`
+	Security   string   `json:"security,omitempty"`  // SDDL
+	ObjectID   string   `json:"object_id,omitempty"` // GUID
 }
 
 func (p place) stat(ctx context.Context, e *env, f found) {
@@ -145,6 +162,12 @@ func (p place) stat(ctx context.Context, e *env, f found) {
 	}
 	if able, ok := p.fs.(volume.Xattrs); ok {
 		o.Xattrs, _ = able.ListXattr(ctx, f.attr.ID)
+		if b, err := able.Xattr(ctx, f.attr.ID, "system.ntfs_acl"); err == nil {
+			o.Security, _ = ntfsparse.SDDL(b)
+		}
+		if b, err := able.Xattr(ctx, f.attr.ID, "system.ntfs_object_id"); err == nil {
+			o.ObjectID = ntfsparse.GUIDText(b)
+		}
 	}
 	if e.json {
 		e.emit("stat", o)
@@ -179,6 +202,8 @@ func printStat(e *env, f found, o statObject) {
 	for _, s := range o.Streams {
 		row("stream", fmt.Sprintf("%s, %s", printable(s.Name), exactSize(s.Size)))
 	}
+	row("security", o.Security)
+	row("object id", o.ObjectID)
 	row("xattrs", strings.Join(o.Xattrs, ", "))
 	if o.LeftOut != "" {
 		row("contents", "left out of the image ("+o.LeftOut+")")

@@ -123,7 +123,7 @@ var hintTable = []hintRule{
 	{isAny(index.ErrNotMember), exitFailed, "IMAGE is a .vtr file, an Image ID or a folder with one set; for a raw image or a disk add --device"},
 	{isAny(index.ErrUnsupported), exitFailed, "the image is fine; a newer Vitrine reads it"},
 	{isAny(index.ErrCorrupt), exitDamage, "what can be read elsewhere in the image stays readable; 'vitrine verify' tells how much is damaged"},
-	{isAny(volume.ErrEncrypted), exitFailed, "the image is fine; these contents need a key that it does not hold"},
+	{isAny(volume.ErrEncrypted), exitFailed, "the image is fine; these contents need a key that it does not hold; 'vitrine cat --raw' gives them as they are stored"},
 	{isAny(volume.ErrNotCaptured), exitIncomplete, "the contents were left out of the image on purpose or never were on this disk; 'vitrine info' lists what was left out"},
 	{isAny(volume.ErrUnsupported), exitFailed, "the data is safe: it can be restored, verified and read as a disk, only not as files"},
 	{isAny(volume.ErrCorrupt), exitDamage, "the file system was damaged when it was captured; 'vitrine check' tells where, other files may be fine"},

@@ -161,16 +161,20 @@ func TestDeletedFiles(t *testing.T) {
 func TestPlaceholders(t *testing.T) {
 	img := testvol.Make(t, testvol.Options{})
 	testvol.With(t, img, func(dir string) {
-		for _, name := range []string{"away", "here", "encrypted"} {
+		for _, name := range []string{"away", "tiered", "projected", "unknown", "here"} {
 			os.WriteFile(filepath.Join(dir, name), nil, 0o644)
+			os.Truncate(filepath.Join(dir, name), 1<<20)
 		}
-		os.Truncate(filepath.Join(dir, "away"), 1<<20)
+		testvol.Reparse(t, filepath.Join(dir, "tiered"), 0x8000001E, make([]byte, 32))
+		testvol.Reparse(t, filepath.Join(dir, "projected"), 0x9000001C, make([]byte, 32))
+		testvol.Reparse(t, filepath.Join(dir, "unknown"), 0x80007777, make([]byte, 32))
 		os.WriteFile(filepath.Join(dir, "here"), make([]byte, 5000), 0o644)
 		testvol.Reparse(t, filepath.Join(dir, "away"), 0x9000701A, make([]byte, 32))
 		testvol.Reparse(t, filepath.Join(dir, "here"), 0x9000701A, make([]byte, 32))
 	})
 	v := open(t, img)
-	for name, want := range map[string]error{"away": ntfsparse.ErrNotCaptured, "here": nil} {
+	for name, want := range map[string]error{"away": ntfsparse.ErrNotCaptured, "tiered": ntfsparse.ErrNotCaptured,
+		"projected": ntfsparse.ErrNotCaptured, "unknown": ntfsparse.ErrNotCaptured, "here": nil} {
 		f, err := v.Lookup(name)
 		if err != nil {
 			t.Fatal(err)

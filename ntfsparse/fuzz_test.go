@@ -422,6 +422,8 @@ func FuzzValues(f *testing.F) {
 		_, _ = s.Modified.Unix(), s.Modified.Time()
 		_, err = ParseSecurityEntry(b)
 		known(t, err)
+		_, err = SDDL(b)
+		known(t, err)
 		_, err = ParseQuota(0x100, b)
 		known(t, err)
 		parseLXAttr(b)

@@ -23,30 +23,28 @@ func (f *File) Open() (*Stream, error) {
 
 // openReparsed follows the reparse points that stand for a file's contents.
 func (f *File) openReparsed(p ReparsePoint, s *Stream) (*Stream, error) {
-	switch {
-	case p.Tag == TagWOF:
+	switch p.Tag {
+	case TagWOF:
 		return f.openWOF(p, s)
-	case IsCloud(p.Tag), p.Tag == TagHSM, p.Tag == TagHSM2:
-		return s, f.guardPlaceholder(s)
-	case p.Tag == TagDedup:
+	case TagDedup:
 		return f.openDedup(p, s)
-	case p.Tag == TagSIS && s.runs != nil && !s.allocated():
-		return nil, classf(ErrUnsupported, f.rec.N, "contents are in the single-instance store")
 	}
-	return s, nil
+	return s, f.guardPlaceholder(p, s)
 }
 
-// guardPlaceholder keeps holes of a placeholder that is not wholly on the
-// volume from being taken for zeros. The contents count as being elsewhere
-// when nothing of them is allocated, or when the file's attributes say so.
-func (f *File) guardPlaceholder(s *Stream) error {
+// guardPlaceholder keeps holes of a file that is not wholly on the volume from
+// being taken for zeros: those of cloud and tiered storage, virtual projections,
+// container layers, the single-instance store, and whatever filter a tag belongs
+// to. The contents count as being elsewhere when nothing of them is allocated, or
+// when the file's attributes say so.
+func (f *File) guardPlaceholder(p ReparsePoint, s *Stream) error {
 	info, err := f.Standard()
 	if err != nil {
 		return err
 	}
 	away := info.Attributes&(WinOffline|WinRecallData) != 0
 	if s.runs != nil && (away || !s.allocated()) {
-		s.holes = classf(ErrNotCaptured, f.rec.N, "placeholder of a file kept elsewhere")
+		s.holes = classf(ErrNotCaptured, f.rec.N, "placeholder of a file kept elsewhere (%s)", TagName(p.Tag))
 	}
 	return nil
 }

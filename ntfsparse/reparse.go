@@ -1,30 +1,58 @@
 package ntfsparse
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Reparse tags that this package knows; values of [MS-FSCC 2.1.2.1].
 const (
-	TagMountPoint = 0xA0000003 // junctions, too
-	TagSymlink    = 0xA000000C
-	TagHSM        = 0xC0000004
-	TagHSM2       = 0x80000006
-	TagSIS        = 0x80000007
-	TagWIM        = 0x80000008
-	TagDFS        = 0x8000000A
-	TagDedup      = 0x80000013
-	TagNFS        = 0x80000014
-	TagWOF        = 0x80000017
-	TagAppExec    = 0x8000001B
-	TagLXSymlink  = 0xA000001D
-	TagAFUnix     = 0x80000023
-	TagLXFifo     = 0x80000024
-	TagLXChar     = 0x80000025
-	TagLXBlock    = 0x80000026
-	TagCloud      = 0x9000001A // 0x9000x01A, x from 0 to F
+	TagMountPoint  = 0xA0000003 // junctions, too
+	TagSymlink     = 0xA000000C
+	TagHSM         = 0xC0000004
+	TagHSM2        = 0x80000006
+	TagSIS         = 0x80000007
+	TagWIM         = 0x80000008
+	TagDFS         = 0x8000000A
+	TagDedup       = 0x80000013
+	TagNFS         = 0x80000014
+	TagWOF         = 0x80000017
+	TagPlaceholder = 0x80000015 // of Windows 8
+	TagWCI         = 0x80000018
+	TagWCI1        = 0x90001018
+	TagProjFS      = 0x9000001C
+	TagStorageSync = 0x8000001E
+	TagOneDrive    = 0x80000021
+	TagAppExec     = 0x8000001B
+	TagLXSymlink   = 0xA000001D
+	TagAFUnix      = 0x80000023
+	TagLXFifo      = 0x80000024
+	TagLXChar      = 0x80000025
+	TagLXBlock     = 0x80000026
+	TagCloud       = 0x9000001A // 0x9000x01A, x from 0 to F
 )
 
 // IsCloud tells whether a tag is one of the sixteen of cloud placeholders.
 func IsCloud(tag uint32) bool { return tag&^0xF000 == TagCloud }
+
+// tagNames are for people; tags of links are not among them.
+var tagNames = map[uint32]string{
+	TagHSM: "hierarchical storage", TagHSM2: "hierarchical storage", TagSIS: "single-instance store", TagWIM: "WIM image",
+	TagDedup: "deduplication", TagWOF: "CompactOS", TagStorageSync: "Azure File Sync", TagOneDrive: "OneDrive", TagPlaceholder: "OneDrive",
+	TagProjFS: "projected file system", TagWCI: "container layer", TagWCI1: "container layer",
+}
+
+// TagName says what a reparse tag stands for, with its number.
+func TagName(tag uint32) string {
+	name := tagNames[tag]
+	if IsCloud(tag) {
+		name = "cloud files"
+	}
+	if name == "" {
+		return fmt.Sprintf("reparse tag %#x", tag)
+	}
+	return fmt.Sprintf("%s, reparse tag %#x", name, tag)
+}
 
 // ReparsePoint is the value of $REPARSE_POINT.
 type ReparsePoint struct {

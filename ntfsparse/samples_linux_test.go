@@ -83,3 +83,26 @@ func TestRealQuotas(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestRealSecurity writes the descriptors of a volume made by Windows in SDDL.
+// That of the root is the one that Windows' documentation gives as the default.
+func TestRealSecurity(t *testing.T) {
+	v := open(t, unpack(t, filepath.Join(samples(t), "good", "velociraptor-test.ntfs.dd.E01")))
+	for path, want := range map[string]string{
+		"":        "O:SYG:SYD:(A;;FA;;;BA)(A;OICIIO;GA;;;BA)(A;;FA;;;SY)(A;OICIIO;GA;;;SY)(A;;0x1301bf;;;AU)(A;OICIIO;SDGXGWGR;;;AU)(A;;0x1200a9;;;BU)(A;OICIIO;GXGR;;;BU)",
+		"$MFT":    "O:SYG:BAD:(A;;FR;;;SY)(A;;FR;;;BA)",
+		"$UpCase": "O:SYG:BAD:(A;;FR;;;SY)(A;;FR;;;BA)",
+	} {
+		f, err := v.Lookup(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := f.Security()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ntfsparse.SDDL(b); got != want || err != nil {
+			t.Errorf("%q: %s, %v; %x", path, got, err, b)
+		}
+	}
+}

@@ -129,6 +129,11 @@ type OpenFile interface {
 // Abilities that a FileSystem or OpenFile may have besides, found by type
 // assertion.
 type (
+	// RawOpener opens contents as they are stored: not decrypted, not
+	// decompressed.
+	RawOpener interface {
+		OpenRaw(ctx context.Context, id ID) (OpenFile, error)
+	}
 	// Folder looks names up without regard to case, as the volume's own
 	// system would, and says how the volume spells the name.
 	Folder interface {

@@ -414,13 +414,28 @@ type ntfsOpen struct{ s *ntfsparse.Stream }
 
 // Open opens the contents of a file or of a named stream.
 func (n *ntfsFS) Open(ctx context.Context, id ID) (OpenFile, error) {
+	return n.open(ctx, id, (*ntfsparse.File).Open)
+}
+
+// OpenRaw opens them as they are stored: EFS files with their cipher text,
+// compressed ones with their compressed bytes, up to the last cluster.
+func (n *ntfsFS) OpenRaw(ctx context.Context, id ID) (OpenFile, error) {
+	o, err := n.open(ctx, id, func(f *ntfsparse.File) (*ntfsparse.Stream, error) { return f.Stream("") })
+	if raw, ok := o.(ntfsOpen); ok {
+		return ntfsOpen{raw.s.Raw()}, err
+	}
+	return o, err
+}
+
+// open opens a named stream, or with main what an ID without one means.
+func (n *ntfsFS) open(ctx context.Context, id ID, main func(*ntfsparse.File) (*ntfsparse.Stream, error)) (OpenFile, error) {
 	f, stream, err := n.file(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var s *ntfsparse.Stream
 	if stream == 0 {
-		s, err = f.Open()
+		s, err = main(f)
 	} else if info, serr := namedStream(f, stream); serr != nil {
 		return nil, serr
 	} else {
