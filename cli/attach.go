@@ -44,9 +44,9 @@ func runAttach(ctx context.Context, e *env, o *serveOptions, arg string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	ref := parseImage(arg, onWindows)
-	if ref.Path != "" && ref.Path != "/" {
-		return usage("name a disk or a partition, such as IMAGE:2", "only whole disks and partitions can be attached, not %s", ref.Path)
+	ref, err := diskRef(arg, "attached")
+	if err != nil {
+		return err
 	}
 	if e.background == nil {
 		return attachInBackground(ctx, e, o, ref)

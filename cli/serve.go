@@ -109,6 +109,15 @@ func (o *serveOptions) overlayFlags(c *cobra.Command) {
 	f.BoolVar(&o.fill, "zero-unreadable", false, "give zeros for what could not be read at capture, not errors")
 }
 
+// diskRef reads an argument that may name a disk or a partition, but no path.
+func diskRef(arg, done string) (imageRef, error) {
+	ref := parseImage(arg, onWindows)
+	if ref.Path != "" && ref.Path != "/" {
+		return ref, usage("name a disk or a partition, such as IMAGE:2", "only whole disks and partitions can be %s, not %s", done, ref.Path)
+	}
+	return ref, nil
+}
+
 // served is one disk or partition of an open point.
 type served struct {
 	name, about string
@@ -206,7 +215,10 @@ func serveNBD(ctx context.Context, e *env, o *serveOptions, arg string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	ref := parseImage(arg, onWindows)
+	ref, err := diskRef(arg, "served")
+	if err != nil {
+		return err
+	}
 	srv := &nbd.Server{OnError: e.clientError}
 	if o.cert != "" {
 		cfg, err := nbd.LoadTLS(o.cert, o.key, o.clientCA)
@@ -248,7 +260,7 @@ func (e *env) exports(ctx context.Context, o *serveOptions, ref imageRef, srv *n
 		return nil, errors.Join(err, p.Close())
 	}
 	for _, s := range list {
-		srv.Exports = append(srv.Exports, &nbd.Export{Name: s.name, Description: s.about, Device: s.dev})
+		srv.Exports = append(srv.Exports, &nbd.Export{Name: s.name, Description: s.about, Device: e.watch(s)})
 	}
 	return func() error { return errors.Join(closeOverlays(), p.Close()) }, nil
 }
@@ -282,7 +294,7 @@ func (e *env) timelineExports(ctx context.Context, ref imageRef, srv *nbd.Server
 		}
 		for _, s := range list {
 			srv.Exports = append(srv.Exports, &nbd.Export{Name: fmt.Sprintf("%d/%s", m.Number, s.name), Description: stamp(m.Time()),
-				Open: open.opener(m.Path, s.name, reader.Options{Search: e.search, Pool: pool})})
+				Open: open.opener(e, m.Path, s.name, reader.Options{Search: e.search, Pool: pool})})
 		}
 	}
 	return func() error { open.close(); return pool.Close() }, nil
@@ -302,7 +314,7 @@ func (o *openPoints) keep(p *reader.Point) {
 
 // opener opens one export of a point. Each export opens its member for itself,
 // which costs one read.
-func (o *openPoints) opener(path, name string, opts reader.Options) func(context.Context) (blockdev.Device, error) {
+func (o *openPoints) opener(e *env, path, name string, opts reader.Options) func(context.Context) (blockdev.Device, error) {
 	return func(ctx context.Context) (blockdev.Device, error) {
 		p, err := reader.Open(ctx, path, opts)
 		if err != nil {
@@ -315,7 +327,7 @@ func (o *openPoints) opener(path, name string, opts reader.Options) func(context
 		for _, s := range list {
 			if s.name == name {
 				o.keep(p)
-				return s.dev, nil
+				return e.watch(s), nil
 			}
 		}
 		return nil, errors.Join(fs.ErrNotExist, p.Close())
@@ -409,7 +421,10 @@ func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) error 
 	if err := o.check(); err != nil {
 		return err
 	}
-	ref := parseImage(arg, onWindows)
+	ref, err := diskRef(arg, "served")
+	if err != nil {
+		return err
+	}
 	p, err := e.point(ctx, ref, reader.Options{FillUnreadable: o.fill})
 	if err != nil {
 		return err
@@ -427,7 +442,7 @@ func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) error 
 	defer closeOverlays()
 	for _, s := range list {
 		id := overlayID(p, s.name)
-		t.LUNs = append(t.LUNs, &iscsi.LUN{Device: s.dev, Serial: strings.ToUpper(hex.EncodeToString(id[:8]))})
+		t.LUNs = append(t.LUNs, &iscsi.LUN{Device: e.watch(s), Serial: strings.ToUpper(hex.EncodeToString(id[:8]))})
 	}
 	if t.Auth, err = o.chap(); err != nil {
 		return err

@@ -208,7 +208,7 @@ func (g *guest) run(t *testing.T) {
 func qemu(t *testing.T, limit time.Duration, asked map[string]func(), args ...string) {
 	t.Helper()
 	if limit == 0 {
-		limit = 5 * time.Minute
+		limit = 15 * time.Minute // machines may be busy
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

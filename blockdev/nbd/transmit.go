@@ -2,9 +2,12 @@ package nbd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"vitrine/blockdev"
@@ -88,7 +91,7 @@ func (c *conn) next() (job, error) {
 func (c *conn) readRequest() (*request, error) {
 	var h [requestLen]byte
 	if n, err := io.ReadFull(c.r, h[:]); err != nil {
-		if n == 0 && (err == io.EOF || c.ctx.Err() != nil) {
+		if n == 0 && (err == io.EOF || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed) || c.ctx.Err() != nil) {
 			return &request{cmd: cmdDisc}, nil
 		}
 		return nil, err
