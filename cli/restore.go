@@ -161,7 +161,9 @@ func (e *env) restore(ctx context.Context, plan *restore.Plan, t *device.Target)
 		return err
 	}
 	m.finish()
-	return e.restored(plan, r)
+	err = e.restored(plan, r)
+	e.settle(ctx, plan, t)
+	return err
 }
 
 // noteSalvage says when a point never was a state of its disk.

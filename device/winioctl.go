@@ -3,6 +3,7 @@ package device
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf16"
 )
@@ -167,6 +168,7 @@ const (
 // diskLayout is a disk's partition table as the system knows it.
 type diskLayout struct {
 	Style      uint32 // styleMBR, styleGPT, else none
+	Signature  uint32 // MBR
 	Partitions []layoutPartition
 }
 
@@ -174,9 +176,50 @@ type diskLayout struct {
 type layoutPartition struct {
 	Number   int
 	Off, Len int64
-	Type     [16]byte // GPT, as it is stored
+	Type, ID [16]byte // GPT, as they are stored
 	MBRType  byte
+	Active   bool // MBR: the machine starts from it
 	Name     string
+}
+
+// efiSystem is the type of what a machine with UEFI starts from, as it is stored.
+var efiSystem = [16]byte{0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b}
+
+// at finds the partition that begins at a byte.
+func (l *diskLayout) at(off int64) *layoutPartition {
+	for i := range l.Partitions {
+		if l.Partitions[i].Off == off {
+			return &l.Partitions[i]
+		}
+	}
+	return nil
+}
+
+// system finds the partition that a machine starts from.
+func (l *diskLayout) system() *layoutPartition {
+	for i := range l.Partitions {
+		if p := &l.Partitions[i]; l.Style == styleGPT && p.Type == efiSystem || l.Style == styleMBR && p.Active {
+			return p
+		}
+	}
+	return nil
+}
+
+// identity is what Windows' boot records name a partition by: its GUID in lower
+// case, or the disk's signature and its place.
+func (l *diskLayout) identity(p *layoutPartition) string {
+	if l.Style == styleGPT {
+		return guidText(p.ID)
+	}
+	return mbrIdentity(fmt.Sprintf("%08x", l.Signature), p.Off)
+}
+
+func mbrIdentity(signature string, off int64) string { return fmt.Sprintf("%s at %d", signature, off) }
+
+// guidText is a GUID as people write it, in lower case.
+func guidText(g [16]byte) string {
+	le := binary.LittleEndian
+	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", le.Uint32(g[:]), le.Uint16(g[4:]), le.Uint16(g[6:]), g[8:10], g[10:])
 }
 
 // basicData is the type of Windows' volumes in a GPT, as it is stored.
@@ -199,19 +242,25 @@ func (p *layoutPartition) holdsFiles(style uint32) bool {
 //	off len field
 //	  0   4 style
 //	  4   4 number of entries, empty ones included
+//	  8   4 signature (MBR)
 //	 48 144 each:
 //	        0   4 style
 //	        8   8 offset in bytes
 //	       16   8 length
 //	       24   4 number, 0: an empty entry
 //	       32   1 type (MBR)
+//	       33   1 active (MBR)
 //	       32  16 type (GPT)
+//	       48  16 identifier (GPT)
 //	       72  72 name (GPT), UTF-16LE
 func decodeLayout(b []byte) (l diskLayout, err error) {
 	const head, each = 48, 144
 	a := answer{b: b}
 	l.Style = a.u32(0)
 	n := a.u32(4)
+	if l.Style == styleMBR {
+		l.Signature = a.u32(8)
+	}
 	if uint64(n) > uint64(max(len(b)-head, 0)/each) {
 		return l, errShortAnswer
 	}
@@ -226,10 +275,10 @@ func decodeLayout(b []byte) (l diskLayout, err error) {
 func decodePartition(a *answer, at int, style uint32) layoutPartition {
 	p := layoutPartition{Number: int(a.u32(at + 24)), Off: a.i64(at + 8), Len: a.i64(at + 16)}
 	if style != styleGPT {
-		p.MBRType = a.bytes(at+32, 1)[0]
+		p.MBRType, p.Active = a.bytes(at+32, 1)[0], a.bytes(at+33, 1)[0]&0x80 != 0
 		return p
 	}
-	p.Type = [16]byte(a.bytes(at+32, 16))
+	p.Type, p.ID = [16]byte(a.bytes(at+32, 16)), [16]byte(a.bytes(at+48, 16))
 	p.Name = utf16Text(a.bytes(at+72, 72))
 	return p
 }

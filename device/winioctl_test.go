@@ -50,15 +50,22 @@ func gptLayout(t *testing.T) []byte {
 
 func TestDecodeLayoutGPT(t *testing.T) {
 	l, err := decodeLayout(gptLayout(t))
-	want := diskLayout{styleGPT, []layoutPartition{
-		{Number: 1, Off: 1 << 20, Len: 100 << 20, Type: [16]byte(unhex(t, "28732ac11ff8d211ba4b00a0c93ec93b")), Name: "EFI syste"},
-		{Number: 2, Off: 101 << 20, Len: 0x1df9a00000, Type: basicData, Name: "Basic"},
+	want := diskLayout{styleGPT, 0, []layoutPartition{
+		{Number: 1, Off: 1 << 20, Len: 100 << 20, Type: efiSystem, ID: [16]byte(unhex(t, "11111111111111111111111111111111")), Name: "EFI syste"},
+		{Number: 2, Off: 101 << 20, Len: 0x1df9a00000, Type: basicData, ID: [16]byte(unhex(t, "22222222222222222222222222222222")), Name: "Basic"},
 	}}
 	if err != nil || !reflect.DeepEqual(l, want) {
 		t.Errorf("got %+v, %v; want %+v", l, err, want)
 	}
 	if l.Partitions[0].holdsFiles(l.Style) || !l.Partitions[1].holdsFiles(l.Style) {
 		t.Error("only the second one holds files")
+	}
+	if l.system() != &l.Partitions[0] || l.at(101<<20) != &l.Partitions[1] || l.at(5) != nil {
+		t.Error("partitions are not found")
+	}
+	l.Partitions[1].ID = [16]byte(unhex(t, "785634127856341212345678 9abcdef0"))
+	if id := l.identity(&l.Partitions[1]); id != "12345678-5678-1234-1234-56789abcdef0" {
+		t.Error(id)
 	}
 }
 
@@ -67,7 +74,10 @@ func TestDecodeLayoutMBR(t *testing.T) {
 	one := b[48:]
 	copy(one, unhex(t, "00000000 00000000 0000100000000000 0000004000000000 01000000 00000000 07 80 01 00 00080000"))
 	l, err := decodeLayout(b)
-	want := diskLayout{styleMBR, []layoutPartition{{Number: 1, Off: 1 << 20, Len: 1 << 30, MBRType: 7}}}
+	want := diskLayout{styleMBR, 0xDEADBEEF, []layoutPartition{{Number: 1, Off: 1 << 20, Len: 1 << 30, MBRType: 7, Active: true}}}
+	if l.system() == nil || l.identity(l.system()) != "deadbeef at 1048576" {
+		t.Error("what the machine starts from is not found")
+	}
 	if err != nil || !reflect.DeepEqual(l, want) || !l.Partitions[0].holdsFiles(l.Style) {
 		t.Errorf("got %+v, %v; want %+v", l, err, want)
 	}
