@@ -58,7 +58,11 @@ func runAll(m *testing.M) (int, error) {
 		return 1, err
 	}
 	shared = machine{p, p.Path(`C:\standin.log`)}
-	defer p.Stop(ctx)
+	stop, err := p.Serve(ctx)
+	if err != nil {
+		return 1, err
+	}
+	defer stop()
 	if err := shared.equip(ctx); err != nil {
 		return 1, err
 	}

@@ -31,6 +31,11 @@ func test(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	stop, err := p.Serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	overlay, err := wine.Overlay()
 	if err != nil {
 		return err
