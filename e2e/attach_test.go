@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -165,10 +164,10 @@ func attachKill(t *testing.T, images string) {
 func gone(t *testing.T, a attached) {
 	t.Helper()
 	for range 250 {
-		out, _ := exec.Command("losetup", "-n", "-O", "NAME", "-l").Output()
+		size, _ := os.ReadFile("/sys/block/" + filepath.Base(a.Device) + "/size")
 		running := syscall.Kill(a.PID, 0) == nil && !zombie(a.PID)
 		listed := strings.Contains(vitrine(t, "mounts"), a.Device)
-		if !strings.Contains(string(out)+"\n", a.Device+"\n") && !running && !listed {
+		if empty := len(size) == 0 || strings.TrimSpace(string(size)) == "0"; empty && !running && !listed {
 			mounts, _ := os.ReadFile("/proc/self/mountinfo")
 			if strings.Contains(string(mounts), "vitrine-disk") {
 				t.Error("a mount is left behind")

@@ -178,11 +178,11 @@ func TestBootLinux(t *testing.T) {
 	}
 }
 
-// bootTo boots until the system powers off.
+// bootTo boots until the system powers off, or for as long as it may take.
 func bootTo(t *testing.T, point, want string) {
 	t.Helper()
 	serial := filepath.Join(t.TempDir(), "serial")
-	vitrine(t, "boot", point, "--emulate", "--no-window", "--memory", "512M", "--serial", serial)
+	vitrine(t, "boot", point, "--emulate", "--no-window", "--memory", "512M", "--serial", serial, "--after", "15m")
 	if out, _ := os.ReadFile(serial); !strings.Contains(string(out), want) {
 		t.Errorf("%s: the serial port said %q", point, out)
 	}
