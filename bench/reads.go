@@ -70,10 +70,10 @@ func readArgs(args []string) error {
 	f.Int64Var(&r.size, "bs", 4096, "bytes of a read")
 	f.IntVar(&r.depth, "depth", 1, "readers")
 	f.IntVar(&r.n, "n", 0, "reads; 0: by time")
-	warm := f.Bool("warm", false, "the same places before, untimed")
+	warm := f.Bool("warm", false, "the same places before, untimed; the file is then opened anew")
 	drop := f.Bool("drop", false, "take them out of the system's cache in between")
 	f.IntVar(&r.rounds, "rounds", 1, "how often the same places are read")
-	f.DurationVar(&r.limit, "time", 5*time.Second, "how long")
+	f.DurationVar(&r.limit, "time", 2*time.Second, "how long")
 	seed := f.Uint64("seed", 7, "of the places")
 	f.Parse(args)
 	var err error
@@ -86,16 +86,31 @@ func readArgs(args []string) error {
 	if r.f, err = openToRead(f.Arg(0)); err != nil {
 		return err
 	}
-	defer r.f.Close()
+	defer func() { r.f.Close() }()
 	if *warm {
-		if err := r.all(*seed); err != nil {
+		if err := r.warmUp(f.Arg(0), *seed, *drop); err != nil {
 			return err
 		}
 	}
-	if file, ok := r.f.(*os.File); ok && *drop {
+	return r.report(*seed)
+}
+
+// warmUp reads the places once and opens a file anew, as another program would.
+func (r *reads) warmUp(name string, seed uint64, drop bool) error {
+	if err := r.all(seed); err != nil {
+		return err
+	}
+	file, ok := r.f.(*os.File)
+	if !ok {
+		return nil
+	}
+	if drop {
 		unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
 	}
-	return r.report(*seed)
+	r.f.Close()
+	var err error
+	r.f, err = openToRead(name)
+	return err
 }
 
 type readerAtCloser interface {
