@@ -263,17 +263,20 @@ func (d *driver) list(in *fuse.ReadIn, attrs bool, yield func(*volume.Entry) boo
 	if in.Offset > dots {
 		after = in.Offset - dots
 	}
+	if in.Offset == 0 {
+		d.listings.follow(d.ctx, d.tree, id, attrs)
+	}
 	entries := d.listings.take(id, after, attrs)
 	if entries == nil {
 		var err error
-		entries, err = readPiece(d.ctx, d.tree, id, after, attrs)
+		entries, err = d.listings.readPiece(d.ctx, d.tree, id, after, attrs)
 		if len(entries) == 0 { // an error behind entries comes again
 			return d.status("list", in.NodeId, err)
 		}
 	}
 	for i := range entries {
 		if !yield(&entries[i]) {
-			d.listings.put(listing{id, after, attrs, entries[i:]})
+			d.listings.put(&listing{dir: id, after: after, attrs: attrs, entries: entries[i:]})
 			break
 		}
 		after = entries[i].Cookie
@@ -365,4 +368,7 @@ func (d *driver) statfs(id volume.ID) (volume.StatFS, error) {
 func (d *driver) Access(<-chan struct{}, *fuse.AccessIn) fuse.Status { return fuse.ENOSYS }
 func (d *driver) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status   { return fuse.ENOSYS }
 
-func (d *driver) OnUnmount() { d.open.closeAll() }
+func (d *driver) OnUnmount() {
+	d.listings.ahead.Wait()
+	d.open.closeAll()
+}
