@@ -38,6 +38,7 @@ type checker struct {
 	up      *upcase
 	defs    definitions
 	mft     stream
+	spare   []byte // the mirror's copy of record 0, when that is damaged
 	records uint64 // that the file table has room for
 	bits    []byte // bitmap of file records
 	table   table

@@ -53,6 +53,10 @@ func (c *checker) ownRecord() ([]byte, bool) {
 		if msg == "" {
 			if i > 0 {
 				c.find("M2", fMFT, "", "The file table's own record is damaged: %s. The mirror's copy was used.", why)
+				c.spare = make([]byte, c.g.record)
+				if c.readAt(c.spare, lcn*c.g.cluster) != nil {
+					c.spare = nil
+				}
 			}
 			return b, true
 		}
@@ -154,6 +158,7 @@ const scanChunk = 256 << 10
 func (c *checker) scanTable() {
 	c.owned.reset(0, c.g.clusters)
 	c.start("file records", int64(c.records)*c.g.record)
+	c.damagedOwnRecord()
 	c.walkTable(c.advance, func(no uint64, b []byte) {
 		if b == nil {
 			c.unreadable(no)
@@ -161,6 +166,19 @@ func (c *checker) scanTable() {
 		}
 		c.scanRecord(no, b)
 	})
+}
+
+// damagedOwnRecord judges record 0 when the mirror's copy stands for it from now
+// on, and forgets what it learned.
+func (c *checker) damagedOwnRecord() {
+	b := make([]byte, c.g.record)
+	if c.spare == nil || c.readAt(b, c.g.mft*c.g.cluster) != nil {
+		return
+	}
+	counts := c.rep.Counts
+	c.scanRecord(fMFT, b)
+	*c.table.at(fMFT), c.rep.Counts, c.lists = entry{}, counts, nil
+	c.owned.reset(0, c.g.clusters)
 }
 
 // unreadable reports a record that cannot be read from the device.
@@ -172,8 +190,15 @@ func (c *checker) unreadable(no uint64) {
 }
 
 // walkTable calls do with each record as it is on disk, nil where it cannot be
-// read, and read with the bytes that were read.
-func (c *checker) walkTable(read func(n int64), do func(no uint64, b []byte)) {
+// read, and read with the bytes that were read. The mirror's copy stands for
+// record 0 when that is damaged.
+func (c *checker) walkTable(read func(n int64), visit func(no uint64, b []byte)) {
+	do := func(no uint64, b []byte) {
+		if no == fMFT && c.spare != nil {
+			b = bytes.Clone(c.spare)
+		}
+		visit(no, b)
+	}
 	buf := make([]byte, scanChunk)
 	rec := uint64(c.g.record)
 	per := uint64(len(buf)) / rec
