@@ -24,6 +24,10 @@ func (v *Volume) Owners() (*Owners, error) { return v.owners.get(v.mapOwners) }
 
 func (v *Volume) mapOwners() (*Owners, error) {
 	o := &Owners{}
+	if sp, err := v.Space(); err == nil { // most files have one run
+		used := sp.Records - sp.FreeRecords
+		o.runs = make([]owned, 0, min(used+used/8, maxOwned))
+	}
 	err := v.Scan(context.Background(), 0, func(n uint64, rec *Record, err error) error {
 		if err != nil || !rec.InUse() || n > math.MaxUint32 {
 			return nil
