@@ -22,6 +22,7 @@ type cpOptions struct {
 	attributes   bool
 	salvage      bool
 	noSync       bool
+	deleted      bool
 	workers      int
 	sources      []string
 	dir          string
@@ -49,12 +50,16 @@ with it stays, leading nowhere or to something else; those out of DIR are counte
 		Example: `  vitrine cp backups@3:/Users/ann/Documents out/        makes out/Documents
   vitrine cp backups:2:/ everything/                    all of partition 2
   vitrine cp 'backups:/Users/ann/*.docx' . --skip-existing
-  vitrine cp --device /dev/sdb1 /Users/ann out/`,
+  vitrine cp --device /dev/sdb1 /Users/ann out/
+  vitrine cp --device /dev/sdb1 --deleted /Users/ann out/`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usage("like this: vitrine cp backups:/Users/ann out/", "what to copy and where to are needed")
 			}
 			o.sources, o.dir = args[:len(args)-1], args[len(args)-1]
+			if o.deleted {
+				return runRecover(c.Context(), e, &o)
+			}
 			return runCp(c.Context(), e, &o)
 		},
 	}
@@ -67,6 +72,7 @@ with it stays, leading nowhere or to something else; those out of DIR are counte
 	f.BoolVar(&o.attributes, "attributes", false, "keep Windows attributes (elsewhere in the xattr user.DOSATTRIB), and owners where the image has them")
 	f.BoolVar(&o.salvage, "salvage", false, "copy what is readable of damaged files; zeros stand for the rest, which is listed")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until everything is on the disk")
+	f.BoolVar(&o.deleted, "deleted", false, "recover deleted files of NTFS at and below the paths, as far as nothing has taken their place")
 	f.IntVar(&o.workers, "workers", min(max(runtime.NumCPU(), 2), 8), "copy `N` files at the same time")
 	return c
 }

@@ -2,8 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"vitrine/ntfsparse"
 	"vitrine/volume"
@@ -24,25 +31,126 @@ type deletedObject struct {
 // deleted lists the deleted files below the place's path whose file records
 // are still there.
 func (l *lister) deleted(ctx context.Context, p place) error {
-	if p.part == nil {
-		return usage("like this: vitrine ls --deleted IMAGE:2", "name a partition: deleted files are looked for in one volume")
-	}
-	v, err := ntfsparse.Open(p.part.r, p.part.size)
-	if err != nil {
-		return at_(p.shelf.name, fmt.Errorf("deleted files are found on NTFS only: %w", volume.ErrUnsupported))
-	}
-	below := strings.ToLower(strings.TrimSuffix(p.path, "/")) + "/"
-	err = v.Deleted(ctx, func(d *ntfsparse.DeletedFile) error {
-		full := "/" + strings.TrimPrefix(d.Path, "/")
-		if strings.HasPrefix(strings.ToLower(full), below) {
-			l.deletedFile(full, d)
-		}
-		return ctx.Err()
-	})
+	_, err := p.eachDeleted(ctx, func(_ *ntfsparse.Volume, full string, d *ntfsparse.DeletedFile) { l.deletedFile(full, d) })
 	if err == nil && p.shelf.file != "" {
 		l.e.say("an image does not hold what was free on the disk: contents come from a point where the file was there ('vitrine versions'), or from the disk")
 	}
 	return err
+}
+
+// eachDeleted visits the deleted files below the place's path, or the one at it.
+func (p place) eachDeleted(ctx context.Context, visit func(v *ntfsparse.Volume, full string, d *ntfsparse.DeletedFile)) (n int, err error) {
+	if p.part == nil {
+		return 0, usage("like this: vitrine ls --deleted IMAGE:2", "name a partition: deleted files are looked for in one volume")
+	}
+	v, err := ntfsparse.Open(p.part.r, p.part.size)
+	if err != nil {
+		return 0, at_(p.shelf.name, fmt.Errorf("deleted files are found on NTFS only: %w", volume.ErrUnsupported))
+	}
+	below := strings.ToLower(strings.TrimSuffix(p.path, "/"))
+	err = v.Deleted(ctx, func(d *ntfsparse.DeletedFile) error {
+		full := "/" + strings.TrimPrefix(d.Path, "/")
+		if l := strings.ToLower(full); l == below || strings.HasPrefix(l, below+"/") {
+			n++
+			visit(v, full, d)
+		}
+		return ctx.Err()
+	})
+	return n, err
+}
+
+// recovery brings deleted files back, each below its path, into a folder.
+type recovery struct {
+	e     *env
+	o     *cpOptions
+	dest  *os.Root
+	hurt  tally
+	files int64
+	bytes int64
+}
+
+// runRecover copies the deleted files whose contents nobody else has taken.
+func runRecover(ctx context.Context, e *env, o *cpOptions) error {
+	places, err := e.open(ctx, &o.source, o.sources)
+	if err != nil {
+		return err
+	}
+	defer places.close()
+	dest, err := openDest(o.dir)
+	if err != nil {
+		return err
+	}
+	defer dest.Close()
+	r := &recovery{e: e, o: o, dest: dest}
+	start := time.Now()
+	for _, p := range places.list {
+		found, err := p.eachDeleted(ctx, func(v *ntfsparse.Volume, full string, d *ntfsparse.DeletedFile) { r.file(ctx, p, v, full, d) })
+		if err != nil {
+			return err
+		}
+		if found == 0 {
+			return at_(p.path, fmt.Errorf("no deleted file has this path or lies below it: %w", fs.ErrNotExist))
+		}
+	}
+	if e.json {
+		e.emit("copied", copied{To: o.dir, Files: r.files, Bytes: r.bytes, Problems: r.hurt.count(), Seconds: time.Since(start).Seconds(), Complete: r.hurt.count() == 0})
+	} else {
+		e.say("recovered %s (%s) to %s", plural(r.files, "deleted file"), size(r.bytes), o.dir)
+	}
+	return r.hurt.err("not recovered")
+}
+
+// file recovers one file; folders come with what was in them.
+func (r *recovery) file(ctx context.Context, p place, v *ntfsparse.Volume, full string, d *ntfsparse.DeletedFile) {
+	if d.Info.IsDir || ctx.Err() != nil {
+		return
+	}
+	s, err := v.OpenDeleted(d.Ref)
+	if err == nil && p.shelf.file != "" && !s.Resident() {
+		err = fmt.Errorf("an image does not hold what was free on the disk: %w", volume.ErrNotCaptured)
+	}
+	if err == nil {
+		err = r.write(full, d, s)
+	}
+	if err != nil {
+		r.hurt.add(r.e, full, err)
+	}
+}
+
+// write makes the file; when its name is taken, by another deleted file too, its
+// record's number is added.
+func (r *recovery) write(full string, d *ntfsparse.DeletedFile, s *ntfsparse.Stream) error {
+	var parts []string
+	for _, name := range strings.Split(strings.TrimPrefix(full, "/"), "/") {
+		parts = append(parts, targetOf(name))
+	}
+	target := filepath.Join(parts...)
+	if err := r.dest.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+		return err
+	}
+	f, err := r.dest.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		ext := path.Ext(target)
+		target = fmt.Sprintf("%s (deleted %d)%s", strings.TrimSuffix(target, ext), d.Ref.Record(), ext)
+		f, err = r.dest.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	}
+	if err != nil {
+		return err
+	}
+	n, err := io.CopyBuffer(f, struct{ io.Reader }{io.NewSectionReader(s, 0, s.Size())}, make([]byte, min(copyBuffer, max(s.Size(), 1))))
+	if err == nil && !r.o.noSync {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		r.dest.Remove(target) // no half files
+		return err
+	}
+	r.files, r.bytes = r.files+1, r.bytes+n
+	when := time.Unix(0, d.Info.Modified.Unix())
+	return r.dest.Chtimes(target, when, when)
 }
 
 func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
