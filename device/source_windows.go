@@ -156,6 +156,7 @@ func (z *freezer) part(p piece, from string) error {
 	}
 	locked := z.ciphertext(p)
 	if from == "" && !z.whole {
+		z.decrypted(p, locked, z.d)
 		return nil
 	}
 	open := from
@@ -173,9 +174,7 @@ func (z *freezer) part(p piece, from string) error {
 	if z.o.Polite {
 		bePolite(v.f)
 	}
-	if locked && !encrypted(v, 0) {
-		z.remark("the volume %s was encrypted with BitLocker on the source; the image holds it decrypted", p.vol.label())
-	}
+	z.decrypted(p, locked, v)
 	n := min(v.readable(), p.len)
 	err = z.d.parts.add(part{p.off, n, v, v.Close})
 	if err == nil && n < p.len && z.whole && from != "" {
@@ -192,6 +191,13 @@ func (z *freezer) tail(p piece, from int64) error {
 		return err
 	}
 	return z.d.parts.add(part{p.off + from, p.len - from, io.NewSectionReader(v, from, p.len-from), v.Close})
+}
+
+// decrypted notes when the system decrypts what the disk has encrypted.
+func (z *freezer) decrypted(p piece, locked bool, v io.ReaderAt) {
+	if locked && !encrypted(v, 0) {
+		z.remark("the volume %s was encrypted with BitLocker on the source; the image holds it decrypted", p.vol.label())
+	}
 }
 
 var errUnknown = errors.New("it cannot have one")
