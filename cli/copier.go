@@ -548,22 +548,19 @@ func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *sink, of
 	return nil
 }
 
-// skip notes what cannot be read at off, and gives the next place that can.
+// skip notes what cannot be read from off on, and gives the next place that can.
 func (w *worker) skip(ctx context.Context, src volume.OpenFile, off, end int64, why error) (next int64, err error) {
-	var b [1]byte
-	for next = off; next < end; {
-		next = min(end, (next/probe+1)*probe)
-		w.lost.add(off, next, why)
-		w.moved += next - off
-		w.c.meter.add(next - off)
-		off = next
-		if err := ctx.Err(); err != nil || next == end {
-			return next, err
-		}
-		if n, _ := src.ReadAt(ctx, b[:], next); n == 1 {
-			break
-		}
+	next = gapEnd(off, end, func(at int64) bool {
+		var b [1]byte
+		n, _ := src.ReadAt(ctx, b[:], at)
+		return n == 1 || ctx.Err() != nil
+	})
+	if ctx.Err() != nil {
+		return next, ctx.Err()
 	}
+	w.lost.add(off, next, why)
+	w.moved += next - off
+	w.c.meter.add(next - off)
 	return next, nil
 }
 

@@ -323,6 +323,28 @@ func TestCopySalvages(t *testing.T) {
 	}
 }
 
+func TestGapEnd(t *testing.T) {
+	const huge = 1 << 62
+	for _, c := range []struct{ off, good, end, want int64 }{
+		{0, 1, 4096, 4096},
+		{0, 4096, 8192, 4096},
+		{100, 4096, 8192, 4096},
+		{70000, 80000, 1 << 20, 81920},
+		{0, 5 << 20, huge, 5 << 20},
+		{3, 1<<40 + 5, huge, 1<<40 + 4096},
+		{0, huge, huge, huge},
+		{5, 1 << 30, 1<<30 + 100, 1 << 30},
+		{huge - 10, huge, huge, huge},
+		{10, 20, 30, 30},
+	} {
+		n := 0
+		got := gapEnd(c.off, c.end, func(at int64) bool { n++; return at >= c.good })
+		if got != c.want || n > 20_000 {
+			t.Errorf("%+v: %d after %d probes", c, got, n)
+		}
+	}
+}
+
 func TestManyGaps(t *testing.T) {
 	var g gaps
 	for i := range int64(3 * maxGaps) {

@@ -9,6 +9,34 @@ import (
 // the cluster of almost every file system.
 const probe = 4096
 
+// gapEnd looks for the end of what cannot be read from off on: in steps that
+// grow with it, and then back. So the cost depends on no size that a damaged
+// volume claims.
+func gapEnd(off, end int64, readable func(int64) bool) int64 {
+	bad, next := off, off
+	for {
+		step := max(probe, (bad-off)/256)
+		if next = end; step < end-bad {
+			next = (bad + step) / probe * probe
+		}
+		if next == end || readable(next) {
+			break
+		}
+		bad = next
+	}
+	for {
+		first := (bad/probe + 1) * probe
+		if first >= next {
+			return next
+		}
+		if mid := max(first, (bad+(next-bad)/2)/probe*probe); readable(mid) {
+			next = mid
+		} else {
+			bad = mid
+		}
+	}
+}
+
 // maxGaps bounds the gaps of one file that are kept one by one.
 const maxGaps = 4096
 
