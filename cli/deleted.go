@@ -100,12 +100,29 @@ func runRecover(ctx context.Context, e *env, o *cpOptions) error {
 	return r.hurt.err("not recovered")
 }
 
-// file recovers one file; folders come with what was in them.
+// file recovers one file, and its named streams when they are wanted; folders
+// come with what was in them.
 func (r *recovery) file(ctx context.Context, p place, v *ntfsparse.Volume, full string, d *ntfsparse.DeletedFile) {
-	if d.Info.IsDir || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
-	s, err := v.OpenDeleted(d.Ref)
+	if !d.Info.IsDir {
+		s, err := v.OpenDeleted(d.Ref)
+		r.stream(p, full, d, s, err)
+	}
+	if r.o.streams == "" {
+		return
+	}
+	list, _ := v.DeletedStreams(d.Ref)
+	for _, i := range list {
+		if i.Name != "" && i.Name != "WofCompressedData" {
+			s, err := v.OpenDeletedStream(d.Ref, i.Name)
+			r.stream(p, full+":"+i.Name, d, s, err)
+		}
+	}
+}
+
+func (r *recovery) stream(p place, full string, d *ntfsparse.DeletedFile, s *ntfsparse.Stream, err error) {
 	if err == nil && p.shelf.file != "" && !s.Resident() {
 		err = fmt.Errorf("an image does not hold what was free on the disk: %w", volume.ErrNotCaptured)
 	}

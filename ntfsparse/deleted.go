@@ -106,13 +106,15 @@ func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
 		return 0, 0, nil
 	}
 	s, err := f.Stream("")
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, 0, err
-	case s.bad != nil:
+	}
+	return w.countStream(s)
+}
+
+func (w *deletedWalk) countStream(s *Stream) (clusters, free int64, err error) {
+	if s.bad != nil || s.runs == nil {
 		return 0, 0, s.bad
-	case s.runs == nil:
-		return 0, 0, nil
 	}
 	for i := range s.runs.Len() {
 		r := s.runs.At(i)
@@ -120,7 +122,7 @@ func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
 			continue
 		}
 		if clusters+r.Len > w.v.geo.clusters {
-			return 0, 0, classf(ErrCorrupt, f.rec.N, "file has more clusters than the volume")
+			return 0, 0, classf(ErrCorrupt, s.file.Record(), "stream %q has more clusters than the volume", s.name)
 		}
 		n, err := w.window.clear(r.LCN, r.LCN+r.Len)
 		if err != nil {
@@ -155,6 +157,44 @@ func (w *bitWindow) clear(from, to int64) (int64, error) {
 // the record has been used anew, and with ErrNotCaptured when any cluster of
 // it belongs to another file by now.
 func (v *Volume) OpenDeleted(ref Ref) (*Stream, error) {
+	f, err := v.deletedFile(ref)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.Stream("")
+	if err != nil {
+		return nil, err
+	}
+	if err := v.stillFree(s); err != nil {
+		return nil, err
+	}
+	return f.Open()
+}
+
+// OpenDeletedStream is OpenDeleted for a named stream.
+func (v *Volume) OpenDeletedStream(ref Ref, name string) (*Stream, error) {
+	f, err := v.deletedFile(ref)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.Stream(name)
+	if err != nil {
+		return nil, err
+	}
+	return s, v.stillFree(s)
+}
+
+// DeletedStreams lists the data streams that the deleted file ref had, see
+// [File.Streams].
+func (v *Volume) DeletedStreams(ref Ref) ([]StreamInfo, error) {
+	f, err := v.deletedFile(ref)
+	if err != nil {
+		return nil, err
+	}
+	return f.Streams(), nil
+}
+
+func (v *Volume) deletedFile(ref Ref) (*File, error) {
 	f, err := v.anyFile(ref.Record())
 	if err != nil {
 		return nil, err
@@ -162,16 +202,19 @@ func (v *Volume) OpenDeleted(ref Ref) (*Stream, error) {
 	if f.rec.InUse() || ref.Seq() != 0 && f.rec.Seq() != ref.Seq() {
 		return nil, &Error{Class: fs.ErrNotExist, What: "record is not that deleted file's", Record: f.rec.N, Off: -1}
 	}
+	return f, nil
+}
+
+// stillFree fails when other files have taken clusters of a deleted one's stream.
+func (v *Volume) stillFree(s *Stream) error {
 	bitmap, err := v.clusterBitmap()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w := deletedWalk{v: v, window: bitWindow{s: bitmap}}
-	switch n, free, err := w.count(f); {
-	case err != nil:
-		return nil, err
-	case n != free:
-		return nil, classf(ErrNotCaptured, f.rec.N, "%d of %d clusters of the deleted file belong to others", n-free, n)
+	n, free, err := w.countStream(s)
+	if err == nil && n != free {
+		err = classf(ErrNotCaptured, s.file.Record(), "%d of %d clusters of the deleted file belong to others", n-free, n)
 	}
-	return f.Open()
+	return err
 }

@@ -186,6 +186,12 @@ func readEverything(t testing.TB, img []byte) {
 		if err == nil {
 			readStream(t, s)
 		}
+		list, err := v.DeletedStreams(d.Ref)
+		known(t, err)
+		for _, i := range list {
+			_, err := v.OpenDeletedStream(d.Ref, i.Name)
+			known(t, err)
+		}
 		return nil
 	}))
 	end := int64(-1)

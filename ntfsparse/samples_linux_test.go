@@ -1,6 +1,11 @@
 package ntfsparse_test
 
 import (
+	"context"
+	"crypto/md5"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,5 +109,45 @@ func TestRealSecurity(t *testing.T) {
 		if got, err := ntfsparse.SDDL(b); got != want || err != nil {
 			t.Errorf("%q: %s, %v; %x", path, got, err, b)
 		}
+	}
+}
+
+// TestUndelete recovers what B. Carrier's test image documents.
+func TestUndelete(t *testing.T) {
+	v := open(t, unpack(t, filepath.Join(samples(t), "good", "dftt-7-undel-ntfs.zip")))
+	want := map[string]string{
+		"/res1.dat": "9036637712b491904cd0bfbdbe648453", "/sing1.dat": "59b20779f69ff9f0ac5fcd2c38835a79",
+		"/mult1.dat": "ffd27bd782bdce67750b6b9ee069d2ef", "/mult1.dat:ADS": "ba1b9eedb1c091ddca253d35dde8f616",
+		"/frag1.dat": "7a3bc5b763bef201202108f4ba128149", "/frag2.dat": "0e80ab84ef0087e60dfc67b88a1cf13e",
+		"/dir1/mult2.dat": "59cf0e9cd107bc1e75afb7374f6e05bb", "/dir1/dir2/frag3.dat": "21121699487f3fbbdb9a4b3391b6d3e0",
+		"/$Orphan-37/sing2.dat": "c229626f6a71b167ad7e50c4f2fccdb1",
+	}
+	got := map[string]string{}
+	sum := func(path string, s *ntfsparse.Stream, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return
+		}
+		h := md5.New()
+		io.Copy(h, io.NewSectionReader(s, 0, s.Size()))
+		got[path] = fmt.Sprintf("%x", h.Sum(nil))
+	}
+	err := v.Deleted(context.Background(), func(d *ntfsparse.DeletedFile) error {
+		if d.Info.IsDir {
+			return nil
+		}
+		s, err := v.OpenDeleted(d.Ref)
+		sum(d.Path, s, err)
+		list, _ := v.DeletedStreams(d.Ref)
+		for _, i := range list {
+			if i.Name != "" {
+				s, err := v.OpenDeletedStream(d.Ref, i.Name)
+				sum(d.Path+":"+i.Name, s, err)
+			}
+		}
+		return nil
+	})
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v", got, err)
 	}
 }
