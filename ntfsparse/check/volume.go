@@ -46,10 +46,9 @@ func (c *checker) judgeVolume() {
 }
 
 // definition is what $AttrDef says of a type of attributes: name (128 bytes of
-// UTF-16), type (4), display rule (4), collation (4), flags (4 at 140: 0x40 must
-// be resident), least (8 at 144) and greatest size (8 at 152; -1: any).
+// UTF-16), type (4), display rule (4), collation (4), flags (4), least (8 at 144)
+// and greatest size (8 at 152; -1: any).
 type definition struct {
-	resident    bool
 	least, most int64
 	known       bool
 }
@@ -85,7 +84,7 @@ func (c *checker) attrDef() {
 			c.find("V6", fAttrDef, "$DATA", "The attribute definitions are out of order at type %#x.", typ)
 			return
 		}
-		d := definition{le.Uint32(b[140:])&0x40 != 0, int64(le.Uint64(b[144:])), int64(le.Uint64(b[152:])), true}
+		d := definition{int64(le.Uint64(b[144:])), int64(le.Uint64(b[152:])), true}
 		if d.least < 0 || d.most < -1 || d.most >= 0 && d.most < d.least {
 			c.find("V6", fAttrDef, "$DATA", "The definition of %s allows sizes from %d to %d bytes.", attrName(typ, nil), d.least, d.most)
 			return
@@ -115,9 +114,6 @@ func (c *checker) defined(a *attr) {
 	}
 	if size < d.least || d.most >= 0 && size > d.most {
 		c.find("T4", c.cur.base, a.label(), "%s of record %d has %d bytes, which its definition does not allow.", a.label(), c.cur.no, size)
-	}
-	if a.nonRes && d.resident {
-		c.find("T4", c.cur.base, a.label(), "%s of record %d is not resident, as its definition wants it.", a.label(), c.cur.no)
 	}
 }
 
