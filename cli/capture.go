@@ -310,6 +310,9 @@ func captureFailed(res *capture.Result, err error) error {
 	if s.Path != "" {
 		hint = fmt.Sprintf("earlier points are untouched; %s of this one are kept, 'vitrine rescue %s' makes them readable", size(s.Kept), s.Path)
 	}
+	if errors.Is(err, device.ErrSnapshotFull) {
+		hint += "; capture again when less is written, or with more free space in the volume group"
+	}
 	if v, gone := errors.AsType[*capture.VanishedError](err); gone {
 		return &problem{exitFailed, "capture stopped: " + v.Error(), "earlier points are untouched; nothing of this one is in that place", err}
 	}
