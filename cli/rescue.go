@@ -54,8 +54,8 @@ func runRescue(ctx context.Context, e *env, o *rescueOptions, path string) error
 		}
 	}
 	opts := capture.RescueOptions{Dir: o.dir, Folders: e.search, Tool: "vitrine " + version()}
-	if h.ParentNumber != index.NoParent {
-		parent, err := e.parentOf(ctx, path, set, h)
+	if m := parentOf(set, h); m != nil { // without, Rescue says what is missing
+		parent, err := reader.Open(ctx, m.Path, reader.Options{Search: e.search})
 		if err != nil {
 			return err
 		}
@@ -145,12 +145,13 @@ func salvageOf(members []reader.Member, unfinished index.UID) *reader.Member {
 	return nil
 }
 
-// parentOf opens the point that an unfinished member was captured onto.
-func (e *env) parentOf(ctx context.Context, path string, set []reader.Member, h *index.Header) (*reader.Point, error) {
+// parentOf is the member that an unfinished one was captured onto; nil: it has
+// none, or it is not here.
+func parentOf(set []reader.Member, h *index.Header) *reader.Member {
 	for i := range set {
-		if m := &set[i]; m.UID == h.ParentUID && m.Usable() {
-			return reader.Open(ctx, m.Path, reader.Options{Search: e.search})
+		if m := &set[i]; h.ParentNumber != index.NoParent && m.UID == h.ParentUID && m.Usable() {
+			return m
 		}
 	}
-	return nil, failed(exitMissing, "put it beside the unfinished file or name its folder with --search", "%s was captured onto point %d of set %s, which is not here", path, h.ParentNumber, h.Set)
+	return nil
 }

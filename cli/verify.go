@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,8 +125,16 @@ func verifyShow(m *meter) func(verifyStep) {
 }
 
 // proveCapture is capture --verify.
-func (e *env) proveCapture(ctx context.Context, path string, show *captureShow) error {
-	p, err := reader.Open(ctx, path, reader.Options{Search: e.search})
+func (e *env) proveCapture(ctx context.Context, path string, show *captureShow, parent *reader.Point) error {
+	o := reader.Options{Search: e.search}
+	if parent != nil {
+		for _, file := range filesOf(parent) {
+			if dir := filepath.Dir(file); !slices.Contains(o.Search, dir) {
+				o.Search = append(slices.Clip(o.Search), dir)
+			}
+		}
+	}
+	p, err := reader.Open(ctx, path, o)
 	if err != nil {
 		return err
 	}
