@@ -110,6 +110,7 @@ func (c *capturer) create() (err error) {
 	for range 100 {
 		c.out, err = createOutput(c.st, c.o.Dir, baseName(c.o.Prefix, c.options.Set, c.options.Number))
 		if err == nil {
+			c.out.settled = c.o.Settled
 			return nil
 		}
 		if !errors.Is(err, fs.ErrExist) {

@@ -97,6 +97,11 @@ type Options struct {
 
 	// Progress is told where the capture stands, from one goroutine at a time.
 	Progress func(Event)
+	// Settled is told, now and then, that the file at path, which is written, has
+	// all of its first bytes on the medium, and none of them in the page cache: a
+	// time to measure how fast it can be read. Writing waits for it to return; it
+	// is called from a goroutine of its own, on systems that can tell.
+	Settled func(path string, bytes int64)
 	// Verify proves the finished member at path; its error becomes Run's.
 	Verify func(ctx context.Context, path string) error
 	Now    time.Time // when the source was as it is captured; zero: now

@@ -32,6 +32,9 @@ type outFile interface {
 // all the time keeps a sync short and the page cache of others alone.
 const cleanEvery = 8 << 20
 
+// firstSettled is the length at which a file is first told to be settled.
+const firstSettled = 16 << 20
+
 // output writes the files of one member. It implements index.Output.
 type output struct {
 	st    storage
@@ -43,6 +46,8 @@ type output struct {
 	size  int64 // of f
 	total int64 // of all parts
 	mark  int64 // size at the last clean
+
+	settled func(path string, size int64) // see Options.Settled; nil: nobody wants to know
 
 	strict  bool       // Sync waits
 	pending chan error // the sync in the background; nil: none
@@ -70,15 +75,22 @@ func (o *output) begin(part int) error {
 	id, _ := f.Stat()
 	o.files, o.ids = append(o.files, name), append(o.ids, id)
 	o.flusher, o.flushed = make(chan int64, 2), make(chan struct{})
-	go flush(f, o.flusher, o.flushed)
+	go o.flush(f, name, o.flusher, o.flushed)
 	return o.st.syncDir(o.dir)
 }
 
-// flush writes back in the background.
-func flush(f outFile, upto <-chan int64, done chan<- struct{}) {
+// flush writes back in the background. When a file is twice as long as the last
+// time it waits until all is there, and tells so.
+func (o *output) flush(f outFile, name string, upto <-chan int64, done chan<- struct{}) {
 	defer close(done)
+	next := int64(firstSettled)
 	for n := range upto {
 		f.clean(n)
+		if settles && o.settled != nil && n >= next {
+			f.clean(n)
+			o.settled(name, n)
+			next = 2 * n
+		}
 	}
 }
 

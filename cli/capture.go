@@ -264,6 +264,7 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 	show := &captureShow{m: m}
 	if o.verify {
 		show.proof = newForecast(r.onto)
+		r.Settled = show.proof.try
 		r.Verify = func(ctx context.Context, path string) error { return e.proveCapture(ctx, path, show, r.onto) }
 	}
 	r.Progress = show.event

@@ -50,7 +50,6 @@ func (s *captureShow) ahead(ev capture.Event) {
 	if s.proof == nil || s.total == 0 {
 		return
 	}
-	s.proof.watch(ev)
 	if secs := s.proof.seconds(ev); secs > 0 {
 		s.pace = float64(s.total) / secs
 	}

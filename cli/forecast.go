@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"vitrine/capture"
@@ -14,50 +15,40 @@ import (
 	"vitrine/reader"
 )
 
-// trialBytes is how much is read on trial, at most. Trials are made again
-// whenever twice as much has been written, so that they cost next to nothing.
+// trialBytes is how much is read on trial, at most.
 const trialBytes = 8 << 20
 
-// onItsWay is how much of a file that is written may not have reached the medium
-// yet; what lies further back is read from there.
-const onItsWay = 32 << 20
-
-// readPace is how fast something is read that is being written. Writing stands
-// in the way of trials, so the best one counts; and hardly a medium reads slower
-// than it writes. Rates are bytes a second.
+// readPace is how fast something is read that is being written. Writing may
+// stand in the way of trials, so the best one counts; and hardly a medium reads
+// slower than it writes. Rates are bytes a second.
 type readPace struct {
 	best  float64 // of the trials, and of writing
-	next  int64   // bytes written at which the next trial is made
 	began time.Time
 }
 
-// wrote is told how much has been written, and whether it is time for a trial.
-func (r *readPace) wrote(n int64) (trial bool) {
+// wrote is told how much has been written.
+func (r *readPace) wrote(n int64) {
 	if n <= 0 {
-		return false
+		return
 	}
 	if r.began.IsZero() {
-		r.began, r.next = time.Now(), onItsWay+trialBytes
-		return false
+		r.began = time.Now()
 	}
 	if d := time.Since(r.began); d > sureAfter {
 		r.best = max(r.best, float64(n)/d.Seconds())
 	}
-	if n < r.next {
-		return false
-	}
-	r.next = 2 * n
-	return true
 }
 
 func (r *readPace) tried(rate float64) { r.best = max(r.best, rate) }
 
 // forecast says how long it will take to read an image back, from trials on
-// what there is of it.
+// what there is of it. It is safe for parallel use.
 type forecast struct {
+	older int64 // bytes of the members in front of the one that is written
+
+	mu    sync.Mutex
 	read  readPace
 	prove float64 // plain bytes a second that one processor decodes and hashes; 0: not known
-	older int64   // bytes of the members in front of the one that is written
 }
 
 // newForecast begins with trials on the parent's largest file, if there is one.
@@ -67,10 +58,12 @@ func newForecast(parent *reader.Point) *forecast {
 		return f
 	}
 	largest, most := "", int64(0)
-	for _, m := range parent.Chain() {
-		f.older += m.Size
-		if m.Size > most && len(m.Parts) > 0 {
-			largest, most = m.Parts[0], m.Size
+	for _, file := range filesOf(parent) {
+		if st, err := os.Stat(file); err == nil {
+			f.older += st.Size()
+			if st.Size() > most {
+				largest, most = file, st.Size()
+			}
 		}
 	}
 	f.try(largest, most)
@@ -80,6 +73,9 @@ func newForecast(parent *reader.Point) *forecast {
 // seconds is how long it takes to prove what ev says will be there at the end
 // of the capture; 0: not known.
 func (f *forecast) seconds(ev capture.Event) float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.read.wrote(ev.Stored)
 	if f.read.best <= 0 || ev.Done <= 0 {
 		return 0
 	}
@@ -92,13 +88,6 @@ func (f *forecast) seconds(ev capture.Event) float64 {
 	return secs
 }
 
-// watch makes a trial on the file that is written, if it is time to.
-func (f *forecast) watch(ev capture.Event) {
-	if f.read.wrote(ev.Stored) {
-		f.try(ev.Path, ev.Stored-onItsWay)
-	}
-}
-
 // try measures how fast a member is read, below size, and its chunks are
 // proved. What cannot be measured stays as it was.
 func (f *forecast) try(path string, size int64) {
@@ -108,11 +97,12 @@ func (f *forecast) try(path string, size int64) {
 	}
 	defer file.Close()
 	defer device.DropCache(file, 0, 0) // the proof itself shall not profit
-	if st, err := file.Stat(); err == nil {
-		f.read.tried(reading(file, min(size, st.Size())))
-	}
-	if pace := proving(file, min(size, trialBytes)); pace > 0 {
-		f.prove = pace
+	read, prove := reading(file, size), proving(file, min(size, trialBytes))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.read.tried(read)
+	if prove > 0 {
+		f.prove = prove
 	}
 }
 

@@ -15,13 +15,14 @@ type restoreShow struct {
 	phase  restore.Phase
 	read   readPace
 	places []workMark // written lately, in order
+	next   int64      // bytes done at which the next trial is made
 }
 
 // workMark is a place on the target and how much was done when it was written.
 type workMark struct{ off, done int64 }
 
 func newRestoreShow(m *meter, p *restore.Plan, target io.ReaderAt) *restoreShow {
-	return &restoreShow{m: m, target: target, proof: p.Proof()}
+	return &restoreShow{m: m, target: target, proof: p.Proof(), next: onItsWay + trialBytes}
 }
 
 var restoreWords = map[restore.Phase]string{
@@ -46,6 +47,9 @@ func (s *restoreShow) event(p restore.Progress) {
 	}
 }
 
+// onItsWay is how much of what was written may not have reached the medium yet.
+const onItsWay = 32 << 20
+
 // look reads a little of what was written, if it is time to.
 func (s *restoreShow) look(p restore.Progress) {
 	if n := len(s.places); n == 0 || p.Done-s.places[n-1].done >= trialBytes {
@@ -54,7 +58,9 @@ func (s *restoreShow) look(p restore.Progress) {
 	for len(s.places) > 1 && s.places[1].done <= p.Done-onItsWay {
 		s.places = s.places[1:]
 	}
-	if s.read.wrote(p.Done) {
+	s.read.wrote(p.Done)
+	if p.Done >= s.next {
+		s.next = 2 * p.Done
 		there := io.NewSectionReader(s.target, s.places[0].off, trialBytes)
 		s.read.tried(reading(there, there.Size()))
 	}
