@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"io"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"sync"
@@ -97,66 +96,54 @@ func (f *forecast) try(path string, size int64) {
 	}
 	defer file.Close()
 	defer device.DropCache(file, 0, 0) // the proof itself shall not profit
-	read, prove := reading(file, size), proving(file, min(size, trialBytes))
+	c := timeProof(file, min(size, trialBytes))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.read.tried(read)
-	if prove > 0 {
-		f.prove = prove
+	if c != nil {
+		f.read.tried(float64(c.read) / c.reading.Seconds())
+		f.prove = float64(c.plain) / c.proving.Seconds()
 	}
 }
 
-// reading reads a little somewhere below size and gives the bytes a second.
-func reading(r io.ReaderAt, size int64) float64 {
-	n := min(size, trialBytes)
-	if n <= 0 {
-		return 0
-	}
-	b := make([]byte, 1<<20)
-	at, began := rand.Int64N(size-n+1), time.Now()
-	for done := int64(0); done < n; {
-		k, err := r.ReadAt(b[:min(int64(len(b)), n-done)], at+done)
-		done += int64(k)
-		if err != nil {
-			return 0
-		}
-	}
-	return float64(n) / max(time.Since(began).Seconds(), 1e-6)
-}
-
-// proving proves the chunks in the first bytes of a member and gives the plain
-// bytes a second, reading apart.
-func proving(r io.ReaderAt, size int64) float64 {
+// timeProof reads the first bytes of a member as a proof does, and proves the
+// chunks in them; nil when there is nothing to measure.
+func timeProof(r io.ReaderAt, size int64) *proofClock {
 	h, err := index.ReadHeader(r)
 	if err != nil {
-		return 0
+		return nil
 	}
-	c := chunkClock{r: r, pool: reader.NewPool(1, 1), buf: make([]byte, index.MaxStored)}
+	c := &proofClock{r: r, pool: reader.NewPool(1, 1), buf: make([]byte, index.MaxStored)}
 	defer c.pool.Close()
-	err = index.Scan(r, size, size, h, index.ScanVisitor{Segment: func(_ index.SegmentPtr, s *index.Segment, bad []int) error {
+	began := time.Now()
+	err = index.Scan(r, size, size, h, index.ScanVisitor{Segment: func(p index.SegmentPtr, s *index.Segment, bad []int) error {
 		if len(bad) > 0 { // the end of what is there
 			return errEnough
 		}
+		c.read = p.Off + int64(p.Len)
+		defer func(t time.Time) { c.aside += time.Since(t) }(time.Now())
 		return c.segment(s)
 	}})
-	if err != nil && !errors.Is(err, errEnough) || c.spent <= 0 {
-		return 0
+	c.reading = time.Since(began) - c.aside
+	if err != nil && !errors.Is(err, errEnough) || c.plain == 0 || c.reading <= 0 {
+		return nil
 	}
-	return float64(c.bytes) / c.spent.Seconds()
+	return c
 }
 
 var errEnough = errors.New("enough was tried")
 
-// chunkClock measures how long it takes to prove chunks.
-type chunkClock struct {
-	r     io.ReaderAt
-	pool  *reader.Pool
-	buf   []byte
-	bytes int64
-	spent time.Duration
+// proofClock measures how long it takes to read records and to prove chunks.
+type proofClock struct {
+	r    io.ReaderAt
+	pool *reader.Pool
+	buf  []byte
+
+	read, plain      int64 // bytes
+	reading, proving time.Duration
+	aside            time.Duration // in the visitor
 }
 
-func (c *chunkClock) segment(s *index.Segment) error {
+func (c *proofClock) segment(s *index.Segment) error {
 	for i := range s.Slots {
 		at, slot, err := s.Chunk(i)
 		if err != nil {
@@ -169,8 +156,8 @@ func (c *chunkClock) segment(s *index.Segment) error {
 		if err := c.pool.ProveChunk(&slot, c.buf[:slot.Len]); err != nil {
 			return err
 		}
-		c.spent += time.Since(began)
-		c.bytes += index.BlockSize
+		c.proving += time.Since(began)
+		c.plain += index.BlockSize
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"time"
 
 	"vitrine/restore"
 )
@@ -65,4 +66,18 @@ func (s *restoreShow) look(p restore.Progress) {
 		s.read.tried(reading(there, there.Size()))
 	}
 	s.m.ahead(leg{s.proof, s.read.best})
+}
+
+// reading reads size bytes and gives the bytes a second; 0 when it cannot.
+func reading(r io.ReaderAt, size int64) float64 {
+	b := make([]byte, 1<<20)
+	began := time.Now()
+	for done := int64(0); done < size; {
+		n, err := r.ReadAt(b[:min(int64(len(b)), size-done)], done)
+		done += int64(n)
+		if err != nil {
+			return 0
+		}
+	}
+	return float64(size) / max(time.Since(began).Seconds(), 1e-6)
 }
