@@ -17,12 +17,12 @@ import (
 // trialBytes is how much is read on trial, at most.
 const trialBytes = 8 << 20
 
-// readPace is how fast something is read that is being written. Writing may
-// stand in the way of trials, so the best one counts; and hardly a medium reads
-// slower than it writes. Rates are bytes a second.
+// readPace is how fast something is read that is being written. Rates are bytes
+// a second.
 type readPace struct {
-	best  float64 // of the trials, and of writing
-	began time.Time
+	trial   float64 // the best of the trials
+	written float64
+	began   time.Time
 }
 
 // wrote is told how much has been written.
@@ -34,11 +34,20 @@ func (r *readPace) wrote(n int64) {
 		r.began = time.Now()
 	}
 	if d := time.Since(r.began); d > sureAfter {
-		r.best = max(r.best, float64(n)/d.Seconds())
+		r.written = float64(n) / d.Seconds()
 	}
 }
 
-func (r *readPace) tried(rate float64) { r.best = max(r.best, rate) }
+func (r *readPace) tried(rate float64) { r.trial = max(r.trial, rate) }
+
+// rate is what is expected; before any trial, that reading is as fast as
+// writing. 0: nothing is known.
+func (r *readPace) rate() float64 {
+	if r.trial > 0 {
+		return r.trial
+	}
+	return r.written
+}
 
 // forecast says how long it will take to read an image back, from trials on
 // what there is of it. It is safe for parallel use.
@@ -75,11 +84,12 @@ func (f *forecast) seconds(ev capture.Event) float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.read.wrote(ev.Stored)
-	if f.read.best <= 0 || ev.Done <= 0 {
+	rate := f.read.rate()
+	if rate <= 0 || ev.Done <= 0 {
 		return 0
 	}
 	grow := float64(ev.Total) / float64(ev.Done)
-	secs := (float64(f.older) + grow*float64(ev.Stored)) / f.read.best
+	secs := (float64(f.older) + grow*float64(ev.Stored)) / rate
 	if f.prove > 0 {
 		workers := min(runtime.GOMAXPROCS(0), 8)
 		secs = max(secs, grow*float64(ev.Data)/f.prove/float64(workers))

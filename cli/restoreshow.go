@@ -37,7 +37,7 @@ func (s *restoreShow) event(p restore.Progress) {
 		s.m.begin(word, p.Total)
 		s.m.ahead(leg{s.proof, 0})
 	case p.Phase == restore.Prove && s.phase != p.Phase:
-		s.m.step(word, s.read.best)
+		s.m.step(word, s.pace())
 	default:
 		s.m.word(word)
 	}
@@ -65,8 +65,12 @@ func (s *restoreShow) look(p restore.Progress) {
 		there := io.NewSectionReader(s.target, s.places[0].off, trialBytes)
 		s.read.tried(reading(there, there.Size()))
 	}
-	s.m.ahead(leg{s.proof, s.read.best})
+	s.m.ahead(leg{s.proof, s.pace()})
 }
+
+// pace is how fast reading back is expected to go. Writing stands in the way of
+// the trials, but hardly a medium reads slower than it writes.
+func (s *restoreShow) pace() float64 { return max(s.read.trial, s.read.written) }
 
 // reading reads size bytes and gives the bytes a second; 0 when it cannot.
 func reading(r io.ReaderAt, size int64) float64 {
