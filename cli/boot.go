@@ -87,13 +87,13 @@ func runBoot(ctx context.Context, e *env, o *bootOptions, arg string) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	qemu, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil {
-		return failed(exitDriver, "install it (Debian, Ubuntu: apt install qemu-system-x86); 'vitrine serve nbd' serves other machines", "qemu-system-x86_64 is not installed")
-	}
 	ref := parseImage(arg, onWindows)
 	if ref.Part > 0 || ref.Path != "" {
 		return usage("name the image alone", "only whole disks can boot")
+	}
+	qemu, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		return failed(exitDriver, "install it (Debian, Ubuntu: apt install qemu-system-x86); 'vitrine serve nbd' serves other machines", "qemu-system-x86_64 is not installed")
 	}
 	p, err := e.point(ctx, ref, reader.Options{FillUnreadable: o.fill})
 	if err != nil {
