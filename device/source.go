@@ -82,3 +82,16 @@ func ntfsEnd(r io.ReaderAt) int64 {
 	}
 	return sector * sectors
 }
+
+// readable is how much of a volume can be read: some shadow copies end with
+// their file system, before the copy of the boot sector.
+func (d *Device) readable() int64 {
+	sector := int64(max(d.info.SectorSize, 512))
+	if n, _ := d.ReadAt(make([]byte, sector), d.info.Size-sector); int64(n) == sector {
+		return d.info.Size
+	}
+	if end := ntfsEnd(d); end > 0 && end < d.info.Size {
+		return end / sector * sector
+	}
+	return d.info.Size
+}
