@@ -42,16 +42,15 @@ type block struct {
 	stored []byte
 }
 
-// Windows are read as one; smaller where many workers would hold many.
 const (
-	largeWindow = 1 << 20
-	smallWindow = 256 << 10
-	manyWorkers = 4
+	// window is read as one. All windows on their way fit the second cache, so that
+	// what was read is still there when it is hashed.
+	window = 256 << 10
 	// nearby ranges are read together, gap included.
 	nearby = 32 << 10
 )
 
-func newJob(window int) *job {
+func newJob() *job {
 	n := window / index.BlockSize
 	return &job{plain: aligned(window + zblock.Slack)[:window], out: make([]byte, 0, window+2*index.BlockSize), was: make([]index.Ref, n), blocks: make([]block, n), done: make(chan struct{}, 1)}
 }
@@ -175,7 +174,7 @@ func (j *job) zero(lo, hi int64) {
 }
 
 // perBlock counts bytes of each block of a window.
-type perBlock [largeWindow / index.BlockSize]int64
+type perBlock [window / index.BlockSize]int64
 
 // count gives how many bytes of each block the extents have.
 func (j *job) count(list []extent) (n perBlock) {

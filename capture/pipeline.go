@@ -24,10 +24,9 @@ type pipeline struct {
 	w      *index.Writer
 	meter  *meter
 
-	window int64
-	free   chan *job
-	work   chan *job
-	order  chan *job
+	free  chan *job
+	work  chan *job
+	order chan *job
 
 	at      position
 	refs    [index.LeafBlocks]index.Ref
@@ -48,14 +47,11 @@ type position struct {
 }
 
 func newPipeline(p *plan, r *faultReader, o *Options, w *index.Writer, m *meter) *pipeline {
-	l := &pipeline{plan: p, reader: r, o: o, w: w, meter: m, window: largeWindow, parents: map[uint16]*parentStream{}, bad: map[uint16]*badList{}, saved: time.Now()}
-	if o.Workers > manyWorkers {
-		l.window = smallWindow
-	}
-	n := o.Workers + 1 + max(2, o.Workers/2)
+	l := &pipeline{plan: p, reader: r, o: o, w: w, meter: m, parents: map[uint16]*parentStream{}, bad: map[uint16]*badList{}, saved: time.Now()}
+	n := o.Workers + 1 + max(8, o.Workers/2) // some to go on with while a segment is written
 	l.free, l.work, l.order = make(chan *job, n), make(chan *job, n), make(chan *job, n)
 	for range n {
-		l.free <- newJob(int(l.window))
+		l.free <- newJob()
 	}
 	for _, s := range p.streams {
 		l.parents[s.id] = newParentStream(o.Parent, s.id, s.size)
@@ -153,9 +149,9 @@ func (l *pipeline) produceUsed(ctx context.Context, s *stream) error {
 		if err != nil {
 			return err
 		}
-		off := c.cur.Off / l.window * l.window
-		j.reset(s, off, int(min(l.window, (s.size-off+index.BlockSize-1)/index.BlockSize*index.BlockSize)/index.BlockSize))
-		j.used = c.take(j.used, off, off+l.window)
+		off := c.cur.Off / window * window
+		j.reset(s, off, int(min(window, (s.size-off+index.BlockSize-1)/index.BlockSize*index.BlockSize)/index.BlockSize))
+		j.used = c.take(j.used, off, off+window)
 		j.cover()
 		if p := l.parents[s.id]; !loaded || j.leaf != leaf {
 			if err := p.leaf(j.leaf, &refs); err != nil {

@@ -7,5 +7,5 @@
 //	e := zblock.New(zblock.Fast)
 //	frame, ok := e.Encode(dst, block, zblock.Size-zblock.Size/16)
 //
-// An Encoder holds its tables, about 300 KiB, and is for one goroutine.
+// An Encoder holds its tables, about 450 KiB, and is for one goroutine.
 package zblock

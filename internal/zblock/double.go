@@ -1,8 +1,7 @@
 package zblock
 
-const longLog = 14
+const longLog = 15
 
-func hash5(v uint64) uint { return uint(v << 24 * 0xCF1BBCDCBB >> (64 - shortLog)) }
 func hash8(v uint64) uint { return uint(v * 0xCF1BBCDCB7A56463 >> (64 - longLog)) }
 
 // double looks for eight equal bytes first, then for four, and then whether

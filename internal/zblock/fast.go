@@ -2,10 +2,10 @@ package zblock
 
 import "math/bits"
 
-const shortLog = 14
+const shortLog = 15
 
-// hash6 hashes the low six bytes of v.
-func hash6(v uint64) uint { return uint(v << 16 * 0xCF1BBCDCBF9B >> (64 - shortLog)) }
+// hash5 hashes the low five bytes of v.
+func hash5(v uint64) uint { return uint(v << 24 * 0xCF1BBCDCBB >> (64 - shortLog)) }
 
 // fast looks at one earlier place for each position, and the last offset.
 func (e *Encoder) fast(b *block) {
@@ -15,9 +15,10 @@ func (e *Encoder) fast(b *block) {
 	rep1, rep2 := uint(1), uint(4)
 	for s < limit {
 		v := load64(b, s)
-		h0, h1 := hash6(v), hash6(v>>8)
+		h0, h1 := hash5(v), hash5(v>>8)
 		c0, c1 := uint(t[h0]), uint(t[h1])
 		t[h0], t[h1] = uint16(s), uint16(s+1)
+		start := s
 		var c, n uint
 		switch {
 		case load32(b, (s+2-rep1)&0xFFFF) == uint32(v>>16):
@@ -52,10 +53,14 @@ func (e *Encoder) fast(b *block) {
 		rep2, rep1 = rep1, s-c
 		s += n
 		anchor = s
+		if s < limit {
+			t[hash5(load64(b, start+2))] = uint16(start + 2)
+			t[hash5(load64(b, s-2))] = uint16(s - 2)
+		}
 		for s < limit && s >= rep2 && load32(b, s) == load32(b, (s-rep2)&0xFFFF) {
 			n := 4 + same(b, s+4, s-rep2+4)
 			v := load64(b, s)
-			t[hash6(v)] = uint16(s)
+			t[hash5(v)] = uint16(s)
 			e.emit(b, anchor, 0, 1, n)
 			rep1, rep2 = rep2, rep1
 			s += n
