@@ -66,8 +66,8 @@ func New(l Level) *Encoder {
 var frameHeader = [...]byte{0x28, 0xB5, 0x2F, 0xFD, 0x60, (Size - 256) & 0xFF, (Size - 256) >> 8}
 
 // Encode appends the frame of plain, which is Size bytes long, to dst. If the
-// frame would be longer than most it gives dst as it was, and false. A plain
-// with Slack bytes of capacity to spare is not copied.
+// frame would be longer than most, or looks so, it gives dst as it was, and
+// false. A plain with Slack bytes of capacity to spare is not copied.
 func (e *Encoder) Encode(dst, plain []byte, most int) ([]byte, bool) {
 	b := e.view(plain)
 	e.nlits, e.nseqs = 0, 0
@@ -76,6 +76,9 @@ func (e *Encoder) Encode(dst, plain []byte, most int) ([]byte, bool) {
 		e.fast(b)
 	default:
 		e.double(b)
+	}
+	if e.nlits > max(uint(most), Size/2) && noisy(e.lits[:e.nlits]) {
+		return dst, false
 	}
 	out := append(dst, frameHeader[:]...)
 	out = append(out, 0, 0, 0)

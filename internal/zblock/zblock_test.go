@@ -297,3 +297,15 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+// TestNoisy: only what Huffman codes cannot shorten is taken for noise.
+func TestNoisy(t *testing.T) {
+	for symbols, want := range map[int]bool{256: true, 250: true, 181: false, 128: false, 20: false} {
+		if got := noisy(noise(symbols, 8)); got != want {
+			t.Errorf("%d even symbols: %v", symbols, got)
+		}
+	}
+	if noisy(skewed(255)) {
+		t.Error("uneven symbols")
+	}
+}
