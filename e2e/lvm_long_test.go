@@ -18,7 +18,7 @@ func TestLVMSnapshots(t *testing.T) {
 		modules:  []string{"virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "dm-mod", "dm-snapshot", "dm-thin-pool"},
 		programs: []string{"lvm", "mke2fs", "e2fsck", "thin_check", program},
 		disks:    []string{"-drive", "file=" + disk + ",if=virtio,format=raw,cache=unsafe"},
-		time:     15 * time.Minute,
+		time:     30 * time.Minute,
 	}
 	g.run(t)
 }
