@@ -179,6 +179,9 @@ func (o *output) close(sync bool) error {
 	if sync && err == nil {
 		err = o.f.Sync()
 	}
+	for range 2 { // a proof reads the medium, to the end
+		o.f.clean(o.size)
+	}
 	err = errors.Join(err, o.f.Close())
 	o.f = nil
 	return err

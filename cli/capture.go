@@ -44,6 +44,10 @@ only read. Taken is what the file systems have in use; a file system that cannot
 read is taken whole. The contents of pagefile.sys, hiberfil.sys and swapfile.sys are
 left out and listed in the image.
 
+A disk in use is read from a snapshot where there is one to be had: Windows' shadow
+copies (vss), or LVM's of a logical volume (lvm). --snapshot vss and lvm insist on it;
+with auto, all else is captured while it changes, and the image says so.
+
 With --onto IMAGE only what has changed since that point is stored. A member that was
 written is never changed again. A capture that is cut off leaves all earlier points as
 they are; what it holds can be saved with 'vitrine rescue'.
@@ -72,7 +76,7 @@ for any folders. One that matches a folder means all files in it.`,
 	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
-	f.StringVar(&o.snapshot, "snapshot", device.SnapshotAuto, "`HOW` to hold a disk in use still: auto, none, vss (Windows' shadow copies, or fail), lvm (a snapshot of a logical volume, or fail)")
+	f.StringVar(&o.snapshot, "snapshot", device.SnapshotAuto, "`HOW` a disk in use is held still: auto, none, vss, lvm")
 	f.StringVar(&o.name, "name", "", "readable `NAME` in front of the file names")
 	f.StringVar(&o.comment, "comment", "", "`TEXT` kept in the image")
 	f.BoolVar(&o.verify, "verify", false, "read the image back and prove it")

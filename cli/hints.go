@@ -103,7 +103,7 @@ var hintTable = []hintRule{
 	{isAny(restore.ErrNotCaptured), exitFailed, "nothing was written; 'vitrine info' tells what the image holds"},
 	{isAny(restore.ErrDiffers), exitDamage, "the image is untouched; the target is not to be trusted: its disk or cable may be failing"},
 	{isAny(device.ErrNotDisk), exitFailed, "name a disk, a partition or a raw image file"},
-	{isAny(device.ErrUnsupported), exitDriver, "use a raw image file, or run it on Linux; nothing was changed"},
+	{isAny(device.ErrUnsupported), exitDriver, "this takes another system; nothing was changed"},
 	{isAny(device.ErrTooSmall), exitFailed, "nothing was written; choose a larger target"},
 	{isAny(device.ErrExists), exitFailed, "nothing was written; choose another name, or --overwrite"},
 	{isAny(device.ErrProtected), exitFailed, "nothing was written; choose another target"},
