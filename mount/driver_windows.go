@@ -57,7 +57,7 @@ func Mount(ctx context.Context, t volume.FileSystem, dir string, o Options) (*Se
 // winPoint checks the place. dir is what people call it, point is what WinFsp
 // is told: for an administrator a letter that all sessions see.
 func winPoint(where string, o *Options) (dir, point string, err error) {
-	used, err := windows.GetLogicalDrives()
+	used, err := usedLetters()
 	if err != nil {
 		return "", "", err
 	}
@@ -72,6 +72,19 @@ func winPoint(where string, o *Options) (dir, point string, err error) {
 		return winDrive(where, letter, used)
 	}
 	return winFolder(where, o)
+}
+
+// usedLetters has a bit for each letter that stands for something, A first.
+func usedLetters() (used uint32, err error) {
+	if used, err = windows.GetLogicalDrives(); err != nil {
+		return 0, err
+	}
+	for l := byte('A'); l <= 'Z'; l++ {
+		if _, err := os.Stat(string(l) + `:\`); err == nil {
+			used |= 1 << (l - 'A')
+		}
+	}
+	return used, nil
 }
 
 var errNoLetter = errors.New("no drive letter is free")

@@ -244,6 +244,7 @@ func TestSalvageReadsTheUnfinishedMember(t *testing.T) {
 	if err != nil || !r.OK() || r.OtherCount > 0 || r.Chunks != 1 {
 		t.Fatalf("%+v %v", r, err)
 	}
+	p.Close()
 	must(t, os.Remove(broken))
 	if m := missingFrom(t, set.Name(1, 0), want); m.Number != 0 {
 		t.Errorf("%+v", m)

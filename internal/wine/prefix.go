@@ -2,7 +2,6 @@ package wine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -161,15 +160,22 @@ func (p Prefix) Path(windows string) string {
 // Drive links a file, a device or a folder of this system to a drive letter, as
 // what the letter's volume holds (raw) or as its files.
 func (p Prefix) Drive(letter byte, target string, raw bool) error {
+	os.Remove(p.drive(letter, raw))
+	return os.Symlink(target, p.drive(letter, raw))
+}
+
+func (p Prefix) drive(letter byte, raw bool) string {
 	name := strings.ToLower(string(letter)) + ":"
 	if raw {
 		name += ":"
 	}
-	link := filepath.Join(p.Dir, "dosdevices", name)
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.Symlink(target, link)
+	return filepath.Join(p.Dir, "dosdevices", name)
+}
+
+// RemoveDrive takes a letter away.
+func (p Prefix) RemoveDrive(letter byte) {
+	os.Remove(p.drive(letter, false))
+	os.Remove(p.drive(letter, true))
 }
 
 // Loader is Wine's program that starts Windows programs. The wrapper that
@@ -186,3 +192,6 @@ func findTool(names ...string) string {
 	}
 	return names[len(names)-1] // whose start then says that it is missing
 }
+
+// Remove deletes the prefix; [Prefix.Stop] comes first.
+func (p Prefix) Remove() error { return os.RemoveAll(p.Dir) }
