@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"vitrine/device"
 	"vitrine/index"
+	"vitrine/ntfsparse"
 	"vitrine/mount"
 	"vitrine/reader"
 	"vitrine/volume"
@@ -55,7 +56,9 @@ type folder struct {
 	rel     string // from the destination, "" for itself
 	name    string
 	attr    volume.Attr
-	made    bool // by us: its times are set when all is in it
+	path    string // in the image
+	sddl    string // its security descriptor, when it is wanted
+	made    bool   // by us: its times are set when all is in it
 	pending atomic.Int64
 }
 
@@ -217,7 +220,7 @@ func (c *copier) folder(ctx context.Context, p place, from found, up *folder, na
 	if depth >= maxDepth {
 		return c.listed(from, fmt.Errorf("more than %d folders in each other", maxDepth))
 	}
-	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr}
+	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr, path: from.path, sddl: c.sddl(ctx, p, from)}
 	if err := c.makeFolder(f); err != nil {
 		return c.listed(from, err)
 	}
@@ -271,6 +274,29 @@ func (c *copier) folderMeta(f *folder) {
 		f.up.root.Chmod(f.name, fs.FileMode(f.attr.Perm)&0o777)
 	}
 	setTimes(f.up.root, f.name, f.attr)
+	c.setSecurity(f.path, f.up, f.name, f.sddl)
+}
+
+// sddl is the security descriptor that a copy is to have, "" for none.
+func (c *copier) sddl(ctx context.Context, p place, from found) (text string) {
+	able, ok := p.fs.(volume.Xattrs)
+	if !ok || !c.o.security {
+		return ""
+	}
+	if b, err := able.Xattr(ctx, from.attr.ID, "system.ntfs_acl"); err == nil {
+		text, _ = ntfsparse.SDDL(b)
+	}
+	return text
+}
+
+// setSecurity comes last: it may take away what is needed for the rest.
+func (c *copier) setSecurity(path string, dir *folder, name, sddl string) {
+	if sddl == "" {
+		return
+	}
+	if err := setSDDL(dir.root, name, sddl); err != nil {
+		c.hurt.add(c.e, path, at("owner and permissions", err))
+	}
 }
 
 func (c *copier) symlink(ctx context.Context, p place, from found, f *folder, name string) error {
@@ -464,6 +490,7 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 	}
 	w.c.files.Add(1)
 	w.c.gaps(j.from.path, &w.lost)
+	w.c.setSecurity(j.from.path, j.dir, j.name, w.c.sddl(ctx, j.place, j.from))
 	return true, nil
 }
 

@@ -20,6 +20,7 @@ type cpOptions struct {
 	skipExisting bool
 	streams      string // "", "auto", "xattr", "file"
 	attributes   bool
+	security     bool
 	salvage      bool
 	noSync       bool
 	deleted      bool
@@ -70,6 +71,7 @@ with it stays, leading nowhere or to something else; those out of DIR are counte
 	f.StringVar(&o.streams, "streams", "", "copy named streams too, as `FORM`: xattr (user xattrs), file (files beside it, name:stream) or auto")
 	f.Lookup("streams").NoOptDefVal = "auto"
 	f.BoolVar(&o.attributes, "attributes", false, "keep Windows attributes (elsewhere in the xattr user.DOSATTRIB), and owners where the image has them")
+	f.BoolVar(&o.security, "security", false, "give copies the owners and permissions of the image's Windows (on Windows; owners need an administrator)")
 	f.BoolVar(&o.salvage, "salvage", false, "copy what is readable of damaged files; zeros stand for the rest, which is listed")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until everything is on the disk")
 	f.BoolVar(&o.deleted, "deleted", false, "recover deleted files of NTFS at and below the paths, as far as nothing has taken their place")
@@ -80,6 +82,9 @@ with it stays, leading nowhere or to something else; those out of DIR are counte
 func (o *cpOptions) check() error {
 	if o.overwrite && o.skipExisting {
 		return usage("choose one of them", "--overwrite and --skip-existing contradict each other")
+	}
+	if o.security && !onWindows {
+		return usage("copy without it; 'vitrine stat' shows them", "--security is for copies on Windows: this system has no such permissions")
 	}
 	switch o.streams {
 	case "", "auto", "xattr", "file":

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -92,3 +93,6 @@ func syncDest(dir *os.Root) error {
 	defer d.Close()
 	return unix.Syncfs(int(d.Fd()))
 }
+
+// setSDDL is not for this system; the command says so.
+func setSDDL(*os.Root, string, string) error { return errors.ErrUnsupported }

@@ -28,3 +28,6 @@ func setBirth(*os.Root, string, volume.Attr) error            { return nil }
 func setLinkTimes(*os.Root, string, volume.Attr) error        { return nil }
 func setAttributes(*os.Root, string, volume.Attr, bool) error { return nil }
 func syncDest(*os.Root) error                                 { syscall.Sync(); return nil }
+
+// setSDDL is not for this system; the command says so.
+func setSDDL(*os.Root, string, string) error { return errors.ErrUnsupported }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -78,3 +79,44 @@ func setAttributes(dir *os.Root, name string, a volume.Attr, wanted bool) error 
 
 // syncDest does nothing: the system writes behind on its own.
 func syncDest(*os.Root) error { return nil }
+
+// setSDDL sets permissions and, with the privilege of restoring, owner and group.
+func setSDDL(dir *os.Root, name, sddl string) error {
+	sd, err := windows.SecurityDescriptorFromString(sddl)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir.Name(), name)
+	if acl, _, err := sd.DACL(); err == nil {
+		inherits := windows.SECURITY_INFORMATION(windows.UNPROTECTED_DACL_SECURITY_INFORMATION)
+		if control, _, err := sd.Control(); err == nil && control&windows.SE_DACL_PROTECTED != 0 {
+			inherits = windows.PROTECTED_DACL_SECURITY_INFORMATION
+		}
+		if err := windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|inherits, nil, nil, acl, nil); err != nil {
+			return err
+		}
+	}
+	owner, _, err := sd.Owner()
+	if err != nil {
+		return nil // it names none
+	}
+	group, _, _ := sd.Group()
+	mayRestore()
+	return windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.GROUP_SECURITY_INFORMATION, owner, group, nil, nil)
+}
+
+// mayRestore takes up the privilege to give files away, where this process has
+// it; setting an owner fails without.
+var mayRestore = sync.OnceFunc(func() {
+	var token windows.Token
+	if windows.OpenProcessToken(windows.CurrentProcess(), windows.TOKEN_ADJUST_PRIVILEGES|windows.TOKEN_QUERY, &token) != nil {
+		return
+	}
+	defer token.Close()
+	name, _ := windows.UTF16PtrFromString("SeRestorePrivilege")
+	state := windows.Tokenprivileges{PrivilegeCount: 1}
+	if windows.LookupPrivilegeValue(nil, name, &state.Privileges[0].Luid) == nil {
+		state.Privileges[0].Attributes = windows.SE_PRIVILEGE_ENABLED
+		windows.AdjustTokenPrivileges(token, false, &state, 0, nil, nil)
+	}
+})

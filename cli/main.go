@@ -18,7 +18,10 @@ func Main(args []string, s *Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return int(run(ctx, args, s))
+	s, show := inBox(s)
+	code := run(ctx, args, s)
+	show(code)
+	return int(code)
 }
 
 func run(ctx context.Context, args []string, s *Streams) exitCode {
@@ -44,6 +47,9 @@ func run(ctx context.Context, args []string, s *Streams) exitCode {
 // execute runs a command line, or what mount(8) asks of its helper.
 func execute(ctx context.Context, e *env, args []string) error {
 	root := newRoot(e)
+	if len(args) > 0 {
+		cobra.MousetrapHelpText = "" // Explorer starts the menus' commands
+	}
 	if mount.IsHelper(append([]string{os.Args[0]}, args...)) && !isCommand(root, args) {
 		return runHelper(ctx, e, args)
 	}

@@ -34,9 +34,16 @@ can be read, each has a folder of its own. Nothing of the image is copied or unp
 what is read is proved first. The mount ends with 'vitrine unmount DIR', or with
 Ctrl-C when it is not in the background.
 
+On Windows the place is a drive letter (X:), * for a free one, or a folder that does not
+exist yet. It needs WinFsp, a free driver: https://winfsp.dev. A program started as
+administrator gives the letter to everybody.
+
 In /etc/fstab, after 'ln -s $(which vitrine) /sbin/mount.vitrine':
-  /backups/C-drive@latest  /mnt/c  vitrine  ro,nofail  0  0`,
+  /backups/C-drive@latest  /mnt/c  vitrine  ro,nofail  0  0
+
+` + mount.WinFspNotice,
 		Example: `  vitrine mount backups@3 /mnt/c --background
+  vitrine mount D:\backups@3 X:                      a drive on Windows
   vitrine mount backups /mnt/all --timeline          a folder for each point
   vitrine mount backups:2 /mnt/c --raw               disk.img and partition-N.img as well
   vitrine mount --device disk.img /mnt/c`,
@@ -194,7 +201,7 @@ func openLog() (*os.File, error) {
 
 // backgroundArgs is this command for another process, with absolute names.
 func (o *mountOptions) backgroundArgs(e *env) ([]string, error) {
-	dir, err := filepath.Abs(o.dir)
+	dir, err := mount.AbsPlace(o.dir)
 	if err != nil {
 		return nil, err
 	}

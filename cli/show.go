@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -28,9 +27,6 @@ shown again. It is what a double-click on an image does; 'vitrine unmount' ends 
 }
 
 func runOpen(ctx context.Context, e *env, arg string) error {
-	if onWindows {
-		return failed(exitDriver, "use 'vitrine mount IMAGE X:' and open the drive", "opening an image is not there yet on Windows")
-	}
 	ref := parseImage(arg, onWindows)
 	path, err := e.resolve(ctx, ref)
 	if err != nil {
@@ -48,8 +44,8 @@ func runOpen(ctx context.Context, e *env, arg string) error {
 	return nil
 }
 
-// openedDir is where the image is mounted already, or a folder where it can be.
-func (e *env) openedDir(ref imageRef, path string) (dir string, there bool, err error) {
+// openedFolder is where the image is mounted already, or a folder where it can be.
+func (e *env) openedFolder(ref imageRef, path string) (dir string, there bool, err error) {
 	home, err := mount.OpenedDir()
 	if err != nil {
 		return "", false, err
@@ -111,27 +107,3 @@ func (e *env) openMount(ctx context.Context, o *mountOptions) (dir string, err e
 	_, r, err := e.startAnother(ctx, args)
 	return r.Dir, err
 }
-
-// opened shows the folder: in the file manager if there is a desktop.
-func (e *env) opened(dir string) {
-	if e.json {
-		e.emit("opened", struct {
-			Dir string `json:"dir"`
-		}{dir})
-	} else {
-		fmt.Fprintln(e.Out, dir)
-	}
-	if !hasDesktop() {
-		e.say("there is no desktop here; the files are in this folder until 'vitrine unmount'")
-		return
-	}
-	if _, err := exec.LookPath("xdg-open"); err != nil {
-		e.say("xdg-open is not installed (package xdg-utils); the files are in this folder until 'vitrine unmount'")
-		return
-	}
-	if err := exec.Command("xdg-open", dir).Run(); err != nil {
-		e.note(note{Path: dir, Text: "xdg-open: " + err.Error()})
-	}
-}
-
-func hasDesktop() bool { return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "" }

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"vitrine/mount"
 )
 
 // Version is set by the linker (see the Makefile); without it the version is
@@ -37,6 +39,9 @@ func newVersion(e *env) *cobra.Command {
 				return nil
 			}
 			_, err := fmt.Fprintf(e.Out, "vitrine %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if onWindows {
+				fmt.Fprintf(e.Out, "Drives are mounted through %s\n", mount.WinFspNotice)
+			}
 			return err
 		},
 	}

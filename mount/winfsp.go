@@ -2,6 +2,8 @@ package mount
 
 import (
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -81,9 +83,19 @@ func fileTime(t time.Time) int64 {
 	return (t.Unix()+from1601)*1e7 + int64(t.Nanosecond())/100
 }
 
-// driveLetter takes "x:", "X:\" or "X" for a drive; ok is false for folders.
+// AbsPlace names a place to mount on so that it means the same in every folder: a
+// drive letter and "*" on Windows as they are, folders absolutely.
+func AbsPlace(dir string) (string, error) {
+	if _, ok := driveLetter(dir); runtime.GOOS == "windows" && (ok || dir == "*") {
+		return dir, nil
+	}
+	return filepath.Abs(dir)
+}
+
+// driveLetter takes "x:", "X:\", "X:\." or "X" for a drive; ok is false for
+// folders.
 func driveLetter(dir string) (letter byte, ok bool) {
-	dir = strings.TrimRight(dir, `\/`)
+	dir = strings.TrimRight(strings.TrimSuffix(dir, `\.`), `\/`)
 	switch {
 	case len(dir) == 2 && dir[1] == ':', len(dir) == 1:
 		letter = dir[0] &^ 0x20

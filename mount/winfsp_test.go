@@ -23,7 +23,7 @@ func TestWinFspOptions(t *testing.T) {
 }
 
 func TestDriveLetters(t *testing.T) {
-	for dir, want := range map[string]byte{"x:": 'X', `X:\`: 'X', "Q": 'Q', "X:/": 'X', `C:\mnt`: 0, "": 0, "1:": 0, "mnt": 0, "*": 0} {
+	for dir, want := range map[string]byte{"x:": 'X', `X:\`: 'X', `x:\.`: 'X', "Q": 'Q', "X:/": 'X', `C:\mnt`: 0, "": 0, "1:": 0, "mnt": 0, "*": 0} {
 		if got, ok := driveLetter(dir); ok != (want != 0) || ok && got != want {
 			t.Errorf("%q: %c %v", dir, got, ok)
 		}

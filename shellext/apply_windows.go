@@ -3,6 +3,9 @@ package shellext
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/windows"
@@ -18,9 +21,28 @@ func root(allUsers bool) registry.Key {
 	return registry.CURRENT_USER
 }
 
-// Install writes the keys for this user, or for all (which needs an
-// administrator). It gives the keys written.
+// Place says where the launcher and the icon of p go: into a folder of Vitrine's
+// own, in the user's profile or, for all users, among the programs.
+func Place(p Program, allUsers bool) (Program, error) {
+	folder := windows.FOLDERID_LocalAppData
+	if allUsers {
+		folder = windows.FOLDERID_ProgramFiles
+	}
+	dir, err := windows.KnownFolderPath(folder, windows.KF_FLAG_DEFAULT)
+	if err != nil {
+		return p, err
+	}
+	dir = filepath.Join(dir, "Vitrine", "shell")
+	p.Launcher, p.Icon = filepath.Join(dir, "vitrinew.exe"), filepath.Join(dir, "vitrine.ico")
+	return p, nil
+}
+
+// Install writes the launcher, the icon and the keys for this user, or for all
+// (which needs an administrator). It gives the files and keys written.
 func Install(p Program, allUsers bool) (paths, notes []string, err error) {
+	if paths, err = writeFiles(p); err != nil {
+		return paths, nil, err
+	}
 	for _, k := range WindowsKeys(p) {
 		if err := writeKey(root(allUsers), k); err != nil {
 			return paths, nil, fmt.Errorf("registry key %s: %w", k.Path, err)
@@ -29,6 +51,48 @@ func Install(p Program, allUsers bool) (paths, notes []string, err error) {
 	}
 	notify()
 	return paths, nil, nil
+}
+
+func writeFiles(p Program) (paths []string, err error) {
+	exe, err := os.ReadFile(p.Exe)
+	if err != nil {
+		return nil, err
+	}
+	launcher, err := windowless(exe)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Exe, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(p.Launcher), 0o755); err != nil {
+		return nil, err
+	}
+	for _, f := range []struct {
+		path string
+		data []byte
+	}{{p.Launcher, launcher}, {p.Icon, windowsIcon}} {
+		if err := os.WriteFile(f.path, f.data, 0o755); err != nil {
+			return paths, err
+		}
+		paths = append(paths, f.path)
+	}
+	return paths, nil
+}
+
+// removeFiles removes what writeFiles wrote, and the folders when they are empty
+// then.
+func removeFiles(p Program) (paths, notes []string) {
+	for _, path := range []string{p.Launcher, p.Icon} {
+		err := os.Remove(path)
+		switch {
+		case err == nil:
+			paths = append(paths, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			notes = append(notes, err.Error())
+		}
+	}
+	dir := filepath.Dir(p.Launcher)
+	os.Remove(dir)
+	os.Remove(filepath.Dir(dir))
+	return paths, notes
 }
 
 func writeKey(root registry.Key, k Key) error {
@@ -62,7 +126,8 @@ func Uninstall(p Program, allUsers bool) (paths, notes []string, err error) {
 		}
 	}
 	notify()
-	return paths, notes, nil
+	files, more := removeFiles(p)
+	return append(paths, files...), append(notes, more...), nil
 }
 
 func removeKey(root registry.Key, k Key) (gone bool, note string, err error) {

@@ -17,12 +17,10 @@ var ErrUnsupported = errors.New("there is no desktop integration for this system
 type Program struct {
 	// Exe is the full path of the program.
 	Exe string
-	// Launcher is the full path of its windowless twin on Windows; elsewhere it
-	// is not used.
-	Launcher string
-	// Icon is the full path of the icon file on Windows; elsewhere the icon
-	// goes where the desktop looks for it.
-	Icon string
+	// Launcher is the full path of its windowless twin on Windows, and Icon that
+	// of the icon; [Install] makes both where [Place] says. Elsewhere they are not
+	// used: the icon goes where the desktop looks for it.
+	Launcher, Icon string
 }
 
 // action is one entry of the submenu.
@@ -34,16 +32,17 @@ type action struct {
 	// multi is how many images may be selected: "Single", or "Player" for one
 	// start per image.
 	multi string
+	after string // what follows the path within its quotes
 }
 
 // actions are the entries in their order. The first is what a double-click
 // does.
 var actions = []action{
-	{"Browse", "Browse", "open", false, "Single"},
-	{"Attach", "Mount as disk (chkdsk)", "gui attach", true, "Single"},
-	{"Verify", "Verify", "gui verify", false, "Player"},
-	{"Check", "Check file system", "gui check", false, "Player"},
-	{"Copy", "Copy files out…", "gui copy", false, "Single"},
-	{"Restore", "Restore…", "gui restore", true, "Single"},
-	{"Properties", "Properties", "gui info", false, "Player"},
+	{"Browse", "Browse", "open", false, "Single", ""},
+	{"Attach", "Mount as disk (chkdsk)", "gui attach", true, "Single", ""},
+	{"Verify", "Verify", "gui verify", false, "Player", ""},
+	{"Check", "Check file system", "gui check", false, "Player", ""},
+	{"Copy", "Copy files out…", "gui copy", false, "Single", ""},
+	{"Restore", "Restore…", "gui restore", true, "Single", ""},
+	{"Properties", "Properties", "gui info", false, "Player", ""},
 }

@@ -42,9 +42,12 @@ func WindowsKeys(p Program) []Key {
 	for i, a := range actions {
 		keys = append(keys, verb(fmt.Sprintf(`%s\shell\%02d%s`, menu, i+1, a.id), p, a)...)
 	}
-	unmount := action{title: "Unmount Vitrine image", verb: "unmount", multi: "Single"}
+	// A drive's path ends in a backslash, which would take the quote after it for
+	// its own: the dot stands between.
+	unmount := action{title: "Unmount Vitrine image", verb: "unmount", multi: "Single", after: "."}
 	drive := verb(`Drive\shell\Vitrine.Unmount`, p, unmount)
 	drive[0].Values = append(drive[0].Values, Value{"AppliesTo", "System.Volume.FileSystem:=" + fsName})
+	keys = append(keys, Key{Path: "Drive", Shared: true}, Key{Path: `Drive\shell`, Shared: true})
 	return append(keys, drive...)
 }
 
@@ -56,7 +59,7 @@ func verb(path string, p Program, a action) []Key {
 	}
 	return []Key{
 		{Path: path, Values: values},
-		{Path: path + `\command`, Values: []Value{{"", fmt.Sprintf(`%s %s "%%1"`, quoteWindows(p.Launcher), a.verb)}}},
+		{Path: path + `\command`, Values: []Value{{"", fmt.Sprintf(`%s %s "%%1%s"`, quoteWindows(p.Launcher), a.verb, a.after)}}},
 	}
 }
 

@@ -37,7 +37,7 @@ func Overlay() (string, error) {
 	if changed == string(text) {
 		return "", fmt.Errorf("%s has no line %q: this Go is unknown here", source, strings.TrimSpace(asIs))
 	}
-	replacement := filepath.Join(dir, "at_windows.go")
+	replacement := filepath.Join(dir, "at_windows") // no .go: it is none of our packages
 	if err := writeOnce(replacement, []byte(changed)); err != nil {
 		return "", err
 	}

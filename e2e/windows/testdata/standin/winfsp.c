@@ -332,11 +332,18 @@ static const char *letter(const char *point)
 	return strlen(point) == 2 && point[1] == ':' ? point : NULL;
 }
 
+static const wchar_t *wide(const char *utf8)
+{
+	static wchar_t w[1024];
+	MultiByteToWideChar(CP_UTF8, 0, utf8, -1, w, 1024);
+	return w;
+}
+
 /* Wine keeps its drives where only the test can reach them: a letter is its job. */
 static void appear(const char *point)
 {
 	if (!letter(point))
-		CreateDirectoryA(point, NULL);
+		CreateDirectoryW(wide(point), NULL);
 	fprintf(out, "appear %s\n", point);
 	fflush(out);
 }
@@ -344,7 +351,7 @@ static void appear(const char *point)
 static void vanish(const char *point)
 {
 	if (!letter(point))
-		RemoveDirectoryA(point);
+		RemoveDirectoryW(wide(point));
 	fprintf(out, "vanish %s\n", point);
 	fflush(out);
 }

@@ -1,4 +1,4 @@
-package e2e
+package windows
 
 import (
 	"context"
@@ -18,14 +18,14 @@ import (
 	"vitrine/scripts/demo/disk"
 )
 
-// standIn puts testdata/winfsp.c in the place of WinFsp.
-func (m *machine) standIn(t testing.TB) {
+// standIn puts testdata/standin/winfsp.c in the place of WinFsp.
+func (m *desktop) standIn(t testing.TB) {
 	t.Helper()
 	bin := m.Path(`C:\Program Files (x86)\WinFsp\bin`)
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := wine.BuildDLL(t.Context(), filepath.Join(bin, "winfsp-x64.dll"), []string{"testdata/winfsp.c"}); err != nil {
+	if err := wine.BuildDLL(t.Context(), filepath.Join(bin, "winfsp-x64.dll"), []string{"testdata/standin/winfsp.c"}); err != nil {
 		t.Fatal(err)
 	}
 	m.run(t, "reg", "add", `HKLM\Software\WinFsp`, "/v", "InstallDir", "/d", `C:\Program Files (x86)\WinFsp\`, "/f", "/reg:32")
@@ -33,7 +33,7 @@ func (m *machine) standIn(t testing.TB) {
 
 // play prepares a script for the stand-in and gives the function that reads what
 // happened, once the script is through or the log has a text.
-func (m *machine) play(t testing.TB, lines ...string) (log func(until ...string) string) {
+func (m *desktop) play(t testing.TB, lines ...string) (log func(until ...string) string) {
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(script, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
@@ -48,7 +48,7 @@ func (m *machine) play(t testing.TB, lines ...string) (log func(until ...string)
 }
 
 // letters has the drives come and go that the stand-in tells of.
-func (m *machine) letters(ctx context.Context, log string) {
+func (m *desktop) letters(ctx context.Context, log string) {
 	said := regexp.MustCompile(`(?m)^(appear|vanish) (?:\\\\\.\\)?([A-Z]):$`)
 	for done := 0; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		b, _ := os.ReadFile(log)
@@ -78,19 +78,19 @@ func waitText(t testing.TB, path, text string) string {
 }
 
 // sampleImage captures the sample disk.
-func sampleImage(t testing.TB) (image, raw string) {
+func sampleImage(t *testing.T) (image, raw string) {
 	t.Helper()
 	dir := t.TempDir()
 	raw = filepath.Join(dir, "disk.img")
-	samples, err := filepath.Abs("../testdata/demo")
+	samples, err := filepath.Abs("../../testdata/demo")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := disk.Apply(samples, raw, 1); err != nil {
 		t.Fatal(err)
 	}
-	image = filepath.Join(dir, "images")
-	vitrine(t, "capture", raw, "-o", image)
+	image = filepath.Join(dir, "my images ü")
+	native(t, "capture", raw, "-o", image)
 	return image, raw
 }
 
@@ -98,17 +98,14 @@ func sampleImage(t testing.TB) (image, raw string) {
 // what it answers, and that the files are those that Linux shows.
 func TestWineMount(t *testing.T) {
 	image, _ := sampleImage(t)
-	m := newMachine(t)
+	m := newDesktop(t)
 	m.standIn(t)
 	log := m.play(t, "statfs", "stat /", "stat /USERS/ann/DOCUMENTS/REPORT.TXT", "path /USERS/ann/DOCUMENTS/REPORT.TXT", "stat /nothing", "path /nothing",
 		"list /users", "change /Users/Ann/Documents/report.txt", "change /Users", "change /nothing", "tree /")
 	c := m.command(t, "mount", `Z:`+image+":2", "x:")
-	var said strings.Builder
-	c.Stdout, c.Stderr = &said, &said
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	said := start(t, c)
 	got := log()
+	said.text(t, "is mounted on X:")
 	label := regexp.MustCompile(`(?m)^arg volname=(.*)$`).FindStringSubmatch(got)
 	if label == nil || label[1] != "Windows" {
 		t.Errorf("label %q", label)
@@ -151,9 +148,7 @@ func TestWineMount(t *testing.T) {
 	}
 	m.vitrine(t, "unmount", "x:")
 	log("\nended\n")
-	if err := c.Wait(); err != nil {
-		t.Errorf("the mount's process: %v\n%s", err, said.String())
-	}
+	waitEnd(t, c)
 	if list := m.vitrine(t, "mounts"); strings.Contains(list, "X:") {
 		t.Errorf("mounts at the end: %s", list)
 	}
@@ -163,8 +158,8 @@ func TestWineMount(t *testing.T) {
 func sameTree(t *testing.T, image, log string) {
 	t.Helper()
 	dir := t.TempDir()
-	vitrine(t, "mount", image+":2", dir, "--background")
-	defer vitrine(t, "unmount", dir)
+	native(t, "mount", image+":2", dir, "--background")
+	defer native(t, "unmount", dir)
 	want := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == dir {
@@ -219,7 +214,7 @@ func linuxFile(rel, path string) string {
 // background, and ends by Ctrl-C and by force.
 func TestWineMountPlaces(t *testing.T) {
 	image, _ := sampleImage(t)
-	m := newMachine(t)
+	m := newDesktop(t)
 	m.standIn(t)
 
 	log := m.play(t, "statfs")
@@ -235,7 +230,7 @@ func TestWineMountPlaces(t *testing.T) {
 	log = m.play(t, "statfs")
 	folder := `C:\users\Public\mnt ü`
 	c = m.command(t, "mount", `Z:`+image, folder)
-	start(t, c)
+	start(t, c).text(t, "is mounted on")
 	if got := log(); !strings.Contains(got, "arg "+folder+"\n") {
 		t.Errorf("a folder:\n%s", got)
 	}
@@ -269,7 +264,7 @@ func TestWineMountPlaces(t *testing.T) {
 // run, one sentence tells so and the exit code is 6.
 func TestWineNoWinFsp(t *testing.T) {
 	image, _ := sampleImage(t)
-	m := newMachine(t)
+	m := newDesktop(t)
 	tell := func(want string, env ...string) {
 		t.Helper()
 		m.play(t, "statfs")
