@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"vitrine/device"
 	"vitrine/index"
-	"vitrine/ntfsparse"
 	"vitrine/mount"
+	"vitrine/ntfsparse"
 	"vitrine/reader"
 	"vitrine/volume"
 )
