@@ -111,6 +111,17 @@ func TestAttachKilled(t *testing.T) {
 	}
 }
 
+// A log-out that fails at first is tried again.
+func TestLogoutAgain(t *testing.T) {
+	m := &shared
+	_, images := attachable(t)
+	m.ok(t, setDisk("VITRINE_STANDIN_FAIL=LogoutIScsiTarget"), "attach", at(images))
+	m.ok(t, nil, "detach", at(images))
+	if got := names(m.calls()); !sameList(got, "LogoutIScsiTarget", "LogoutIScsiTarget", "RemoveIScsiSendTargetPortal") {
+		t.Error(m.calls())
+	}
+}
+
 // Where the initiator refuses, nothing of it is left, and a copy in a VHDX file is
 // attached instead; where that is refused too, nothing is left either.
 func TestAttachCopy(t *testing.T) {

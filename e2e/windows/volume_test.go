@@ -29,6 +29,9 @@ func TestVolume(t *testing.T) {
 		}
 	}
 	m.ok(t, nil, "check", at(images))
+	if got := m.ok(t, nil, "cat", "--device", `\\.\X:`, "/hello.txt"); got != "hello" {
+		t.Errorf("from the volume itself: %q", got)
+	}
 	if list := m.ok(t, nil, "list", at(images)); !strings.Contains(list, "full") {
 		t.Error(list)
 	}

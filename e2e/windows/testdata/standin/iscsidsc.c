@@ -77,6 +77,8 @@ static int ours(ISCSI_UNIQUE_SESSION_ID *s)
 EXPORT HRESULT WINAPI GetDevicesForIScsiSessionW(ISCSI_UNIQUE_SESSION_ID *session, ULONG *count, ISCSI_DEVICE_ON_SESSIONW *devices)
 {
 	static int calls;
+	if (fails("GetDevicesForIScsiSession"))
+		return REFUSED;
 	if (calls++ == 0) {
 		note("GetDevicesForIScsiSession %s, room for %u", ours(session) ? "ours" : "?", (unsigned)*count);
 		*count = 0; // the system is not ready yet
