@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"vitrine/blockdev/attach"
+	"vitrine/blockdev/overlay"
 	"vitrine/capture"
 	"vitrine/device"
 	"vitrine/device/vss"
@@ -116,6 +117,10 @@ var hintTable = []hintRule{
 	{is[*mount.DriverError], exitDriver, driverHint},
 	{isAny(mount.ErrBusy), exitFailed, busyHint},
 	{isAny(attach.ErrBusy), exitFailed, "unmount it first and close what uses it; the disk stays attached"},
+	{isAny(overlay.ErrOtherBase), exitFailed, "name the point and partition that it was made over, served the same way, or a new file; image and overlay are as they were"},
+	{isAny(overlay.ErrNotOverlay), exitFailed, "name a new file, or one that --overlay-file made; this one was not changed"},
+	{isAny(overlay.ErrInUse), exitFailed, "end what has it open, or name another file"},
+	{isAny(overlay.ErrCorrupt), exitDamage, "the image is safe; begin again with a new overlay file, and keep this one if what was written matters"},
 	{isAny(shellext.ErrUnsupported), exitDriver, "start vitrine from a terminal; nothing was changed"},
 	{isAny(attach.ErrUnavailable), exitDriver, onSystem("attaching needs the rights of an administrator ('Run as administrator'), and Windows' iSCSI initiator or room for a copy beside the image; 'vitrine mount' shows the files without", "attaching needs root, and the kernel's NBD client ('modprobe nbd') or FUSE (/dev/fuse) with loop devices; 'vitrine serve nbd' needs none of them")},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},

@@ -218,7 +218,9 @@ func newestHeader(f io.ReaderAt) (*header, error) {
 		}
 		h, err := decodeHeader(b)
 		if err != nil {
-			first = errors.Join(first, err)
+			if first == nil || errors.Is(first, ErrNotOverlay) { // the other header may tell more
+				first = err
+			}
 		} else if best == nil || h.generation > best.generation {
 			best = h
 		}
