@@ -125,6 +125,15 @@ func writeBehind(f *os.File, off, n int64) {
 	dropCache(f, off, n)
 }
 
+func reserve(f *os.File, off, n int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
+	runtime.KeepAlive(f)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return &os.PathError{Op: "allocate", Path: f.Name(), Err: err}
+	}
+	return nil // where it cannot be done, writing does it
+}
+
 func freeSpace(dir string) int64 {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {

@@ -40,6 +40,8 @@ func dataExtent(f *os.File, off, size int64) (start, end int64, err error) { ret
 
 func dropCache(*os.File, int64, int64) {}
 
+func reserve(*os.File, int64, int64) error { return nil }
+
 func writeBehind(*os.File, int64, int64) {}
 
 func freeSpace(string) int64 { return -1 }

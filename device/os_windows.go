@@ -194,6 +194,8 @@ func dataExtent(f *os.File, off, size int64) (start, end int64, err error) {
 // itself keeps little.
 func dropCache(*os.File, int64, int64) {}
 
+func reserve(*os.File, int64, int64) error { return nil }
+
 func writeBehind(*os.File, int64, int64) {}
 
 func (*Target) goDirectFile() {}

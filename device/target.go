@@ -246,6 +246,16 @@ func (t *Target) Sync() error {
 	return t.f.Sync()
 }
 
+// Reserve allocates the space of a range of a plain file, where the file system
+// can, so that writes into it can go on at the same time. It fails when there
+// is not enough.
+func (t *Target) Reserve(off, n int64) error {
+	if t.f == nil || t.info.Block || n <= 0 || off < 0 || n > t.info.Size-off {
+		return nil
+	}
+	return reserve(t.f, off, n)
+}
+
 // WriteBehind starts writing a range of a plain file out and lets the system
 // forget what it cached of it, so that memory does not fill up with it.
 func (t *Target) WriteBehind(off, n int64) {

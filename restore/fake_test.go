@@ -224,4 +224,11 @@ func (m *memTarget) Sync() error {
 
 func (m *memTarget) WriteBehind(off, n int64) {}
 
+func (m *memTarget) Reserve(off, n int64) error {
+	if !m.file || off < 0 || n <= 0 || off+n > m.Size() {
+		return errInjected
+	}
+	return nil
+}
+
 func (m *memTarget) RereadTable() error { return m.step("reread") }

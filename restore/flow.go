@@ -34,6 +34,7 @@ type flow struct {
 	workers int
 	pool    chan []byte
 	skip    func(index.Kind) bool // kinds that are no work
+	ahead   func(Extent) error    // told of each extent before its pieces are carried; may be nil
 	carry   func(context.Context, *piece)
 	take    func(context.Context, *piece) error
 }
@@ -106,7 +107,13 @@ func (f *flow) collect(ctx context.Context, cancel func(), order <-chan *piece) 
 func (f *flow) cut(ctx context.Context, spans []span, work, order chan<- *piece) (err error) {
 	for _, s := range spans {
 		xerr := f.content.extents(ctx, s, func(e Extent) bool {
-			if !f.skip(e.Kind) {
+			if f.skip(e.Kind) {
+				return true
+			}
+			if f.ahead != nil {
+				err = f.ahead(e)
+			}
+			if err == nil {
 				err = f.cutExtent(ctx, e, work, order)
 			}
 			return err == nil

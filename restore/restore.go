@@ -43,6 +43,7 @@ type Target interface {
 	Free() int64     // space left for a plain file; -1: unknown
 	SetSize(n int64, empty bool) error
 	Sync() error
+	Reserve(off, n int64) error // of a plain file: allocate the space
 	WriteBehind(off, n int64)
 	Discard(off, n int64) error
 	Zero(off, n int64) error

@@ -184,6 +184,7 @@ func (r *run) clearRange(do func(off, n int64) error, s span) error {
 func (r *run) write() error {
 	for i, s := range r.stages {
 		f := r.flow(r.carry, r.enterPiece)
+		f.ahead = r.reserve
 		r.exposed = i == len(r.stages)-1
 		if err := f.run(r.ctx, s.spans); err != nil {
 			return err
@@ -204,7 +205,16 @@ func (r *run) write() error {
 }
 
 func (r *run) flow(carry func(context.Context, *piece), take func(context.Context, *piece) error) *flow {
-	return &flow{r.content, r.workers(), r.pool, r.idle, carry, take}
+	return &flow{content: r.content, workers: r.workers(), pool: r.pool, skip: r.idle, carry: carry, take: take}
+}
+
+// reserve has a new file's space allocated: several can write into that at
+// once, into holes only one.
+func (r *run) reserve(e Extent) error {
+	if !r.Fresh || e.Kind != index.Data {
+		return nil
+	}
+	return r.target.Reserve(r.Off+e.Off, e.Len)
 }
 
 // workers are two more than processors, so that these have work while others
