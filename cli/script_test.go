@@ -80,7 +80,7 @@ func flipCmd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cutCmd(ts *testscript.TestScript, neg bool, args []string) {
-	name, size := ts.MkAbs(args[0]), offset(ts, args)
+	name, size := theOne(ts, args[0]), offset(ts, args)
 	info, err := os.Stat(name)
 	ts.Check(err)
 	if size < 0 {
