@@ -66,12 +66,12 @@ func sizeOf(t *testing.T, dir, set string, n int) int64 {
 
 func comparePoint(t *testing.T, point string, want tree) {
 	t.Run("mount", func(t *testing.T) {
-		mounted(t, point, nil, func(dir string) { same(t, "mount", treeOf(t, dir), want, nil) })
+		mounted(t, point, nil, func(dir string) { same(t, "mount", led(treeOf(t, dir)), led(want), nil) })
 	})
 	t.Run("cp", func(t *testing.T) {
 		dir := t.TempDir()
 		vitrine(t, "cp", point+":/", dir)
-		same(t, "cp", treeOf(t, dir), want, nil)
+		same(t, "cp", led(treeOf(t, dir)), led(want), nil)
 	})
 	t.Run("restore", func(t *testing.T) {
 		target := filepath.Join(t.TempDir(), "restored.img")

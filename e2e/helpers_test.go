@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -161,6 +162,22 @@ func treeOf(t testing.TB, dir string) tree {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	return out
+}
+
+// led is tree with links told by where they lead: mounts and copies show links
+// from the volume's root as relative ones.
+func led(in tree) tree {
+	out := tree{}
+	for p, o := range in {
+		if o.Mode&fs.ModeSymlink != 0 {
+			if !path.IsAbs(o.Sum) {
+				o.Sum = path.Join("/", path.Dir(p), o.Sum)
+			}
+			o.Sum = path.Clean(o.Sum)
+		}
+		out[p] = o
 	}
 	return out
 }
