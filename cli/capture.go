@@ -58,6 +58,7 @@ for any folders. One that matches a folder means all files in it.`,
 		Example: `  vitrine capture /dev/sdb -o backups/ --comment "before the upgrade"
   vitrine capture /dev/sdb -o backups/ --onto backups/              an incremental
   vitrine capture /dev/sdb -o backups/ --onto backups/ --differential
+  vitrine capture C: -o D:\backups              Windows, as administrator; or \\.\PhysicalDrive0
   vitrine capture disk.img -o backups/ --partition 2 --split 4G --verify`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.arguments(args); err != nil {

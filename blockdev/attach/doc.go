@@ -12,4 +12,8 @@
 //
 // A loop device ends by itself when the process that made it ends and nobody
 // uses it any more: nothing stays behind after a kill.
+//
+// On Windows [Attach] serves the device over iSCSI on this machine alone and logs
+// the built-in initiator in, or attaches a copy in a VHDX file. What a killed
+// process leaves is undone by another one, see [Guard].
 package attach
