@@ -138,6 +138,19 @@ func TestShadowCopyGoesOn(t *testing.T) {
 	}
 }
 
+// A capture that fails by itself lets go of its shadow copy.
+func TestShadowCopyReleased(t *testing.T) {
+	m := &shared
+	dir, settings := frozen(t, m)
+	r := m.run(t, settings, "capture", `\\.\X:`, "-o", at(filepath.Join(dir, "missing", "images")), "--snapshot", "vss")
+	if r.code != 1 || !strings.Contains(r.errs, "does not exist") {
+		t.Errorf("exit %d\n%s", r.code, r.errs)
+	}
+	if got := m.calls(); got != vssCalls {
+		t.Errorf("calls:\n%s", got)
+	}
+}
+
 // A volume that cannot have a shadow copy fails when one is demanded.
 func TestShadowCopyRefused(t *testing.T) {
 	m := &shared
