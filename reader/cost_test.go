@@ -28,7 +28,7 @@ func (c *counter) openFile(path string) (file, error) {
 		return nil, err
 	}
 	c.opens.Add(1)
-	if n := c.open.Add(1); n > maxHandles {
+	if n := c.open.Add(1); n > int64(maxHandles) {
 		return nil, fmt.Errorf("%d files are open", n)
 	}
 	return &countedFile{f, c}, nil

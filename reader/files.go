@@ -43,9 +43,10 @@ func openFile(path string) (file, error) {
 	return osFile{f}, nil
 }
 
-// maxHandles bounds the open files of a pool. More are open only while more
-// reads run at once.
-const maxHandles = 128
+// maxHandles bounds the open files of a pool: enough for a long chain, and at
+// most a quarter of what the system allows the process. More are open only
+// while more reads run at once.
+var maxHandles = min(max(openFiles()/4, 128), 1024)
 
 // handles keeps recently used files open.
 type handles struct {
