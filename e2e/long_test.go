@@ -17,7 +17,8 @@ import (
 
 // TestLongChain makes a chain of 1,000 incrementals of a 64 GiB sparse volume and
 // opens points at several lengths, each in a process of its own: neither time
-// nor memory may grow with the chain.
+// nor memory may grow with the chain. Processor time is held against the bound;
+// the wall's is told, but other work on the machine is in it.
 func TestLongChain(t *testing.T) {
 	img, images := makeVolume(t, 64<<30), t.TempDir()
 	r := rand.New(rand.NewPCG(9, 9))
@@ -36,7 +37,7 @@ func TestLongChain(t *testing.T) {
 	vitrine(t, "capture", img, "-o", images)
 	set := setOf(t, images)
 	measure := func(length int, point int) (time.Duration, int64) {
-		best, rss := time.Hour, int64(0)
+		best, wall, rss := time.Hour, time.Hour, int64(0)
 		for range 5 {
 			c := exec.Command(program, "ls", fmt.Sprintf("%s@%d:/", images, point))
 			began := time.Now()
@@ -44,10 +45,11 @@ func TestLongChain(t *testing.T) {
 			if err != nil || !strings.Contains(string(out), "file 0.bin") {
 				t.Fatalf("ls: %v\n%s", err, out)
 			}
-			best = min(best, time.Since(began))
+			wall = min(wall, time.Since(began))
+			best = min(best, c.ProcessState.UserTime()+c.ProcessState.SystemTime())
 			rss = max(rss, c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
 		}
-		t.Logf("chain of %d, point %d: %v, %d MiB resident", length, point, best, rss>>20)
+		t.Logf("chain of %d, point %d: %v, of the processor %v, %d MiB resident", length, point, wall, best, rss>>20)
 		return best, rss
 	}
 	for n := 1; n <= 1000; n++ {
