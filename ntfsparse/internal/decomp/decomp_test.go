@@ -5,6 +5,7 @@ import (
 	"errors"
 	"go/ast"
 	"go/parser"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -106,6 +107,9 @@ func xpressSlowly(stored []byte, size, ahead int) (out []byte) {
 			n, at = 15+int(stored[at]), at+1
 			if n == 15+255 && at+2 <= len(stored) {
 				n, at = int(le.Uint16(stored[at:])), at+2
+				if n == 0 && at+4 <= len(stored) {
+					n, at = int(le.Uint32(stored[at:])), at+4
+				}
 			}
 		}
 		dist := 1
@@ -116,13 +120,38 @@ func xpressSlowly(stored []byte, size, ahead int) (out []byte) {
 			dist = dist<<1 | take(1)
 		}
 		for range n + 3 {
-			if dist > len(out) {
+			if dist > len(out) || len(out) > size {
 				return out
 			}
 			out = append(out, out[len(out)-dist])
 		}
 	}
 	return out[:size]
+}
+
+// TestXpressIsTheSlowOne: what the fast decoder takes for sound, it expands as
+// the specification says, in damaged chunks, too.
+func TestXpressIsTheSlowOne(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	sound := 0
+	for _, m := range methods[:3] {
+		for _, p := range compressed(t, m, plainFiles(t)["mixed"][:150_000]) {
+			for range 20 {
+				b, dst := bytes.Clone(p.stored), make([]byte, p.plain)
+				if err := m.run(dst, b); err == nil {
+					sound++
+					if want := xpressSlowly(b, p.plain, 2); !bytes.Equal(dst, want) {
+						t.Fatalf("%s %d: differs", m.name, m.chunk)
+					}
+				}
+				p.stored = b
+				b[xpressTable+rng.IntN(len(b)-xpressTable)] ^= 1 << rng.IntN(8)
+			}
+		}
+	}
+	if sound < 100 {
+		t.Errorf("only %d chunks were compared", sound)
+	}
 }
 
 // xpressVector decodes as many plain bytes as one table covers.
