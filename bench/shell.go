@@ -44,9 +44,11 @@ make_flat() { # flat.raw: one folder of 100,000 names in random order
 	truncate -s 512M flat.part
 	mkntfs -q -F -Q -c 4096 -p 2048 -H 255 -S 63 flat.part
 	mkdir -p m3
-	ntfs-3g -o big_writes,noatime flat.part m3
+	ntfs-3g -o big_writes,noatime,no_detach flat.part m3 & local pid=$!
+	until_ok is_mounted m3
 	"$B" fill flat m3 100000
 	umount m3
+	wait $pid
 	mv flat.part flat.raw
 }
 size_of() { stat -c %s "$1"; }
