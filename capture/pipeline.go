@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +25,7 @@ type pipeline struct {
 	w      *index.Writer
 	meter  *meter
 
-	free  chan *job
+	free  *jobs
 	work  chan *job
 	order chan *job
 
@@ -48,11 +49,8 @@ type position struct {
 
 func newPipeline(p *plan, r *faultReader, o *Options, w *index.Writer, m *meter) *pipeline {
 	l := &pipeline{plan: p, reader: r, o: o, w: w, meter: m, parents: map[uint16]*parentStream{}, bad: map[uint16]*badList{}, saved: time.Now()}
-	n := o.Workers + 1 + max(8, o.Workers/2) // some to go on with while a segment is written
-	l.free, l.work, l.order = make(chan *job, n), make(chan *job, n), make(chan *job, n)
-	for range n {
-		l.free <- newJob()
-	}
+	n := o.Workers + 1 + max(spare, o.Workers/2)
+	l.free, l.work, l.order = newJobs(n), make(chan *job, n), make(chan *job, n)
 	for _, s := range p.streams {
 		l.parents[s.id] = newParentStream(o.Parent, s.id, s.size)
 		l.bad[s.id] = &badList{ranges: s.bad}
@@ -105,14 +103,46 @@ func (l *pipeline) produce(ctx context.Context) error {
 	return nil
 }
 
-// job gets a free job.
-func (l *pipeline) job(ctx context.Context) (*job, error) {
+// spare windows are what the workers go on with while a segment is written and
+// synced.
+const spare = 24
+
+// jobs are the free jobs. The one that was used last is given first, since
+// caches still hold its buffers.
+type jobs struct {
+	mu    sync.Mutex
+	stack []*job
+	count chan struct{} // as many as there are
+}
+
+func newJobs(n int) *jobs {
+	f := &jobs{count: make(chan struct{}, n)}
+	for range n {
+		f.put(newJob())
+	}
+	return f
+}
+
+func (f *jobs) put(j *job) {
+	f.mu.Lock()
+	f.stack = append(f.stack, j)
+	f.mu.Unlock()
+	f.count <- struct{}{}
+}
+
+// get waits for a free job.
+func (f *jobs) get(ctx context.Context) (*job, error) {
 	select {
-	case j := <-l.free:
-		return j, nil
+	case <-f.count:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := len(f.stack) - 1
+	j := f.stack[last]
+	f.stack = f.stack[:last]
+	return j, nil
 }
 
 // send hands a job to a worker and to the appender. Neither blocks: the
@@ -125,7 +155,7 @@ func (l *pipeline) send(j *job) {
 // produceNone plans the leaves of a partition that was not selected.
 func (l *pipeline) produceNone(ctx context.Context, s *stream) error {
 	for off := int64(0); off < s.size; off += leafBytes {
-		j, err := l.job(ctx)
+		j, err := l.free.get(ctx)
 		if err != nil {
 			return err
 		}
@@ -145,7 +175,7 @@ func (l *pipeline) produceUsed(ctx context.Context, s *stream) error {
 	var refs [index.LeafBlocks]index.Ref
 	leaf, loaded := uint64(0), false
 	for c.cur.Len > 0 {
-		j, err := l.job(ctx)
+		j, err := l.free.get(ctx)
 		if err != nil {
 			return err
 		}
@@ -194,7 +224,7 @@ func (l *pipeline) wait(ctx context.Context, j *job) error {
 	if err := l.enter(j); err != nil {
 		return &outputError{err}
 	}
-	l.free <- j
+	l.free.put(j)
 	return l.checkpoint()
 }
 
