@@ -5,7 +5,6 @@ import (
 	"errors"
 	"go/ast"
 	"go/parser"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,31 +126,6 @@ func xpressSlowly(stored []byte, size, ahead int) (out []byte) {
 		}
 	}
 	return out[:size]
-}
-
-// TestXpressIsTheSlowOne: what the fast decoder takes for sound, it expands as
-// the specification says, in damaged chunks, too.
-func TestXpressIsTheSlowOne(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	sound := 0
-	for _, m := range methods[:3] {
-		for _, p := range compressed(t, m, plainFiles(t)["mixed"][:150_000]) {
-			for range 20 {
-				b, dst := bytes.Clone(p.stored), make([]byte, p.plain)
-				if err := m.run(dst, b); err == nil {
-					sound++
-					if want := xpressSlowly(b, p.plain, 2); !bytes.Equal(dst, want) {
-						t.Fatalf("%s %d: differs", m.name, m.chunk)
-					}
-				}
-				p.stored = b
-				b[xpressTable+rng.IntN(len(b)-xpressTable)] ^= 1 << rng.IntN(8)
-			}
-		}
-	}
-	if sound < 100 {
-		t.Errorf("only %d chunks were compared", sound)
-	}
 }
 
 // xpressVector decodes as many plain bytes as one table covers.
