@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"io"
+	"sync"
+	"time"
+)
+
+// How long and how much a settling writer holds back.
+const (
+	settleAfter = 50 * time.Millisecond
+	settleBytes = 64 << 10
+)
+
+// settling gathers small writes: a listing has hundreds of thousands of lines,
+// and a system call for each takes longer than reading them. What is written is
+// on its way after settleAfter, so that whoever waits for a line gets it. It is
+// safe for parallel use.
+type settling struct {
+	w io.Writer
+
+	mu    sync.Mutex
+	buf   []byte
+	timer *time.Timer // runs while buf holds something
+	err   error       // of an earlier write
+}
+
+func (s *settling) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.buf)+len(p) > settleBytes {
+		s.flush()
+	}
+	switch {
+	case s.err != nil:
+		return 0, s.err
+	case len(p) >= settleBytes:
+		return s.w.Write(p)
+	case len(s.buf) == 0:
+		s.timer = time.AfterFunc(settleAfter, s.settle)
+	}
+	s.buf = append(s.buf, p...)
+	return len(p), nil
+}
+
+// settle writes out what was gathered.
+func (s *settling) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush()
+}
+
+func (s *settling) flush() {
+	if len(s.buf) == 0 {
+		return
+	}
+	s.timer.Stop()
+	if s.err == nil {
+		_, s.err = s.w.Write(s.buf)
+	}
+	s.buf = s.buf[:0]
+}
+
+// behind writes to w what comes after all that was written to first.
+type behind struct {
+	first *settling
+	w     io.Writer
+}
+
+func (b behind) Write(p []byte) (int, error) {
+	b.first.settle()
+	return b.w.Write(p)
+}
+
+// gather gives s with results that are written in larger pieces, and what must
+// be called at the end.
+func gather(s *Streams) (*Streams, func()) {
+	out := &settling{w: s.Out}
+	g := *s
+	g.Out, g.Err = out, behind{out, s.Err}
+	return &g, out.settle
+}
