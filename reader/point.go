@@ -122,8 +122,8 @@ func searchDirs(path string, search []string) []string {
 // its last part, which is looked for by name first.
 func (p *Point) readTail(h *head) (*head, error) {
 	err := p.tailOf(h)
-	if err == nil || !errors.Is(err, index.ErrUnfinished) {
-		return h, err
+	if err == nil || h.rotten == nil && !errors.Is(err, index.ErrUnfinished) {
+		return h, err // of a rotten head, any error may mean that the end is elsewhere
 	}
 	for _, parts := range []func(*head) []*head{p.namedParts, p.scannedParts} {
 		for _, part := range parts(h) {
@@ -131,6 +131,9 @@ func (p *Point) readTail(h *head) (*head, error) {
 				return part, err
 			}
 		}
+	}
+	if !errors.Is(err, index.ErrUnfinished) {
+		return nil, byName(h.path, err)
 	}
 	return nil, &UnfinishedError{h.path, h.Number, (&Member{Header: *h.Header}).Time()}
 }
