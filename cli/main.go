@@ -26,12 +26,16 @@ func Main(args []string, s *Streams) int {
 
 func run(ctx context.Context, args []string, s *Streams) exitCode {
 	boundMemory(heapLimit)
+	s, settle := gather(s)
 	e := &env{Streams: s}
 	if b, ok := mount.InBackground(); ok {
 		e.background = b
 	}
 	defer e.hold()
 	err := execute(ctx, e, args)
+	if lost := unshown(settle()); err == nil {
+		err = lost
+	}
 	if err == nil {
 		return exitDone
 	}

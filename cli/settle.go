@@ -22,7 +22,7 @@ type settling struct {
 	mu    sync.Mutex
 	buf   []byte
 	timer *time.Timer // runs while buf holds something
-	err   error       // of an earlier write
+	err   error       // of the first write that failed; the last one
 }
 
 func (s *settling) Write(p []byte) (int, error) {
@@ -35,19 +35,23 @@ func (s *settling) Write(p []byte) (int, error) {
 	case s.err != nil:
 		return 0, s.err
 	case len(p) >= settleBytes:
-		return s.w.Write(p)
+		var n int
+		n, s.err = s.w.Write(p)
+		return n, s.err
 	case len(s.buf) == 0:
-		s.timer = time.AfterFunc(settleAfter, s.settle)
+		s.timer = time.AfterFunc(settleAfter, func() { s.settle() })
 	}
 	s.buf = append(s.buf, p...)
 	return len(p), nil
 }
 
-// settle writes out what was gathered.
-func (s *settling) settle() {
+// settle writes out what was gathered, and tells what kept the writer from
+// writing anything so far.
+func (s *settling) settle() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flush()
+	return s.err
 }
 
 func (s *settling) flush() {
@@ -73,10 +77,19 @@ func (b behind) Write(p []byte) (int, error) {
 }
 
 // gather gives s with results that are written in larger pieces, and what must
-// be called at the end.
-func gather(s *Streams) (*Streams, func()) {
+// be called at the end: it tells whether all of them could be written.
+func gather(s *Streams) (*Streams, func() error) {
 	out := &settling{w: s.Out}
 	g := *s
 	g.Out, g.Err = out, behind{out, s.Err}
 	return &g, out.settle
+}
+
+// unshown is the error for results that could not be written.
+func unshown(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &problem{exitFailed, "standard output could not be written: " + plain(err),
+		"what it got is incomplete; what the command did besides is not undone", err}
 }

@@ -66,7 +66,9 @@ func TestSettlingFails(t *testing.T) {
 	full := errors.New("full")
 	s, settle := gather(&Streams{Out: &slowly{err: full}, Err: &slowly{}})
 	s.Out.Write([]byte("lost\n"))
-	settle()
+	if err := settle(); !errors.Is(err, full) {
+		t.Errorf("got %v", err)
+	}
 	if _, err := s.Out.Write([]byte("more\n")); !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
