@@ -134,6 +134,7 @@ func runCapture(ctx context.Context, e *env, o *captureOptions) error {
 	if made { // a folder in which nothing came to be goes again
 		defer os.Remove(o.dir)
 	}
+	e.noteOnSource(o, src.Frozen())
 	opts := o.options(src)
 	parent, err := o.parent(ctx, e)
 	if err != nil {
@@ -286,6 +287,30 @@ func (e *env) capture(ctx context.Context, src *device.Device, o *captureOptions
 	return err
 }
 
+// noteOnSource says when the image is written to the disk or partition that it
+// is to show.
+func (e *env) noteOnSource(o *captureOptions, frozen bool) {
+	devs, err := device.Protects(o.dir)
+	if err != nil || !slices.ContainsFunc(devs, func(dev string) bool { return sameDevice(dev, o.source) }) {
+		return
+	}
+	text := "the image is written to its own source: it is lost when that disk is, and a restore to it is not possible from there"
+	if !frozen {
+		text += "; what is captured changes as the image grows, and part of the image ends up in itself"
+	}
+	e.note(note{Path: o.dir, Text: text + ". Write it to another disk"})
+}
+
+// sameDevice tells whether two paths mean one device.
+func sameDevice(a, b string) bool {
+	if as, err := os.Stat(a); err == nil {
+		if bs, err := os.Stat(b); err == nil && os.SameFile(as, bs) {
+			return true
+		}
+	}
+	return strings.EqualFold(strings.TrimPrefix(a, `\\.\`), strings.TrimPrefix(b, `\\.\`))
+}
+
 // noteApart says when a new member does not lie beside its parent.
 func (e *env) noteApart(dir string, parent *reader.Point) {
 	if parent == nil {
@@ -295,7 +320,7 @@ func (e *env) noteApart(dir string, parent *reader.Point) {
 	a, errA := os.Stat(dir)
 	b, errB := os.Stat(beside)
 	if errA == nil && errB == nil && !os.SameFile(a, b) {
-		e.note(note{Path: dir, Text: fmt.Sprintf("this point needs the members in %s: move the files together, or name that folder with --search", beside)})
+		e.note(note{Path: dir, Text: fmt.Sprintf("this point needs the members in %s: keep both folders and name that one with --search; or move the files together with 'mv -n', since a member of the same name may be there already and must not be overwritten", beside)})
 	}
 }
 
