@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"vitrine/index"
+	"vitrine/internal/filelock"
 )
 
 // broken is the address space of a member without an index, over its parts.
@@ -124,6 +125,9 @@ func placed(path string, f *os.File, size int64) (*index.Header, error) {
 var furtherPart = regexp.MustCompile(`^(.*[0-9A-Fa-f]{16}-[0-9]{4,10})-([0-9]{2,5})\.[^/\\]+$`)
 
 func (b *broken) add(path string, h *index.Header) error {
+	if filelock.Held(path) {
+		return fmt.Errorf("%s: %w", path, ErrWriting)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err

@@ -231,7 +231,7 @@ func (c *capturer) stopped(err error) error {
 	if !e.Output {
 		c.writer.Checkpoint()
 	}
-	c.out.close(!e.Output)
+	c.out.end(!e.Output)
 	if gone := c.out.vanished(); gone != nil {
 		if _, told := errors.AsType[*VanishedError](e.Err); !told {
 			e.Err = fmt.Errorf("%w; %w", e.Err, gone)

@@ -18,6 +18,8 @@ var (
 	ErrNothing = errors.New("nothing to rescue")
 	// ErrFinished: the member that should be rescued is complete.
 	ErrFinished = errors.New("the image is finished")
+	// ErrWriting: the member that should be rescued is still being captured.
+	ErrWriting = errors.New("it is being written by another process")
 )
 
 // OptionError is an option that cannot be followed.

@@ -2,17 +2,20 @@ package capture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"vitrine/volume"
 
 	"vitrine/index"
 	"vitrine/reader"
@@ -536,6 +539,44 @@ func TestRescueWithoutHeader(t *testing.T) {
 	}
 	got := make([]byte, len(now)-index.BlockSize) // the last block went with the end
 	if _, err := openReader(t, res.Path).Disks()[0].ReadAt(got, 0); err != nil || !bytes.Equal(got, now[:len(got)]) {
+		t.Fatal(err)
+	}
+}
+
+// TestRescueWhileWritten: a member that is being captured is left alone, all
+// its parts too; one whose capture stopped is rescued.
+func TestRescueWhileWritten(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "windows" {
+		t.Skip("files cannot be marked on this system")
+	}
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	var once sync.Once
+	s := &hookSource{memSource: thin(60<<20, 2), hook: func(off int64) {
+		names, _ := filepath.Glob(filepath.Join(dir, "*"))
+		if len(names) < 3 {
+			return
+		}
+		once.Do(func() {
+			for _, name := range []string{names[0], names[len(names)-1]} { // part 1 and part 0
+				if _, err := Rescue(ctx, name, RescueOptions{}); !errors.Is(err, ErrWriting) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			cancel()
+		})
+	}}
+	c := newCapturer(s, Options{Dir: dir, Level: Fastest, Split: 4 << 20})
+	c.open = func(io.ReaderAt, int64) (volume.UsedSpace, error) {
+		s.armed = true
+		return nil, volume.ErrUnsupported
+	}
+	_, err := c.run(ctx)
+	var se *StoppedError
+	if !errors.As(err, &se) || se.Path == "" || ctx.Err() == nil {
+		t.Fatal(err)
+	}
+	if _, err := Rescue(t.Context(), se.Path, RescueOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

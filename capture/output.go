@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"vitrine/index"
+	"vitrine/internal/filelock"
 )
 
 // storage is the part of the operating system that writing needs.
@@ -43,9 +44,10 @@ type output struct {
 	files []string      // names as they are, unfinished
 	ids   []fs.FileInfo // of files, when they were made
 	f     outFile
-	size  int64 // of f
-	total int64 // of all parts
-	mark  int64 // size at the last clean
+	size  int64          // of f
+	total int64          // of all parts
+	mark  int64          // size at the last clean
+	lock  *filelock.Lock // of the first part, until the last one ends
 
 	settled func(path string, size int64) // see Options.Settled; nil: nobody wants to know
 
@@ -74,6 +76,9 @@ func (o *output) begin(part int) error {
 	o.f, o.size, o.mark = f, 0, 0
 	id, _ := f.Stat()
 	o.files, o.ids = append(o.files, name), append(o.ids, id)
+	if part == 0 {
+		o.lock = filelock.Hold(name)
+	}
 	o.flusher, o.flushed = make(chan int64, 2), make(chan struct{})
 	go o.flush(f, name, o.flusher, o.flushed)
 	return o.st.syncDir(o.dir)
@@ -187,10 +192,16 @@ func (o *output) close(sync bool) error {
 	return err
 }
 
+// end closes the member: nobody writes it any more.
+func (o *output) end(sync bool) error {
+	defer o.lock.Release()
+	return o.close(sync)
+}
+
 // commit closes the member, whose last byte is synced, and gives its files
 // their names, the first part last.
 func (o *output) commit() (paths []string, err error) {
-	if err := o.close(false); err != nil {
+	if err := o.end(false); err != nil {
 		return nil, err
 	}
 	paths = make([]string, len(o.files))
@@ -206,7 +217,7 @@ func (o *output) commit() (paths []string, err error) {
 
 // discard removes what was written.
 func (o *output) discard() {
-	o.close(false)
+	o.end(false)
 	for _, name := range o.files {
 		o.st.remove(name)
 	}

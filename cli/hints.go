@@ -86,6 +86,7 @@ var hintTable = []hintRule{
 	{isAny(capture.ErrWrongParent), exitFailed, "nothing was written; name the image of this disk with --onto, or leave --onto away for a full (--other-source takes it all the same)"},
 	{is[*capture.ParentMissingError], exitMissing, "put that member beside the unfinished file or name its folder with --search; nothing was changed"},
 	{isAny(capture.ErrNothing), exitFailed, "earlier points are untouched; no whole block of the disk was found in this file: it can be deleted"},
+	{isAny(capture.ErrWriting), exitFailed, "a capture is under way: wait until it ends; only if it fails is there something to rescue"},
 	{isAny(capture.ErrFinished), exitFailed, "there is nothing to rescue; use it as it is"},
 	{isAny(device.ErrSnapshotFull), exitFailed, "earlier points are untouched; capture again when less is written, or with more free space in the volume group"},
 	{isAny(device.ErrNoSnapshot), exitFailed, "nothing was written; --snapshot auto captures it as it is, while it is in use"},
@@ -197,6 +198,9 @@ func brokenHint(err error) string {
 
 func unfinishedHint(err error) string {
 	u, _ := errors.AsType[*reader.UnfinishedError](err)
+	if u.Writing {
+		return "this capture is still under way: wait until it ends; earlier points can be read meanwhile"
+	}
 	return fmt.Sprintf("this capture was cut off; earlier points are safe, and 'vitrine rescue %s' saves what it holds", u.Path)
 }
 

@@ -85,9 +85,13 @@ type UnfinishedError struct {
 	Path    string
 	Number  uint32
 	Created time.Time
+	Writing bool // another process is writing it
 }
 
 func (e *UnfinishedError) Error() string {
+	if e.Writing {
+		return fmt.Sprintf("%s: member %d, begun %s, is being written by another process", e.Path, e.Number, e.Created.Format("2006-01-02 15:04:05"))
+	}
 	return fmt.Sprintf("%s: member %d, begun %s: %v", e.Path, e.Number, e.Created.Format("2006-01-02 15:04:05"), index.ErrUnfinished)
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"vitrine/index"
+	"vitrine/internal/filelock"
 )
 
 // Options say how a point is read. The zero value works.
@@ -135,7 +136,7 @@ func (p *Point) readTail(h *head) (*head, error) {
 	if !errors.Is(err, index.ErrUnfinished) {
 		return nil, byName(h.path, err)
 	}
-	return nil, &UnfinishedError{h.path, h.Number, (&Member{Header: *h.Header}).Time()}
+	return nil, &UnfinishedError{h.path, h.Number, (&Member{Header: *h.Header}).Time(), filelock.Held(h.path)}
 }
 
 func (p *Point) tailOf(h *head) error {

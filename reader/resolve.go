@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vitrine/index"
+	"vitrine/internal/filelock"
 )
 
 // Resolve finds the member file that an image names: a member file, a folder
@@ -253,7 +254,7 @@ func (m *Member) why() error {
 	if m.Err != nil {
 		return m.Err
 	}
-	return &UnfinishedError{m.Path, m.Number, m.Time()}
+	return &UnfinishedError{m.Path, m.Number, m.Time(), filelock.Held(m.Path)}
 }
 
 // wanted is what stands behind the @. The zero value is the newest point.
