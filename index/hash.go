@@ -70,5 +70,3 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // CRC is the CRC-32C that guards stored bytes.
 func CRC(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
-
-func crc2(a, b []byte) uint32 { return crc32.Update(CRC(a), castagnoli, b) }

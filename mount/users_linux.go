@@ -66,7 +66,7 @@ func startTime(pid int) string {
 		return ""
 	}
 	rest := string(b)[strings.LastIndex(string(b), ")")+1:] // behind the name, which may hold anything
-	const state, threads, start = 3 - 3, 20 - 3, 22 - 3     // rest begins with field 3
+	const state, threads, start = 0, 17, 19                 // fields 3, 20 and 22: rest begins with the third
 	f := strings.Fields(rest)
 	if len(f) <= start || f[state] == "Z" && f[threads] <= "1" {
 		return "" // a dead process with more threads still has its files

@@ -232,7 +232,7 @@ func TestEveryNameCanBeLookedUp(t *testing.T) {
 	root, _ := v.Root()
 	d, _ := root.Dir()
 	n := 0
-	d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+	d.Read(0, func(e ntfsparse.DirEntry, _ error) bool {
 		got, err := d.Lookup(e.Name())
 		if err != nil || got.Ref != e.Ref {
 			t.Errorf("%s: %v, %v", e.Name(), got.Ref, err)

@@ -17,6 +17,7 @@ import (
 // realData gives n blocks made of the files of the Go tree.
 func realData(b *testing.B, n int) []byte {
 	data := make([]byte, 0, n*bs)
+	//lint:ignore SA1019 any tree of real files will do
 	filepath.WalkDir(runtime.GOROOT(), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			f, _ := os.ReadFile(path)

@@ -43,17 +43,6 @@ func dataImage(b []byte) *image {
 	return im
 }
 
-// usedImage holds b, zeros as zeros, with the blocks in free as free space.
-func usedImage(b []byte) *image {
-	im := dataImage(b)
-	for i := range im.kinds {
-		if allZero(im.block(i)) {
-			im.kinds[i] = index.Zero
-		}
-	}
-	return im
-}
-
 func (im *image) block(i int) []byte {
 	return im.data[i*testBlock : min((i+1)*testBlock, len(im.data))]
 }
@@ -103,9 +92,8 @@ func (im *image) Extents(ctx context.Context, off, n int64, yield func(Extent) b
 type memTarget struct {
 	mu       sync.Mutex
 	data     []byte
-	medium   []byte // what was synced
-	file     bool   // a plain file
-	absent   bool   // which does not exist yet
+	file     bool // a plain file
+	absent   bool // which does not exist yet
 	sector   int
 	start    int64
 	ops      int // operations so far

@@ -1,6 +1,7 @@
 package shellext
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,9 @@ import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
 )
+
+//go:embed vitrine.ico
+var windowsIcon []byte
 
 const classes = `Software\Classes\`
 

@@ -1,13 +1,9 @@
 package shellext
 
 import (
-	_ "embed"
 	"encoding/binary"
 	"errors"
 )
-
-//go:embed vitrine.ico
-var windowsIcon []byte
 
 // windowless gives a copy of a Windows program that has no console: Explorer's
 // menus then open no window that is gone at once. Only the subsystem in the

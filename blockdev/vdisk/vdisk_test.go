@@ -29,7 +29,7 @@ func TestIdentifiersComeFromTheSeed(t *testing.T) {
 		blockdev.ReadFull(bg, v, b, 0)
 		return string(b)
 	}
-	if disk("a") != disk("a") {
+	if again := disk("a"); again != disk("a") {
 		t.Error("the same seed gives other bytes")
 	}
 	if disk("a") == disk("b") {

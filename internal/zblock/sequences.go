@@ -120,9 +120,6 @@ func matchCode(n uint16) uint8 {
 
 func offCode(off uint32) uint8 { return uint8(bits.Len32(off)) - 1 }
 
-// codes of a sequence.
-type codes struct{ ll, of, ml uint8 }
-
 // sequences appends the sequences section.
 func (e *Encoder) sequences(dst []byte) []byte {
 	n := e.nseqs

@@ -82,9 +82,6 @@ func furnish(t testing.TB, dir string) {
 	must(t, os.Chtimes(filepath.Join(dir, "many"), time.Unix(1e9, 0), time.Unix(1e9, 0)))
 }
 
-// first finds the first name in the folder "many".
-const manyFirst = "/many/a name that fills a name that fills a name that fills "
-
 // runs rewrites an attribute's run list in place; it must not grow.
 func runs(a []byte, list ...byte) { copy(a[le.Uint16(a[32:]):], append(list, 0)) }
 

@@ -79,7 +79,6 @@ var (
 	nameInfo = string(encode16("$Info"))
 	nameEFS  = string(encode16("$EFS"))
 	nameWof  = string(encode16("WofCompressedData"))
-	nameRoot = string(encode16("."))
 )
 
 // A file reference: record number in the low 48 bits, sequence above.

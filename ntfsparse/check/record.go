@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"fmt"
 )
 
 // current is what is known of the record, or of the file with an attribute
@@ -13,33 +12,32 @@ type current struct {
 	b        []byte
 	h        header
 
-	ids             [48]uint16 // attribute ids seen
-	nIDs            int
-	maxID           int
-	prevType        uint32
-	prevName        []byte
-	prevLow         int64
-	prevNamed       bool
-	names, dos      int
-	win32           int
-	standard, list  bool
-	data, unnamed   bool
-	i30, view       bool
-	alloc           bool
-	efs, encrypted  bool
-	wofData         bool
-	eaInfo, ea      bool
-	eaSize, eaNeed  int
-	stdFlags        uint32
-	hasStd          bool
-	tag             uint32 // of the reparse point
-	wof             bool
-	dataFlags       uint16
-	dataSeen        bool
-	parents         [4]uint64 // of Win32 and DOS names
-	spaces          [4]uint8
-	nPairs          int
-	size, allocated int64
+	ids            [48]uint16 // attribute ids seen
+	nIDs           int
+	maxID          int
+	prevType       uint32
+	prevName       []byte
+	prevLow        int64
+	prevNamed      bool
+	names          int
+	standard, list bool
+	data, unnamed  bool
+	i30, view      bool
+	alloc          bool
+	efs            bool
+	wofData        bool
+	eaInfo, ea     bool
+	eaSize, eaNeed int
+	stdFlags       uint32
+	hasStd         bool
+	tag            uint32 // of the reparse point
+	wof            bool
+	dataFlags      uint16
+	dataSeen       bool
+	parents        [4]uint64 // of Win32 and DOS names
+	spaces         [4]uint8
+	nPairs         int
+	size           int64
 }
 
 // scanRecord judges one record as the sequential pass meets it.
@@ -485,11 +483,4 @@ func (c *checker) rememberSizes() {
 	if k.dataFlags&(aSparse|aCompressed) != 0 {
 		k.e.flags |= recSparse
 	}
-}
-
-func (c *checker) recordText(no uint64) string {
-	if p := c.path(no); p != "" {
-		return fmt.Sprintf("record %d (%s)", no, p)
-	}
-	return fmt.Sprintf("record %d", no)
 }
