@@ -40,6 +40,9 @@ mistake. At the end everything is read back and compared.`,
 			if o.image.Path != "" || o.target.Path != "" {
 				return usage("single files come back with 'vitrine cp IMAGE:PATH DIR'", "restore writes whole disks and partitions")
 			}
+			if o.target.Spec() == "" {
+				return usage("name a disk, a partition or a raw image file; nothing was written", "no target is named")
+			}
 			return runRestore(c.Context(), e, &o)
 		},
 	}
@@ -69,6 +72,9 @@ func runRestore(ctx context.Context, e *env, o *restoreOptions) error {
 	defer p.Close()
 	e.noteSalvage(o.image.Spec(), p)
 	src, err := restoreSource(p, o.image)
+	if err == nil && !o.plan.SkipDamaged {
+		err = allThere(p)
+	}
 	if err != nil {
 		return err
 	}
@@ -85,6 +91,17 @@ func runRestore(ctx context.Context, e *env, o *restoreOptions) error {
 		return errors.Join(err, t.Close())
 	}
 	return e.restore(ctx, plan, t)
+}
+
+// allThere finds out before the target is changed that files of the image are
+// missing or cut short.
+func allThere(p *reader.Point) error {
+	for _, m := range p.Chain() {
+		if m.Err != nil {
+			return m.Err
+		}
+	}
+	return nil
 }
 
 // restoreSource is what of the point is restored.

@@ -376,3 +376,51 @@ func TestExistingFileTarget(t *testing.T) {
 		t.Error("a file that was there before was removed")
 	}
 }
+
+// Loop devices over the same bytes of a file, or over each other, are as much in
+// use as the one that is mounted, which the kernel does not tell.
+func TestTargetUsedThroughAnotherLoop(t *testing.T) {
+	img := blank(t, 64<<20)
+	whole := loop(t, img)
+	part := loop(t, img, "-o", "1048576", "--sizelimit", "20971520")
+	nested := loop(t, whole, "-o", "2097152")
+	other := loop(t, img, "-o", "33554432")
+	run(t, "", "mkfs.ext4", "-qF", part)
+	checkRefused(t, part, TargetOptions{}, ErrBusy, "shares bytes of its file with "+whole)
+	dir := mountAt(t, part)
+	why := part + ", over the same file, is mounted on " + dir
+	for _, dev := range []string{whole, nested} {
+		checkRefused(t, dev, TargetOptions{}, ErrBusy, why)
+	}
+	checkRefused(t, other, TargetOptions{}, ErrBusy, "shares bytes of its file with ")
+	checkRefused(t, img, TargetOptions{Overwrite: true}, ErrBusy, "is mounted on "+dir)
+
+	os.Rename(img, img+".old")
+	os.WriteFile(img, nil, 0o600)
+	os.Remove(img + ".old")
+	checkRefused(t, whole, TargetOptions{}, ErrBusy, why)
+}
+
+func TestTargetUnderMountedLoop(t *testing.T) {
+	whole := loop(t, blank(t, 64<<20))
+	part := loop(t, whole, "-o", "1048576", "--sizelimit", "20971520")
+	checkRefused(t, whole, TargetOptions{}, ErrBusy, "is attached as "+part)
+	run(t, "", "mkfs.ext4", "-qF", part)
+	dir := mountAt(t, part)
+	checkRefused(t, whole, TargetOptions{}, ErrBusy, "is mounted on "+dir)
+}
+
+// Two loop devices over different parts of a file have nothing to do with each
+// other.
+func TestTargetBesideMountedLoop(t *testing.T) {
+	img := blank(t, 64<<20)
+	first := loop(t, img, "--sizelimit", "20971520")
+	second := loop(t, img, "-o", "20971520")
+	run(t, "", "mkfs.ext4", "-qF", first)
+	mountAt(t, first)
+	tg, err := OpenTarget(second, TargetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tg.Close()
+}

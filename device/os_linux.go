@@ -153,7 +153,8 @@ func bePolite(*os.File) {}
 
 // openDiskTarget opens a disk or partition for us alone. The kernel refuses
 // that by itself for everything mounted, swapped to or under device mapper or
-// RAID; /proc and /sys only explain.
+// RAID. It does not know of loop devices that show the same bytes: /proc and
+// /sys tell.
 func openDiskTarget(path string, o TargetOptions) (*Target, error) {
 	dev, err := devOf(path)
 	if err != nil {
@@ -161,6 +162,9 @@ func openDiskTarget(path string, o TargetOptions) (*Target, error) {
 	}
 	if err := live.guard(path, dev, o.Protect); err != nil {
 		return nil, err
+	}
+	if why, _ := live.inUse(dev); why != "" {
+		return nil, refuse(path, ErrBusy, "%s", why)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_EXCL, 0)
 	if err != nil {

@@ -103,16 +103,6 @@ func (s system) listed(d devNum, folder string) (devs []devNum) {
 	return devs
 }
 
-// partitions are the parts of a disk.
-func (s system) partitions(d devNum) (parts []devNum) {
-	for _, q := range s.listed(d, ".") {
-		if q != d && s.isPartition(q) {
-			parts = append(parts, q)
-		}
-	}
-	return parts
-}
-
 // describe gives the model and serial number of the disk that d is on.
 func (s system) describe(d devNum) (model, serial string) {
 	d = s.disk(d)
@@ -230,11 +220,20 @@ func (s system) swaps() (devs []devNum) {
 // maxStack bounds the walk through devices over devices.
 const maxStack = 4096
 
-// above are d, its partitions, and all that is built on them.
+// above are d, what has bytes in common with it, and all that is built on them.
 func (s system) above(d devNum) []devNum {
-	return s.walk([]devNum{d}, func(q devNum) []devNum {
-		return append(append(s.partitions(q), s.listed(q, "holders")...), s.loopsOn(q)...)
-	})
+	rs := s.regions()
+	devs := rs.common(d)
+	var todo []devNum
+	for _, q := range devs {
+		todo = append(todo, s.listed(q, "holders")...)
+	}
+	for _, q := range s.walk(todo, func(q devNum) []devNum { return append(rs.common(q), s.listed(q, "holders")...) }) {
+		if !slices.Contains(devs, q) {
+			devs = append(devs, q)
+		}
+	}
+	return devs
 }
 
 // below are d, the disk it is part of, and all that it is built on.
@@ -259,29 +258,6 @@ func (s system) walk(todo []devNum, next func(devNum) []devNum) []devNum {
 		}
 	}
 	return seen
-}
-
-// loops gives the loop devices and the files behind them.
-func (s system) loops() map[devNum]string {
-	m := map[devNum]string{}
-	files, _ := filepath.Glob(filepath.Join(s.sys, "block/loop*/loop/backing_file"))
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if d, ok := s.numAt(filepath.Join(f, "../..")); ok && err == nil {
-			m[d] = strings.TrimSpace(string(b))
-		}
-	}
-	return m
-}
-
-// loopsOn are the loop devices whose file is the device d.
-func (s system) loopsOn(d devNum) (devs []devNum) {
-	for l, file := range s.loops() {
-		if q, err := devOf(file); err == nil && q == d {
-			devs = append(devs, l)
-		}
-	}
-	return devs
 }
 
 // under are the devices that the file system of a file lies on, without what
@@ -388,45 +364,55 @@ func (s system) inUse(d devNum) (reason string, rw bool) {
 
 // held names what is built on d, mounted or not.
 func (s system) held(d devNum, devs []devNum) (reason string, rw bool) {
+	below := s.below(d)
 	for _, q := range devs {
 		if h := s.listed(q, "holders"); len(h) > 0 {
 			return s.named(d, q) + "is part of " + s.node(h[0]), true
 		}
-		if l := s.loopsOn(q); len(l) > 0 {
-			return s.named(d, q) + "is attached as " + s.node(l[0]), true
+		if s.file(q, "loop/backing_file") == "" || slices.Contains(below, q) {
+			continue
 		}
+		if slices.Contains(s.below(q), d) {
+			return "is attached as " + s.node(q), true
+		}
+		return "shares bytes of its file with " + s.node(q), false
 	}
 	return "", false
 }
 
-// named begins a sentence about q, a part of d, when it is not d itself.
+// named begins a sentence about q, which d is used through, when it is not d
+// itself.
 func (s system) named(d, q devNum) string {
-	if d == q {
+	switch {
+	case d == q:
 		return ""
+	case s.disk(d) != s.disk(q) && s.region(d).base.isFile() && s.region(d).base == s.region(q).base:
+		return s.node(q) + ", over the same file, "
 	}
 	return s.node(q) + " "
 }
 
 // fileInUse looks for a loop device behind which a plain file is.
 func (s system) fileInUse(path string) (reason string, rw bool) {
-	st, err := os.Stat(path)
-	if err != nil {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
 		return "", false
 	}
-	for d, file := range s.loops() {
-		if fst, err := os.Stat(file); err == nil && os.SameFile(st, fst) {
-			if why, rw := s.inUse(d); why != "" {
-				return s.sentence(d, why), rw
-			}
-			return "is attached as " + s.node(d), s.file(d, "ro") == "0"
+	for _, p := range s.regions() {
+		if p.base != mediumOf(st.Dev, st.Ino, 0) || s.isPartition(p.dev) {
+			continue
 		}
+		if why, rw := s.inUse(p.dev); why != "" {
+			return s.sentence(p.dev, why), rw
+		}
+		return "is attached as " + s.node(p.dev), s.file(p.dev, "ro") == "0"
 	}
 	return "", false
 }
 
 // sentence makes d the subject, where the reason has none.
 func (s system) sentence(d devNum, why string) string {
-	if strings.HasPrefix(why, "is ") {
+	if strings.HasPrefix(why, "is ") || strings.HasPrefix(why, "shares ") {
 		return "its " + s.node(d) + " " + why
 	}
 	return why

@@ -30,9 +30,9 @@ func fakeSystem(t *testing.T) system {
 			os.Symlink(filepath.Join(s.sys, "devices", l[2]), filepath.Join(dir, filepath.Base(l[2])))
 		}
 	}
-	dev("8:0", "sda", "ro", "0", "device/vendor", "ATA ", "device/model", "Disk  ", "device/serial", "S123")
-	dev("8:1", "sda/sda1", "partition", "1")
-	dev("8:2", "sda/sda2", "partition", "2")
+	dev("8:0", "sda", "size", "1000", "ro", "0", "device/vendor", "ATA ", "device/model", "Disk  ", "device/serial", "S123")
+	dev("8:1", "sda/sda1", "partition", "1", "start", "8", "size", "92")
+	dev("8:2", "sda/sda2", "partition", "2", "start", "100", "size", "900")
 	dev("8:16", "sdb")
 	dev("8:32", "sdc", "ro", "1")
 	dev("253:0", "dm-0", "dm/name", "vg-root")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"vitrine/index"
 	"vitrine/volume"
@@ -87,6 +88,9 @@ func (p *Plan) place(context.Context) error {
 	}
 	if p.Whole {
 		return p.refuse(ErrNoPartition, 0, "a whole disk does not go into partition %d; name one partition of the image", n)
+	}
+	if !p.Now.Exists {
+		return p.refuse(fs.ErrNotExist, 0, "no such file: partition %d is written only into a disk or file that is there", n)
 	}
 	for _, q := range p.Now.Partitions {
 		if q.Number == n && p.Now.Table != volume.TableNone {
@@ -327,7 +331,7 @@ func (p *Plan) mention() {
 	for _, q := range p.parts() {
 		p.LeftOut = append(p.LeftOut, q.LeftOut...)
 		if p.Whole && q.Mode == "none" {
-			p.note("partition %d was not captured: what the target has there stays", q.Number)
+			p.note("partition %d was not captured: %s", q.Number, p.uncaptured())
 		}
 	}
 	if p.Unreadable > 0 {
@@ -343,6 +347,14 @@ func (p *Plan) mention() {
 		p.note("the target gets the disk's identifiers; Windows takes one of two disks with the same ones offline")
 	}
 	p.Notes = append(p.Notes, p.Now.Notes...)
+}
+
+// uncaptured is what becomes of the places that the image has nothing for.
+func (p *Plan) uncaptured() string {
+	if p.Fresh {
+		return "the file has a hole there"
+	}
+	return "what the target has there stays"
 }
 
 // parts are the partitions that are restored.

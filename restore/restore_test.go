@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -306,6 +307,7 @@ func TestRefusals(t *testing.T) {
 		{"sectors", whole, big, Options{}, ErrSectorSize, "sectors of 4096"},
 		{"whole into partition", whole, newMem(8 << 20), Options{TargetPartition: 1}, ErrNoPartition, "whole disk"},
 		{"no such partition", part, newMem(8 << 20), Options{TargetPartition: 1}, ErrNoPartition, "no partition 1"},
+		{"partition of no file", part, newMemFile(), Options{TargetPartition: 1}, fs.ErrNotExist, "no such file"},
 		{"not captured", gone, newMem(8 << 20), Options{}, ErrNotCaptured, "partition 9 was not captured"},
 		{"empty", bare(dataImage(nil)), newMem(8 << 20), Options{}, ErrNotCaptured, "empty"},
 	} {
@@ -320,6 +322,24 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := NewPlan(context.Background(), whole, big, Options{AnySector: true}); err != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+// What becomes of a partition that the image does not have depends on whether
+// the target has anything.
+func TestUncapturedPartition(t *testing.T) {
+	src := disk(newImage(8<<20, 5))
+	src.Disk.Partitions[1].Mode = "none"
+	for _, c := range []struct {
+		m    *memTarget
+		want string
+	}{
+		{newMem(8 << 20), "partition 2 was not captured: what the target has there stays"},
+		{newMemFile(), "partition 2 was not captured: the file has a hole there"},
+	} {
+		if p := mustPlan(t, src, c.m, Options{}); !slices.Contains(p.Notes, c.want) {
+			t.Errorf("%q, want %q", p.Notes, c.want)
+		}
 	}
 }
 
