@@ -424,3 +424,14 @@ func TestTargetBesideMountedLoop(t *testing.T) {
 	}
 	tg.Close()
 }
+
+// A file system in user space needs no loop device.
+func TestTargetFileMountedItself(t *testing.T) {
+	img := blank(t, 20<<20)
+	run(t, "", "mkntfs", "-qFf", img)
+	dir := t.TempDir()
+	run(t, "", "ntfs-3g", img, dir)
+	t.Cleanup(func() { exec.Command("umount", dir).Run() })
+	checkRefused(t, img, TargetOptions{Overwrite: true}, ErrBusy, "is mounted on "+dir)
+	checkRefused(t, loop(t, img), TargetOptions{}, ErrBusy, "is over a file that is mounted on "+dir)
+}

@@ -137,6 +137,14 @@ type mount struct {
 
 func (m mount) rw() bool { return slices.Contains(m.super, "rw") }
 
+// fromFile reports whether a file system in user space was mounted from a plain
+// file itself, without a loop device.
+func (m mount) fromFile(file medium) bool {
+	var st unix.Stat_t
+	return m.dev.major == 0 && strings.HasPrefix(m.src, "/") && unix.Stat(m.src, &st) == nil &&
+		st.Mode&unix.S_IFMT == unix.S_IFREG && mediumOf(st.Dev, st.Ino, 0) == file
+}
+
 // mounts reads mountinfo; see proc_pid_mountinfo(5).
 func (s system) mounts() (ms []mount) {
 	b, _ := os.ReadFile(filepath.Join(s.proc, "self/mountinfo"))
@@ -340,8 +348,11 @@ func inUse(path string) (reason string, rw bool) {
 
 // inUse gives the weightiest reason: what can change the device comes first.
 func (s system) inUse(d devNum) (reason string, rw bool) {
-	devs := s.above(d)
+	devs, base := s.above(d), s.region(d).base
 	for _, m := range s.mounts() {
+		if base.isFile() && m.fromFile(base) && !rw {
+			reason, rw = "is over a file that is mounted on "+m.point, m.rw()
+		}
 		for _, q := range s.devices(m) {
 			if slices.Contains(devs, q) && (reason == "" || m.rw() && !rw) {
 				reason, rw = s.named(d, q)+"is mounted on "+m.point, m.rw()
@@ -398,8 +409,14 @@ func (s system) fileInUse(path string) (reason string, rw bool) {
 	if unix.Stat(path, &st) != nil {
 		return "", false
 	}
+	file := mediumOf(st.Dev, st.Ino, 0)
+	for _, m := range s.mounts() {
+		if m.fromFile(file) {
+			return "is mounted on " + m.point, m.rw()
+		}
+	}
 	for _, p := range s.regions() {
-		if p.base != mediumOf(st.Dev, st.Ino, 0) || s.isPartition(p.dev) {
+		if p.base != file || s.isPartition(p.dev) {
 			continue
 		}
 		if why, rw := s.inUse(p.dev); why != "" {
