@@ -63,8 +63,12 @@ func manyMembers(t *testing.T, set *readertest.Set, n int) (paths []string) {
 		}
 		block := readertest.Block{Kind: index.Data, Data: corpus()[:bs]}
 		path, _ := set.Write(i, kind, parent, readertest.BareMeta(bs), map[uint16]readertest.Stream{1: {Size: bs, Blocks: map[uint64]readertest.Block{0: block}}})
+		if last != nil {
+			last.Close() // so that Windows lets the file be renamed
+		}
 		paths, last = append(paths, path), open(t, path, Options{})
 	}
+	last.Close()
 	return paths
 }
 

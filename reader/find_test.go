@@ -245,6 +245,7 @@ func TestSalvageReadsTheUnfinishedMember(t *testing.T) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	p.Close()
+	b.Close()
 	must(t, os.Remove(broken))
 	if m := missingFrom(t, set.Name(1, 0), want); m.Number != 0 {
 		t.Errorf("%+v", m)
