@@ -59,7 +59,7 @@ func (e *VanishedError) Error() string {
 // are untouched.
 type StoppedError struct {
 	Path   string // the unfinished file; "": nothing was kept
-	Kept   int64  // plain bytes of the source that it holds
+	Kept   int64  // plain bytes of the source that it holds at most: the last ones may not have come to be written
 	Output bool   // writing failed, not reading
 	Err    error
 }
@@ -68,7 +68,7 @@ func (e *StoppedError) Error() string {
 	if e.Path == "" {
 		return fmt.Sprintf("capture stopped, nothing was kept: %v", e.Err)
 	}
-	return fmt.Sprintf("capture stopped: %v; %d bytes of the source are kept in the unfinished image %s", e.Err, e.Kept, e.Path)
+	return fmt.Sprintf("capture stopped: %v; up to %d bytes of the source are kept in the unfinished image %s", e.Err, e.Kept, e.Path)
 }
 
 func (e *StoppedError) Unwrap() error { return e.Err }

@@ -339,7 +339,7 @@ func captureFailed(res *capture.Result, err error) error {
 	}
 	hint := "earlier points are untouched, nothing was kept of this one"
 	if s.Path != "" {
-		hint = fmt.Sprintf("earlier points are untouched; %s of this one are kept, 'vitrine rescue %s' makes them readable", size(s.Kept), s.Path)
+		hint = fmt.Sprintf("earlier points are untouched; up to %s of this one are kept, 'vitrine rescue %s' makes them readable", size(s.Kept), s.Path)
 	}
 	if errors.Is(err, device.ErrSnapshotFull) {
 		hint += "; capture again when less is written, or with more free space in the volume group"
