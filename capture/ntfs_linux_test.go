@@ -17,6 +17,7 @@ import (
 	"vitrine/index"
 	"vitrine/internal/testvol"
 	"vitrine/ntfsparse"
+	"vitrine/reader"
 )
 
 // restoreTo writes a point's disk to a sparse file.
@@ -300,3 +301,58 @@ func TestGPTCopies(t *testing.T) {
 }
 
 var _ io.ReaderAt = (*device.Device)(nil)
+
+// TestRescueDisk cuts captures of partitioned disks: what a salvage says that
+// it lacks is what the reader does not give, once, and what was never written
+// is not damaged.
+func TestRescueDisk(t *testing.T) {
+	for name, script := range map[string]string{"gpt": gptScript, "mbr": mbrScript} {
+		full, _ := runTake(t, disk(t, 512, script), Options{Dir: t.TempDir(), Level: Fastest, SectorSize: 512})
+		all, err := os.ReadFile(full.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{18, 27} {
+			cut := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(full.Path), index.Suffix)+index.UnfinishedSuffix)
+			os.WriteFile(cut, all[:n<<20-5000], 0o600)
+			res, err := Rescue(t.Context(), cut, RescueOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkLost(t, fmt.Sprintf("%s cut at %d MiB", name, n), res)
+		}
+	}
+}
+
+func checkLost(t *testing.T, what string, res *Result) {
+	t.Helper()
+	p, err := reader.Open(t.Context(), res.Path, reader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	lost, d := int64(0), p.Disks()[0]
+	if err := d.Extents(t.Context(), 0, d.Size(), func(e reader.Extent) bool {
+		if e.Kind == index.Unreadable {
+			lost += e.Len
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := reader.Verify(t.Context(), p, reader.VerifyOptions{Level: reader.Full})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := res.Meta.Stats.Unreadable; lost == 0 || told != lost || r.NotRead != lost {
+		t.Errorf("%s: %d bytes cannot be read, the salvage tells of %d, verify of %d", what, lost, told, r.NotRead)
+	}
+	if !r.OK() || r.OtherCount > 0 {
+		t.Errorf("%s: damage %v, other %v", what, r.Damage, r.Other)
+	}
+	for _, w := range res.Reasons {
+		if strings.Contains(w, "damaged") {
+			t.Errorf("%s: %s", what, w)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/bits"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,7 @@ type rescuer struct {
 	streams []index.StreamRoot
 	parents []*parentStream // of streams
 	order   map[uint16]int  // stream ID: place in streams
+	parts   []extent        // of the disk that partitions take, sorted, apart
 
 	segs   []foundSegment // by number
 	used   int64          // end of the last one
@@ -82,7 +84,7 @@ type rescuer struct {
 
 type foundSegment struct {
 	ptr index.SegmentPtr
-	bad uint64 // slots with damaged bytes
+	bad uint64 // slots whose bytes are damaged, or behind the end of the file
 }
 
 type foundSlot struct {
@@ -103,9 +105,11 @@ func (k leafKey) before(o leafKey) bool {
 
 // salvageReport counts what was found.
 type salvageReport struct {
-	chunks, bad    int64
+	chunks, bad    int64 // slots whose bytes the file holds; those of them that are damaged
 	gaps, gapBytes int64
+	damaged        int64 // blocks that were captured and cannot be read
 	missing        int64 // blocks of which nothing is known
+	lost           int64 // bytes of both that can be seen
 }
 
 // maxSlots bounds the slots that wait for their leaf. A sound file has fewer,
@@ -196,6 +200,10 @@ func (r *rescuer) begin(m *index.Meta, streams []index.StreamRoot) error {
 		r.order[s.ID] = i
 		r.parents = append(r.parents, newParentStream(r.o.Parent, s.ID, s.Size))
 	}
+	for _, q := range m.Disks[0].Partitions {
+		r.parts = append(r.parts, extent{Off: q.Offset, Len: q.Size})
+	}
+	r.parts = merge(r.parts)
 	var err error
 	if r.out, err = createOutput(r.st, r.o.Dir, r.base()); err != nil {
 		return err
@@ -247,19 +255,25 @@ func (r *rescuer) segment(p index.SegmentPtr, s *index.Segment, bad []int) error
 	}
 	f := &r.segs[s.Number]
 	f.ptr, r.used = p, min(p.Off+int64(p.Len), r.b.size) // the last one may be cut
+	unwritten := uint64(0)
 	for _, i := range bad {
 		f.bad |= 1 << i
+		if at, sl, err := s.Chunk(i); err != nil || at+int64(sl.Len) > r.b.size {
+			unwritten |= 1 << i
+		}
 	}
-	r.report.chunks += int64(len(s.Slots))
-	r.report.bad += int64(len(bad))
-	return r.note(s)
+	lost := int64(bits.OnesCount64(unwritten))
+	r.report.chunks += int64(len(s.Slots)) - lost
+	r.report.bad += int64(len(bad)) - lost
+	return r.note(s, unwritten)
 }
 
-// note keeps a segment's slots until their leaf comes.
-func (r *rescuer) note(s *index.Segment) error {
+// note keeps a segment's slots until their leaf comes, without those that the
+// capture did not come to write.
+func (r *rescuer) note(s *index.Segment, unwritten uint64) error {
 	for i, sl := range s.Slots {
 		n, ok := r.order[sl.Stream]
-		if !ok || sl.Block >= r.streams[n].Blocks() {
+		if !ok || unwritten>>i&1 == 1 || sl.Block >= r.streams[n].Blocks() {
 			continue
 		}
 		key := leafKey{n, sl.Block / index.LeafBlocks}
@@ -302,9 +316,8 @@ func (r *rescuer) leaf(stream uint16, leaf uint64, pg *index.Page) error {
 		return err
 	}
 	r.dropSlots(key)
-	r.proveRefs()
 	r.next = leafKey{n, leaf + 1}
-	return r.w.Leaf(stream, leaf, &r.refs)
+	return r.enter(&r.streams[n], leaf)
 }
 
 // noPages: a full has no pages but its own.
@@ -322,13 +335,36 @@ func (r *rescuer) dropSlots(key leafKey) {
 	r.slots = r.slots[:copy(r.slots, r.slots[i:])]
 }
 
-// proveRefs marks what lies in segments that were not found, or are damaged.
-func (r *rescuer) proveRefs() {
+// enter writes a leaf. What lies in segments that were not found, or are
+// damaged, is marked.
+func (r *rescuer) enter(s *index.StreamRoot, leaf uint64) error {
 	for i, ref := range r.refs {
-		if ref.Kind == index.Data && ref.Member == r.b.header.Number && !r.sound(ref.Chunk) {
+		switch {
+		case ref.Kind == index.Unreadable:
+			r.report.missing++
+		case ref.Kind == index.Data && ref.Member == r.b.header.Number && !r.sound(ref.Chunk):
 			r.refs[i] = index.Ref{Kind: index.Unreadable}
+			r.report.damaged++
+		default:
+			continue
 		}
+		r.report.lost += r.seen(s, leaf*index.LeafBlocks+uint64(i))
 	}
+	return r.w.Leaf(s.ID, leaf, &r.refs)
+}
+
+// seen gives the bytes of a block that the point shows: those of partitions
+// come from streams of their own, not from the one between them.
+func (r *rescuer) seen(s *index.StreamRoot, block uint64) (n int64) {
+	e := clip(extent{Off: int64(block) * index.BlockSize, Len: index.BlockSize}, 0, s.Size)
+	gap := r.meta.Disks[0].GapStream
+	if gap == nil || *gap != s.ID {
+		return e.Len
+	}
+	for _, x := range subtract(nil, e, r.parts) {
+		n += x.Len
+	}
+	return n
 }
 
 func (r *rescuer) sound(chunk uint64) bool {
@@ -394,13 +430,7 @@ func (r *rescuer) compose(key leafKey) error {
 		r.refs[f.in] = index.Ref{Kind: index.Data, Member: r.b.header.Number, Chunk: f.chunk}
 		r.slots = r.slots[1:]
 	}
-	for i := range r.refs {
-		if r.refs[i].Kind == index.Unreadable {
-			r.report.missing++
-		}
-	}
-	r.proveRefs()
-	return r.w.Leaf(s.ID, key.leaf, &r.refs)
+	return r.enter(&s, key.leaf)
 }
 
 // neverCaptured marks the blocks of a leaf that the parent says nothing of.
@@ -413,7 +443,7 @@ func (r *rescuer) neverCaptured(s *index.StreamRoot, p *parentStream, leaf uint6
 		kind = index.NotCaptured
 	}
 	for i := range r.refs {
-		if n := leaf*index.LeafBlocks + uint64(i); n >= known && n < s.Blocks() {
+		if n := leaf*index.LeafBlocks + uint64(i); n >= known && n < s.Blocks() && r.seen(s, n) > 0 {
 			r.refs[i] = index.Ref{Kind: kind}
 		}
 	}
@@ -474,14 +504,14 @@ func (r *rescuer) describe() {
 		}
 	}
 	say(1, "rescued from an unfinished capture: %d blocks of 64 KiB were found in it; it is not a consistent state of the source", c.chunks-c.bad)
-	say(c.bad, "%d blocks are damaged and marked as unreadable", c.bad)
+	say(c.damaged, "%d blocks are damaged and marked as unreadable", c.bad)
 	say(c.gaps, "%d places of the unfinished file, %d bytes, could not be understood", c.gaps, c.gapBytes)
 	say(c.missing, "%d blocks were not captured, or were free, and are marked as unreadable", c.missing)
 	if p := r.b.header.ParentNumber; p != index.NoParent {
 		say(1, "what was not captured before the end is shown as it was in point %d", p)
 	}
 	m.Stats = &index.Stats{Used: inUse(m), Stored: r.used, NanosTaken: int64(time.Since(r.began)),
-		Read: r.b.size, Changed: (c.chunks - c.bad) * index.BlockSize, Chunks: c.chunks - c.bad, Unreadable: (c.bad + c.missing) * index.BlockSize}
+		Read: r.b.size, Changed: (c.chunks - c.bad) * index.BlockSize, Chunks: c.chunks - c.bad, Unreadable: c.lost}
 }
 
 // inUse is what the partitions had in use that were to be captured.

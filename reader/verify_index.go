@@ -77,7 +77,7 @@ func (v *verifier) index() error {
 	}
 	for _, s := range v.p.tail.Streams {
 		err := v.walk(v.p.streams[s.ID], func(block, run uint64, ref index.Ref) {
-			v.count(ref.Kind, int64(block), int64(run), s.Size)
+			v.count(v.p.streams[s.ID], ref.Kind, int64(block), int64(run))
 			v.progress("index", done+min(int64(block+run)*index.BlockSize, s.Size), total, v.p.path)
 			if ref.Kind == index.Data {
 				v.enter(int(s.ID), block, run, ref)
@@ -109,8 +109,9 @@ func (v *verifier) directories() {
 	}
 }
 
-func (v *verifier) count(k index.Kind, block, run, size int64) {
-	n := min((block+run)*index.BlockSize, size) - block*index.BlockSize
+func (v *verifier) count(s *stream, k index.Kind, block, run int64) {
+	from, to := block*index.BlockSize, min((block+run)*index.BlockSize, s.size)
+	n := to - from
 	switch k {
 	case index.Data:
 		v.r.Captured += n
@@ -119,8 +120,20 @@ func (v *verifier) count(k index.Kind, block, run, size int64) {
 	case index.NotCaptured:
 		v.r.NotCaptured += n
 	case index.Unreadable:
-		v.r.Unreadable += n
+		v.r.Unreadable += v.seen(s, from, to)
 	}
+}
+
+// seen gives how many of the bytes [from, to) of a stream the disks show.
+func (v *verifier) seen(s *stream, from, to int64) (n int64) {
+	for _, d := range v.p.disks {
+		for _, sp := range d.View.spans {
+			if sp.s == s {
+				n += max(min(to, sp.at+sp.n)-max(from, sp.at), 0)
+			}
+		}
+	}
+	return n
 }
 
 // walk visits the runs of a stream. Where a page is damaged it calls bad and
