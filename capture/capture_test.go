@@ -59,6 +59,7 @@ type fakeFS struct {
 	files map[string][]extent
 	notes []string
 	err   error
+	bad   map[string]error // of FileExtents
 }
 
 func (f *fakeFS) open(r io.ReaderAt, size int64) (volume.UsedSpace, error) {
@@ -76,16 +77,19 @@ func (f *fakeFS) Used(ctx context.Context, yield func(extent) bool) error {
 	}
 	return nil
 }
-func (f *fakeFS) FileExtents(ctx context.Context, path string) (int64, []extent, error) {
+func (f *fakeFS) FileExtents(ctx context.Context, path string) ([]volume.Contents, error) {
 	x, ok := f.files[path]
+	if err := f.bad[path]; err != nil {
+		return nil, err
+	}
 	if !ok {
-		return 0, nil, fs.ErrNotExist
+		return nil, fs.ErrNotExist
 	}
 	n := int64(0)
 	for _, e := range x {
 		n += e.Len
 	}
-	return n, x, nil
+	return []volume.Contents{{Size: n, Extents: x}}, nil
 }
 func (f *fakeFS) Notes() []string { return f.notes }
 

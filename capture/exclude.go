@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
+	"unicode/utf8"
 
 	"vitrine/index"
 	"vitrine/volume"
@@ -14,6 +16,9 @@ import (
 // worthless after a restart.
 var defaultExcludes = []string{"pagefile.sys", "hiberfil.sys", "swapfile.sys"}
 
+// byDefault is the reason that defaultExcludes are left out.
+const byDefault = "default"
+
 // maxLeftOut bounds the list in the image's description, and so what is left out.
 const maxLeftOut = 10000
 
@@ -21,8 +26,12 @@ const maxLeftOut = 10000
 func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u volume.UsedSpace) error {
 	x := &excluder{ctx: ctx, q: q, u: u, matched: p.matched}
 	for _, name := range defaultExcludes {
-		if err := x.file(name, "default"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := x.file(name, byDefault)
+		if err != nil && ctx.Err() != nil {
 			return err
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, volume.ErrIsDir) {
+			x.failed.add(fmt.Sprintf("%s: %v", name, err))
 		}
 	}
 	if len(p.o.Exclude) > 0 {
@@ -30,11 +39,50 @@ func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u 
 			return err
 		}
 	}
-	if x.more > 0 {
-		q.Notes = append(q.Notes, fmt.Sprintf("%d more files match --exclude but are captured: no more than %d are left out", x.more, maxLeftOut))
-	}
+	p.plan.meta.Warnings = append(p.plan.meta.Warnings, x.warnings()...)
 	s.skip = merge(x.skip)
 	return nil
+}
+
+// warnings tell what matches but is in the image.
+func (x *excluder) warnings() (all []string) {
+	for _, k := range []struct {
+		kept *some
+		why  string
+	}{
+		{&x.small, "small ones lie in the file table itself"},
+		{&x.more, fmt.Sprintf("no more than %d are left out", maxLeftOut)},
+		{&x.failed, "they cannot be told apart from the rest"},
+	} {
+		if k.kept.n > 0 {
+			all = append(all, fmt.Sprintf("partition %d: contents that were to be left out are in the image: %s (%s)", x.q.Number, k.kept, k.why))
+		}
+	}
+	return all
+}
+
+// some are files of which the first are named.
+type some struct {
+	n     int
+	first []string
+}
+
+func (s *some) add(name string) {
+	if s.n++; s.n <= 5 {
+		s.first = append(s.first, name)
+	}
+}
+
+func (s *some) String() string {
+	text := fmt.Sprintf("%d files, ", s.n)
+	if s.n == 1 {
+		text = "1 file, "
+	}
+	text += strings.Join(s.first, ", ")
+	if s.n > len(s.first) {
+		text += ", …"
+	}
+	return text
 }
 
 type excluder struct {
@@ -43,24 +91,42 @@ type excluder struct {
 	u    volume.UsedSpace
 	skip []extent
 	seen map[volume.ID]bool
-	more int
+	// Files that match but are captured: with contents in the file table, beyond
+	// maxLeftOut, and for a reason of their own.
+	small, more, failed some
 	// matched gathers the patterns that matched a file.
 	matched map[string]bool
 }
 
-// file leaves the contents of one file out. Contents that cannot be located,
-// and files without any of their own, are captured.
+// file leaves the contents of one file out, those of named streams too. Contents
+// that cannot be located, and those among the file system's own data, are captured.
 func (x *excluder) file(path, reason string) error {
-	size, ext, err := x.u.FileExtents(x.ctx, path)
-	if err != nil || len(ext) == 0 {
+	all, err := x.u.FileExtents(x.ctx, path)
+	if err != nil {
 		return err
 	}
-	if len(x.q.LeftOut) >= maxLeftOut {
-		x.more++ // captured: zeros that no list explains would pass for contents
+	var skip []extent
+	var out []index.LeftOut
+	small := ""
+	for _, c := range all {
+		l := index.LeftOut{Path: path, Stream: c.Stream, Size: c.Size, Reason: reason}
+		switch {
+		case len(c.Extents) > 0 && !utf8.ValidString(l.Name()):
+			return errors.New("its name cannot be written down") // nor be found again
+		case len(c.Extents) > 0:
+			skip, out = append(skip, c.Extents...), append(out, l)
+		case c.Resident && c.Size > 0 && small == "" && reason != byDefault:
+			small = l.Name()
+		}
+	}
+	if small != "" {
+		x.small.add(small)
+	}
+	if len(x.q.LeftOut)+len(out) > maxLeftOut {
+		x.more.add(path) // captured: zeros that no list explains would pass for contents
 		return nil
 	}
-	x.skip = append(x.skip, ext...)
-	x.q.LeftOut = append(x.q.LeftOut, index.LeftOut{Path: path, Size: size, Reason: reason})
+	x.skip, x.q.LeftOut = append(x.skip, skip...), append(x.q.LeftOut, out...)
 	return nil
 }
 
@@ -90,7 +156,7 @@ func (x *excluder) walk(r sectionReader, patterns []string) error {
 		}
 		x.seen[e.ID] = true
 		if err := x.file(path, pattern); err != nil && x.ctx.Err() == nil {
-			x.q.Notes = append(x.q.Notes, fmt.Sprintf("%s matches %s but is captured: %v", path, pattern, err))
+			x.failed.add(fmt.Sprintf("%s: %v", path, err))
 		}
 		return x.ctx.Err()
 	})

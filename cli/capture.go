@@ -54,7 +54,9 @@ they are; what it holds can be saved with 'vitrine rescue'.
 
 A GLOB of --exclude is compared without regard to case, '*' and '?' as usual; without
 a '/' it is looked for in every folder, with one from the root on, where "**" stands
-for any folders. One that matches a folder means all files in it.`,
+for any folders. One that matches a folder means all files in it. Named streams are left
+out with their file. Contents that are so small that they lie in the file table (up
+to some 700 bytes) cannot be left out: they are in the image, and a note says so.`,
 		Example: `  vitrine capture /dev/sdb -o backups/ --comment "before the upgrade"
   vitrine capture /dev/sdb -o backups/ --onto backups/              an incremental
   vitrine capture /dev/sdb -o backups/ --onto backups/ --differential
@@ -75,7 +77,7 @@ for any folders. One that matches a folder means all files in it.`,
 	f.IntSliceVar(&o.partitions, "partition", nil, "take only partition `N` (repeatable)")
 	f.StringVar(&o.level, "level", "default", "compression `LEVEL`: none, fastest, default, better, best")
 	f.BoolVar(&o.allSectors, "all-sectors", false, "take free space and the contents of page files too")
-	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB` (repeatable)")
+	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out the contents of files that match `GLOB`, but for tiny ones (repeatable)")
 	f.Var(&o.split, "split", "write files of at most `SIZE`, like 4G")
 	f.StringVar(&o.snapshot, "snapshot", device.SnapshotAuto, "`HOW` a disk in use is held still: auto, none, vss, lvm")
 	f.StringVar(&o.name, "name", "", "readable `NAME` in front of the file names")
@@ -463,7 +465,7 @@ func (e *env) printLeftOut(head string, all []index.LeftOut) {
 			rest += l.Size
 			continue
 		}
-		fmt.Fprintf(e.Out, "%s%s, %s (%s)\n", head, printable(rooted(l.Path)), size(l.Size), printable(l.Reason))
+		fmt.Fprintf(e.Out, "%s%s, %s (%s)\n", head, printable(rooted(l.Name())), size(l.Size), printable(l.Reason))
 	}
 	if n := len(all) - most; n > 0 {
 		fmt.Fprintf(e.Out, "%s%s more, %s; --json lists all\n", head, plural(int64(n), "file"), size(rest))

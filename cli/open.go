@@ -45,7 +45,7 @@ type part struct {
 	r       io.ReaderAt
 	raw     mount.RawView
 	size    int64
-	leftOut map[string]string // path -> reason
+	leftOut []volume.Omission
 
 	fs  volume.FileSystem
 	err error // why fs is nil

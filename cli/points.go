@@ -117,10 +117,10 @@ func usedOf(d *index.Disk) (n int64) {
 }
 
 func imagePart(pt *reader.Partition) *part {
-	p := &part{number: pt.Meta.Number, label: pt.Meta.Label, r: pt.View, size: pt.Size(), leftOut: map[string]string{}}
+	p := &part{number: pt.Meta.Number, label: pt.Meta.Label, r: pt.View, size: pt.Size()}
 	p.raw = viewFile{View: pt.View, used: pt.Meta.Used}
 	for _, l := range pt.Meta.LeftOut {
-		p.leftOut[l.Path] = l.Reason
+		p.leftOut = append(p.leftOut, volume.Omission{Path: l.Path, Stream: l.Stream, Reason: l.Reason})
 	}
 	if pt.Meta.Mode == "none" {
 		p.err = fmt.Errorf("partition %d was not selected when the image was made: %w", p.number, volume.ErrNotCaptured)

@@ -54,11 +54,20 @@ type Partition struct {
 	Notes      []string  `json:"notes,omitempty"`
 }
 
-// LeftOut is a file whose contents were not captured.
+// LeftOut is a file, or a named stream of one, whose contents were not captured.
 type LeftOut struct {
 	Path   string `json:"path"`
+	Stream string `json:"stream,omitempty"` // "" for the unnamed one
 	Size   int64  `json:"size"`
 	Reason string `json:"reason"` // "default", or the pattern that matched
+}
+
+// Name is the path, with the stream's name behind it.
+func (l *LeftOut) Name() string {
+	if l.Stream == "" {
+		return l.Path
+	}
+	return l.Path + ":" + l.Stream
 }
 
 // Range is a byte range.

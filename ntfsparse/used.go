@@ -181,28 +181,54 @@ func (m *merger) flush() {
 	m.cur = Extent{}
 }
 
-// FileExtents gives the ranges of the device that hold nothing but the
-// contents of the named file's unnamed stream, in file order. Reparse points
-// and files that lie in their record have none.
-func (v *Volume) FileExtents(path string) (size int64, ext []Extent, err error) {
+// StreamExtents is one data stream of a file and where on the device it lies.
+type StreamExtents struct {
+	Name     string // "" for the unnamed one
+	Size     int64  // bytes
+	Resident bool   // in the file's record, so that Ext is empty
+	Ext      []Extent
+}
+
+// FileExtents gives, for each data stream of the named file, the ranges of the
+// device that hold nothing but its contents, in the order of the stream. It
+// fails when they are not all known: with [ErrCorrupt], and with
+// [ErrUnsupported] on deduplicated files, whose contents lie elsewhere.
+func (v *Volume) FileExtents(path string) (list []StreamExtents, err error) {
 	f, err := v.Lookup(path)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if f.IsDir() {
-		return 0, nil, classf(ErrIsDir, f.rec.N, "%s", path)
+		return nil, classf(ErrIsDir, f.rec.N, "%s", path)
 	}
-	s, err := f.Stream("")
-	if err != nil {
-		return 0, nil, err
+	if in := f.Info(); in.Tag == TagDedup {
+		return nil, classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")
 	}
-	if _, reparse := f.first(TypeReparse); reparse || s.runs == nil {
-		return s.size, nil, nil
+	if f.bad != nil {
+		return nil, f.bad
+	}
+	for _, in := range f.Streams() {
+		s, err := f.Stream(in.Name)
+		if err == nil {
+			err = s.bad
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, StreamExtents{s.name, s.size, s.Resident(), s.extents()})
+	}
+	return list, nil
+}
+
+// extents are the clusters of the stream's own.
+func (s *Stream) extents() (ext []Extent) {
+	if s.runs == nil {
+		return nil
 	}
 	for i := range s.runs.Len() {
 		if r := s.runs.At(i); r.LCN != Hole {
-			ext = append(ext, Extent{r.LCN << v.geo.shift, r.Len << v.geo.shift})
+			ext = append(ext, Extent{r.LCN << s.v.geo.shift, r.Len << s.v.geo.shift})
 		}
 	}
-	return s.size, ext, nil
+	return ext
 }

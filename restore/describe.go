@@ -103,7 +103,7 @@ func (p *Plan) listLeftOut(b *strings.Builder) {
 			fmt.Fprintf(b, "left out %d files more\n", len(p.LeftOut)-i)
 			return
 		}
-		fmt.Fprintf(b, "left out /%s (%s, %s)\n", strings.TrimPrefix(f.Path, "/"), size(f.Size), f.Reason)
+		fmt.Fprintf(b, "left out /%s (%s, %s)\n", strings.TrimPrefix(f.Name(), "/"), size(f.Size), f.Reason)
 	}
 }
 

@@ -191,6 +191,14 @@ type Extent struct {
 	Off, Len int64
 }
 
+// Contents is one stream of a file and where on the volume it lies.
+type Contents struct {
+	Stream   string // "" for the unnamed one
+	Size     int64
+	Resident bool // among the file system's own data: it has no Extents
+	Extents  []Extent
+}
+
 // UsedSpace lists what a capture must take of a volume, in bounded memory.
 type UsedSpace interface {
 	// ClusterSize is the allocation unit in bytes.
@@ -199,10 +207,10 @@ type UsedSpace interface {
 	// the device]. It covers everything a restored volume needs, the backup
 	// boot sector too.
 	Used(ctx context.Context, yield func(Extent) bool) error
-	// FileExtents yields the ranges that hold nothing but the contents of the
-	// named file's unnamed stream. It fails with fs.ErrNotExist when there is
-	// no such file.
-	FileExtents(ctx context.Context, path string) (size int64, ext []Extent, err error)
+	// FileExtents gives the streams of the named file, and the ranges that hold
+	// nothing but their contents. It fails with fs.ErrNotExist when there is no
+	// such file, and when the places of contents are not all known.
+	FileExtents(ctx context.Context, path string) ([]Contents, error)
 	// Notes are sentences about the volume's state that belong into the image
 	// (not cleanly unmounted, hibernated, bitmap and runs disagree, …). They
 	// are complete once Used has returned.

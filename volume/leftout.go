@@ -23,52 +23,83 @@ func (e *LeftOutError) Error() string {
 
 func (e *LeftOutError) Unwrap() error { return ErrNotCaptured }
 
-// OpenCaptured opens the file system of an image, like [OpenFS]. leftOut gives
-// the paths of the files whose contents were left out of it, and why. Such a
-// file opens under each of its names, but reading its unnamed stream fails with
-// a [LeftOutError]: the zeros in its place are not what it held.
-func OpenCaptured(r io.ReaderAt, size int64, leftOut map[string]string) (FileSystem, error) {
+// Omission is a stream of a file that was left out of an image, and why.
+type Omission struct {
+	Path   string
+	Stream string // "" for the unnamed one
+	Reason string // see [LeftOutError]
+}
+
+// OpenCaptured opens the file system of an image, like [OpenFS]. leftOut are the
+// contents that were left out of it. They open under each name of their file,
+// but reading them fails with a [LeftOutError]: the zeros in their place are not
+// what they held.
+func OpenCaptured(r io.ReaderAt, size int64, leftOut []Omission) (FileSystem, error) {
 	n, err := openKnown(r, size)
 	if err != nil {
 		return nil, err
 	}
-	n.out.paths = leftOut
+	n.out.all = leftOut
 	return n, nil
 }
 
-// omissions are the files left out, looked up when first needed.
+// omissions are the contents left out, looked up when first needed.
 type omissions struct {
-	paths   map[string]string
+	all     []Omission
 	once    sync.Once
-	records map[uint64]string
+	records map[uint64]map[string]string // stream -> reason
 }
 
-// reason tells why a file was left out.
-func (o *omissions) reason(v *ntfsparse.Volume, record uint64) (why string, yes bool) {
+// of gives the streams of a file that were left out, and why.
+func (o *omissions) of(v *ntfsparse.Volume, record uint64) map[string]string {
 	o.once.Do(func() { o.resolve(v) })
-	why, yes = o.records[record]
-	return why, yes
+	return o.records[record]
 }
 
 // resolve finds the files as the capture did. A path that leads nowhere by now
 // leads nobody to its contents either.
 func (o *omissions) resolve(v *ntfsparse.Volume) {
-	o.records = make(map[uint64]string, len(o.paths))
-	for path, why := range o.paths {
-		if f, err := v.Lookup(path); err == nil {
+	o.records = make(map[uint64]map[string]string, len(o.all))
+	for _, out := range o.all {
+		if f, err := v.Lookup(out.Path); err == nil {
 			in := f.Info()
-			o.records[in.Ref.Record()] = why
+			o.add(in.Ref.Record(), out.Stream, out.Reason)
+			if in.Tag == ntfsparse.TagWOF && out.Stream == wofStream {
+				o.add(in.Ref.Record(), "", out.Reason) // read from there
+			}
 		}
 	}
 }
 
-// LeftOut tells whether the contents of a file were left out, and why.
-func (n *ntfsFS) LeftOut(_ context.Context, id ID) (reason string, yes bool) {
-	record, stream := split(id)
-	if stream != 0 {
+func (o *omissions) add(record uint64, stream, reason string) {
+	if o.records[record] == nil {
+		o.records[record] = map[string]string{}
+	}
+	o.records[record][stream] = reason
+}
+
+// LeftOut tells whether the contents of a file, or of a named stream, were left
+// out, and why.
+func (n *ntfsFS) LeftOut(ctx context.Context, id ID) (reason string, yes bool) {
+	record, _ := split(id)
+	out := n.out.of(n.v, record)
+	if len(out) == 0 {
 		return "", false
 	}
-	return n.out.reason(n.v, record)
+	f, place, err := n.file(ctx, id)
+	if err != nil {
+		return "", false
+	}
+	name := ""
+	if place != 0 {
+		s, err := namedStream(f, place)
+		if err != nil {
+			return "", false
+		}
+		name = s.Name
+	}
+	reason, yes = out[name]
+	return reason, yes
 }
 
 // leftOutFile is an open file of which nothing but its size is known.

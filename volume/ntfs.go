@@ -359,6 +359,9 @@ func (n *ntfsFS) StatFS(ctx context.Context) (StatFS, error) {
 	return st, ntfsErr(err)
 }
 
+// wofStream holds the contents of a file that Windows keeps compressed (CompactOS).
+const wofStream = "WofCompressedData"
+
 // Streams lists the named streams of a file or folder, without those in which
 // Windows keeps compressed contents.
 func (n *ntfsFS) Streams(ctx context.Context, id ID) ([]Stream, error) {
@@ -374,7 +377,7 @@ func (n *ntfsFS) Streams(ctx context.Context, id ID) ([]Stream, error) {
 			continue
 		}
 		place++
-		if in.Tag == ntfsparse.TagWOF && s.Name == "WofCompressedData" || place >= 1<<IDStreamBits {
+		if in.Tag == ntfsparse.TagWOF && s.Name == wofStream || place >= 1<<IDStreamBits {
 			continue
 		}
 		list = append(list, Stream{s.Name, id | ID(place)<<IDRecordBits, s.Size, s.Alloc})
@@ -481,14 +484,17 @@ func (n *ntfsFS) Used(ctx context.Context, yield func(Extent) bool) error {
 	return ntfsErr(n.v.UsedExtents(ctx, func(e ntfsparse.Extent) bool { return yield(Extent{e.Off, e.Len}) }))
 }
 
-// FileExtents yields where a file's contents lie.
-func (n *ntfsFS) FileExtents(_ context.Context, path string) (int64, []Extent, error) {
-	size, list, err := n.v.FileExtents(path)
-	ext := make([]Extent, len(list))
-	for i, e := range list {
-		ext[i] = Extent{e.Off, e.Len}
+// FileExtents tells where a file's contents lie.
+func (n *ntfsFS) FileExtents(_ context.Context, path string) ([]Contents, error) {
+	list, err := n.v.FileExtents(path)
+	all := make([]Contents, len(list))
+	for i, s := range list {
+		all[i] = Contents{Stream: s.Name, Size: s.Size, Resident: s.Resident}
+		for _, e := range s.Ext {
+			all[i].Extents = append(all[i].Extents, Extent{e.Off, e.Len})
+		}
 	}
-	return size, ext, ntfsErr(err)
+	return all, ntfsErr(err)
 }
 
 // Notes tells what was found odd about the volume.
