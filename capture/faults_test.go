@@ -563,6 +563,10 @@ func TestRescueWhileWritten(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
+			_, err := reader.Open(ctx, names[len(names)-1], reader.Options{})
+			if u, ok := errors.AsType[*reader.UnfinishedError](err); !ok || !u.Writing {
+				t.Errorf("the reader says: %v", err)
+			}
 			cancel()
 		})
 	}}

@@ -24,7 +24,8 @@ func newRescue(e *env) *cobra.Command {
 member beside it, through which all blocks that had been captured can be read; of the
 others those of its parent are shown, or they count as unreadable. The unfinished file
 is not changed and must be kept. An image whose start and end are both damaged can be
-rescued in the same way. A capture that is still under way is left alone. Exit code 3, since something is always missing.`,
+rescued in the same way. A capture that is still under way is left alone. Exit code 3,
+since something is always missing.`,
 		Example: `  vitrine rescue backups/C-drive_2394E9AA621DDC3A-0007.vtr.unfinished`,
 		RunE:    func(c *cobra.Command, args []string) error { return runRescue(c.Context(), e, &o, args[0]) },
 	}
