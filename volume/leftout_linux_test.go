@@ -72,3 +72,42 @@ func idOf(t *testing.T, n *ntfsFS, name string) ID {
 	}
 	return a.ID
 }
+
+// TestLeftOutCompact refuses CompactOS files, whose contents lie in a named stream.
+func TestLeftOutCompact(t *testing.T) {
+	img, n := richVolume(t)
+	var out []Omission
+	ids := map[string]ID{}
+	for name, a := range everything(t, n) {
+		all, err := n.FileExtents(t.Context(), name)
+		if err != nil {
+			continue // a folder
+		}
+		for _, c := range all {
+			if c.Stream == wofStream && len(c.Extents) > 0 && a.Size > 0 {
+				out, ids[name] = append(out, Omission{name, wofStream, "x"}), a.ID
+			}
+		}
+	}
+	if len(out) == 0 {
+		t.Fatal("no compressed file")
+	}
+	f, err := os.Open(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	v, err := OpenCaptured(f, 256<<20, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, id := range ids {
+		o, err := v.Open(t.Context(), id)
+		if err == nil {
+			_, err = o.ReadAt(t.Context(), make([]byte, 1), 0)
+		}
+		if !errors.Is(err, ErrNotCaptured) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
