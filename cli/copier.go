@@ -545,13 +545,19 @@ func (w *worker) contents(ctx context.Context, src volume.OpenFile, f *os.File) 
 }
 
 // stretch copies bytes from off to end. What cannot be read ends it, or is left
-// out when the rest is to be saved.
+// out when the rest is to be saved: a read that fails is halved again and again,
+// as it tells nothing of most of its bytes.
 func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *sink, off, end int64) error {
+	bad := off // somewhere before it a read failed
 	for off < end {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := src.ReadAt(ctx, w.buf[:min(int64(len(w.buf)), end-off)], off)
+		to := off + min(int64(len(w.buf)), end-off)
+		if bad > off {
+			to = halfway(off, bad)
+		}
+		n, err := src.ReadAt(ctx, w.buf[:to-off], off)
 		if n == 0 && err == nil || err == io.EOF && n == 0 {
 			err = io.ErrUnexpectedEOF
 		}
@@ -567,6 +573,9 @@ func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *sink, of
 			return err
 		case !w.c.o.salvage:
 			return fmt.Errorf("at byte %d: %w", off, err)
+		}
+		if bad = to; off == to || halfway(off, to) < to {
+			continue
 		}
 		if off, err = w.skip(ctx, src, off, end, err); err != nil {
 			return err

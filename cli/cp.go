@@ -243,12 +243,14 @@ type copied struct {
 	Skipped  int64   `json:"skipped"`
 	Problems int     `json:"problems"`
 	Seconds  float64 `json:"seconds"`
-	Complete bool    `json:"complete"`
+	Complete bool    `json:"complete"` // nothing was left and there was no problem
 }
 
-func (c *copier) summary(complete bool) {
+// summary tells what was copied; ended is whether all of it was tried.
+func (c *copier) summary(ended bool) {
 	s := copied{To: c.o.dir, Files: c.files.Load(), Folders: c.folders.Load(), Links: c.symlinks.Load(), Outward: c.outward.Load(), Bytes: c.bytes.Load(),
-		Skipped: c.skipped.Load(), Problems: c.hurt.count(), Seconds: time.Since(c.start).Seconds(), Complete: complete}
+		Skipped: c.skipped.Load(), Problems: c.hurt.count(), Seconds: time.Since(c.start).Seconds()}
+	s.Complete = ended && s.Problems == 0
 	if c.e.json {
 		c.e.emit("copied", s)
 		return

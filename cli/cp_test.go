@@ -303,7 +303,7 @@ func TestCopySalvages(t *testing.T) {
 		t.Errorf("got %v\n%s", err, errs)
 	}
 	for _, want := range []string{
-		"problem: /bad: copied without 16 026 bytes, zeros stand for them: bytes 0 to 4095, 70000 to 81919, 1048566 to 1048575 (sector gone)",
+		"problem: /bad: copied without 10 906 bytes, zeros stand for them: bytes 0 to 511, 70000 to 80383, 1048566 to 1048575 (sector gone)",
 		"problem: /all: copied without 4 bytes, zeros stand for them: bytes 0 to 3 (sector gone)",
 		"problem: /cloud: contents are not in the image",
 	} {
@@ -312,8 +312,8 @@ func TestCopySalvages(t *testing.T) {
 		}
 	}
 	want := []byte(data)
-	clear(want[:4096])
-	clear(want[70000:81920])
+	clear(want[:512])
+	clear(want[70000:80384])
 	clear(want[1048566:])
 	wantFile(t, filepath.Join(out, "bad"), string(want))
 	wantFile(t, filepath.Join(out, "all"), "\x00\x00\x00\x00")
@@ -323,15 +323,78 @@ func TestCopySalvages(t *testing.T) {
 	}
 }
 
+// TestCopySalvagesAll takes every readable sector, though reads over a bad one
+// give nothing, and makes few reads.
+func TestCopySalvagesAll(t *testing.T) {
+	data := strings.Repeat("0123456789abcdef", 3<<16)
+	for _, tt := range []struct {
+		gaps  [][2]int64
+		lost  string
+		reads int64
+	}{
+		{[][2]int64{{7 << 16, 8 << 16}, {19 << 16, 20 << 16}}, "131 072 bytes, zeros stand for them: bytes 458752 to 524287, 1245184 to 1310719 (", 120},
+		{[][2]int64{{99840, 100352}}, "512 bytes, zeros stand for them: bytes 99840 to 100351 (", 30},
+		{[][2]int64{{0, 512}, {1024, 1536}, {3<<20 - 512, 3 << 20}}, "1 536 bytes, zeros stand for them: bytes 0 to 511, 1024 to 1535, 3145216 to 3145727 (", 80},
+		{[][2]int64{{0, 3 << 20}}, "3 145 728 bytes, zeros stand for them: bytes 0 to 3145727 (", 1000},
+	} {
+		f := newFakeFS()
+		n := f.file(f.root(), "bad", data)
+		n.gaps, n.blunt = tt.gaps, true
+		out := t.TempDir()
+		errs, err := copyFake(t, f, "/", out, cpOptions{salvage: true})
+		if code(err) != exitIncomplete || !strings.Contains(errs, "/bad: copied without "+tt.lost) {
+			t.Errorf("%v: %v\n%s", tt.gaps, err, errs)
+		}
+		want := []byte(data)
+		for _, g := range tt.gaps {
+			clear(want[g[0]:g[1]])
+		}
+		wantFile(t, filepath.Join(out, "bad"), string(want))
+		if got := n.reads.Load(); got > tt.reads {
+			t.Errorf("%v: %d reads, at most %d are wanted", tt.gaps, got, tt.reads)
+		}
+	}
+}
+
+// TestGlobLiteral copies by patterns from folders whose names look like some.
+func TestGlobLiteral(t *testing.T) {
+	f := newFakeFS()
+	w := f.dir(f.root(), "we ird")
+	d := f.dir(w, "d[1]")
+	f.file(d, "a", "a")
+	f.file(d, "b[x", "b")
+	f.file(f.dir(w, "d2"), "c", "c")
+	f.file(f.dir(f.root(), "other"), "d", "d")
+	for pattern, want := range map[string][]string{
+		"/we ird/d[1]/*":   {"a", "b[x"},
+		"/We Ird/D[1]/*":   {"a", "b[x"},
+		"/we ird/d[[]1]/*": {"a", "b[x"},
+		"/we ird/d[0-9]/*": {"c"},
+		"/w*/d[1]/b[x":     {"b[x"},
+	} {
+		out := t.TempDir()
+		if errs, err := copyFake(t, f, pattern, out, cpOptions{}); err != nil {
+			t.Errorf("%s: %v\n%s", pattern, err, errs)
+		}
+		if got := listing(t, out); !slices.Equal(got, want) {
+			t.Errorf("%s: copied %q, want %q", pattern, got, want)
+		}
+	}
+	_, err := copyFake(t, f, "/we ird/e[1]/*", t.TempDir(), cpOptions{})
+	if err == nil || !strings.Contains(explain(err).hint, "[[]") {
+		t.Errorf("nothing matches: %v", err)
+	}
+}
+
 func TestGapEnd(t *testing.T) {
 	const huge = 1 << 62
 	for _, c := range []struct{ off, good, end, want int64 }{
-		{0, 1, 4096, 4096},
+		{0, 1, 4096, 512},
 		{0, 4096, 8192, 4096},
 		{100, 4096, 8192, 4096},
-		{70000, 80000, 1 << 20, 81920},
+		{70000, 80000, 1 << 20, 80384},
 		{0, 5 << 20, huge, 5 << 20},
-		{3, 1<<40 + 5, huge, 1<<40 + 4096},
+		{3, 1<<40 + 5, huge, 1<<40 + 512},
 		{0, huge, huge, huge},
 		{5, 1 << 30, 1<<30 + 100, 1 << 30},
 		{huge - 10, huge, huge, huge},

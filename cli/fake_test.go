@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"vitrine/volume"
@@ -29,6 +30,8 @@ type fakeNode struct {
 	fail    error      // of Open
 	failAt  int64      // ReadAt fails from here on; 0: never
 	gaps    [][2]int64 // bytes that cannot be read
+	blunt   bool       // ReadAt over a gap gives nothing
+	reads   atomic.Int64
 }
 
 const fakeTime = 1_700_000_000_123_456_700
@@ -181,11 +184,15 @@ func (f *fakeFile) Size() int64  { return int64(len(f.data)) }
 func (f *fakeFile) Close() error { return nil }
 
 func (f *fakeFile) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
+	f.n.reads.Add(1)
 	if f.n.failAt > 0 && off+int64(len(p)) > f.n.failAt {
 		return 0, errFakeRead
 	}
 	for _, g := range f.n.gaps {
 		if off < g[1] && off+int64(len(p)) > g[0] {
+			if f.n.blunt {
+				return 0, errFakeRead
+			}
 			return copy(p[:max(0, g[0]-off)], f.data[off:]), errFakeRead
 		}
 	}

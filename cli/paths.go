@@ -153,8 +153,8 @@ func streamOf(file found, s volume.Stream) found {
 }
 
 // glob gives all that a path with *, ? and [a-z] in its names matches, sorted,
-// and find's answer for a path without. A name with such characters that
-// exists as it stands means itself. Nothing matching is an error.
+// and find's answer for a path without. A name in it that exists as it stands
+// means itself, whatever its characters. Nothing matching is an error.
 func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error) {
 	if !strings.ContainsAny(p, "*?[") {
 		one, err := f.find(ctx, p, follow)
@@ -174,7 +174,11 @@ func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error
 		}
 	}
 	if len(all) == 0 {
-		return nil, &problem{exitFailed, fmt.Sprintf("nothing matches %s", printable(p)), "'vitrine find' searches below a folder", fs.ErrNotExist}
+		hint := "'vitrine find' searches below a folder"
+		if strings.Contains(p, "[") {
+			hint += "; [[] in a pattern means a [ in a name"
+		}
+		return nil, &problem{exitFailed, fmt.Sprintf("nothing matches %s", printable(p)), hint, fs.ErrNotExist}
 	}
 	return all, nil
 }
@@ -187,6 +191,10 @@ func (f finder) matchIn(ctx context.Context, dirs []found, pattern string) (all 
 			}
 		}
 		if d.attr.Kind != volume.Dir {
+			continue
+		}
+		if one, err := f.child(ctx, d, pattern); err == nil {
+			all = append(all, one)
 			continue
 		}
 		entries, err := f.list(ctx, d)

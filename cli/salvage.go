@@ -5,9 +5,21 @@ import (
 	"strings"
 )
 
-// probe is the step in which a copy looks for the end of what cannot be read:
-// the cluster of almost every file system.
-const probe = 4096
+// Steps in which a copy looks for what can be read, in bytes.
+const (
+	sector = 512  // the least that a disk loses
+	probe  = 4096 // the cluster of almost every file system
+)
+
+// halfway is the sector's border in the middle of the bytes from off to end, or
+// end when there is none.
+func halfway(off, end int64) int64 {
+	mid := (off + (end-off)/2) / sector * sector
+	if mid <= off {
+		mid = (off/sector + 1) * sector
+	}
+	return min(mid, end)
+}
 
 // gapEnd looks for the end of what cannot be read from off on: in steps that
 // grow with it, and then back. So the cost depends on no size that a damaged
@@ -15,9 +27,12 @@ const probe = 4096
 func gapEnd(off, end int64, readable func(int64) bool) int64 {
 	bad, next := off, off
 	for {
-		step := max(probe, (bad-off)/256)
+		step := int64(sector)
+		if bad-off >= probe {
+			step = max(probe, (bad-off)/256)
+		}
 		if next = end; step < end-bad {
-			next = (bad + step) / probe * probe
+			next = (bad + step) / sector * sector
 		}
 		if next == end || readable(next) {
 			break
@@ -25,13 +40,13 @@ func gapEnd(off, end int64, readable func(int64) bool) int64 {
 		bad = next
 	}
 	for {
-		first := (bad/probe + 1) * probe
-		if first >= next {
+		mid := halfway(bad, next)
+		switch {
+		case mid == next:
 			return next
-		}
-		if mid := max(first, (bad+(next-bad)/2)/probe*probe); readable(mid) {
+		case readable(mid):
 			next = mid
-		} else {
+		default:
 			bad = mid
 		}
 	}
