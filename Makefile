@@ -23,10 +23,11 @@ build: ## the program, at bin/vitrine
 setup: ## what the tests need beside Go
 	scripts/setup.sh
 
+# -count=1: the cache of results does not see the program that e2e builds.
 test: setup ## every test that a change must pass
 	$(GO) vet ./...
 	GOOS=windows $(GO) vet $(PORTABLE)
-	$(GO) test -timeout 20m ./...
+	$(GO) test -count=1 -timeout 20m ./...
 	$(GO) test -tags cgofuse,fuse3 -run TestPathDriver ./mount
 	$(MAKE) --no-print-directory test-windows
 
