@@ -38,7 +38,7 @@ func disk(t *testing.T) string {
 	dir := t.TempDir()
 	fs := filepath.Join(dir, "fs")
 	run(t, "truncate", "-s", "62M", fs)
-	run(t, "mke2fs", "-q", "-F", "-t", "ext4", "-d", "../..", fs)
+	run(t, "mke2fs", "-q", "-F", "-t", "ext4", "-d", "..", fs)
 	path := filepath.Join(dir, "disk.img")
 	run(t, "truncate", "-s", "64M", path)
 	cmd := exec.Command("sfdisk", "-q", path)

@@ -30,13 +30,19 @@ func (c *conn) detach() {
 	if c.tsih == 0 {
 		return
 	}
-	if c.target != nil {
-		for _, l := range c.target.LUNs {
-			l.unit.detach(c)
-		}
-	}
+	c.letGo()
 	c.s.leave(c)
 	close(c.gone)
+}
+
+// letGo gives up what the session holds of the units.
+func (c *conn) letGo() {
+	if c.target == nil {
+		return
+	}
+	for _, l := range c.target.LUNs {
+		l.unit.detach(c)
+	}
 }
 
 // receive reads PDUs and hands them on.
@@ -172,6 +178,7 @@ func (c *conn) logout(p *pdu) error {
 		rsp.bhs[2] = 2 // is not supported
 		return c.send(rsp, true)
 	}
+	c.letGo() // whoever hears of the logout may reserve at once
 	if err := c.send(rsp, true); err != nil {
 		return err
 	}
