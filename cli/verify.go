@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,8 @@ func newVerify(e *env) *cobra.Command {
 		Use: "verify IMAGE", Short: "Prove that a point can be restored", GroupID: groupBack, Args: takes(1, 1),
 		Long: `Read a point and prove it against its root: that all members are there, that the index
 is sound, that every stored byte is what was captured. The report also says what was
-not proved. Nothing is changed. Exit code 4 for damage, 5 when a member is missing.
+not proved. Nothing is changed. Exit code 3 for bytes that could not be read when the
+point was captured, 4 for damage, 5 when a member is missing.
 
   --quick     all members are there and are the right ones, the index is sound
   --full      and all contents (the default)
@@ -197,7 +199,17 @@ func (e *env) verified(p *reader.Point, r *reader.VerifyReport) error {
 	} else {
 		e.printVerified(&o)
 	}
-	return verdict(p, r)
+	return cmp.Or(verdict(p, r), lacking(p, r))
+}
+
+// lacking is the error of a sound point that lacks what could not be read when
+// it was captured: a script shall not take it for a whole one.
+func lacking(p *reader.Point, r *reader.VerifyReport) error {
+	if r.NotRead == 0 {
+		return nil
+	}
+	return failed(exitIncomplete, "all else is right; 'vitrine info' lists where they were, and an earlier point may have them",
+		"point %d of set %s lacks %s", p.Tail().Self.Number, p.Set(), plural(r.NotRead, "byte"))
 }
 
 func (e *env) printVerified(o *verifiedObject) {
