@@ -349,6 +349,54 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestMemoryIsCounted holds what is counted for a request against what it takes.
+func TestMemoryIsCounted(t *testing.T) {
+	c := &conn{}
+	for _, n := range []int64{0, 1, 512, 64<<10 - headRoom, 64 << 10, 64<<10 + 1, 100 << 10, maxPiece - 1, maxPiece, maxPiece + 1, maxRequest} {
+		if took, counted := cap(getBuffer(headRoom+int(n))), c.needs(&request{cmd: cmdRead, n: n}); counted < int64(took) {
+			t.Errorf("a read of %d: %d counted, %d taken", n, counted, took)
+		}
+		if took, counted := cap(getBuffer(int(n))), c.needs(&request{cmd: cmdWrite, n: n}); counted < int64(took) {
+			t.Errorf("a write of %d: %d counted, %d taken", n, counted, took)
+		}
+	}
+}
+
+func TestLeastMemory(t *testing.T) {
+	dev := blockdev.Bytes{B: make([]byte, maxRequest)}
+	c := ready(t, start(t, &Server{Exports: []*Export{{Device: dev}}, MaxMemory: maxRequest}), false)
+	c.request(0, cmdRead, 0, maxRequest, "")
+	if e := c.answer(); e != 0 {
+		t.Errorf("the largest read: %d", e)
+	}
+}
+
+// TestNothingIsDoneForTheGone has a client leave behind more requests than run
+// at a time.
+func TestNothingIsDoneForTheGone(t *testing.T) {
+	dev := &slow{Bytes: blockdev.Bytes{B: make([]byte, 1<<20)}, gate: make(chan struct{})}
+	s := &Server{Exports: []*Export{{Device: dev}}}
+	addr := start(t, s)
+	c := ready(t, addr, false)
+	const requests = 300
+	for range requests {
+		c.request(0, cmdRead, 0, 4096, "")
+	}
+	for dev.calls.Load() < workers {
+		time.Sleep(time.Millisecond)
+	}
+	c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	close(dev.gate)
+	if err := s.slots.Acquire(t.Context(), int64(s.MaxConns)); err != nil { // the connection has ended
+		t.Fatal(err)
+	}
+	s.slots.Release(int64(s.MaxConns))
+	if n := dev.calls.Load(); n > requests/2 {
+		t.Errorf("%d of %d requests were served", n, requests)
+	}
+}
+
 func TestRequestsRunInParallel(t *testing.T) {
 	dev := &slow{Bytes: blockdev.Bytes{B: make([]byte, 1<<20)}, gate: make(chan struct{})}
 	c := ready(t, start(t, &Server{Exports: []*Export{{Device: dev}}}), false)

@@ -17,15 +17,32 @@ const (
 	minExtents    = 64 << 10 // bytes: shorter reads are not searched for holes
 )
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10+headRoom); return &b }}
-var bigBuffers = sync.Pool{New: func() any { b := make([]byte, maxPiece+headRoom); return &b }}
+// Sizes of the buffers that are kept for the next request.
+const (
+	smallBuffer = 64<<10 + headRoom
+	bigBuffer   = maxPiece + headRoom
+)
+
+var smallBuffers = sync.Pool{New: func() any { b := make([]byte, smallBuffer); return &b }}
+var bigBuffers = sync.Pool{New: func() any { b := make([]byte, bigBuffer); return &b }}
+
+// bufferSize is what a buffer of n bytes really takes.
+func bufferSize(n int64) int64 {
+	switch {
+	case n <= smallBuffer:
+		return smallBuffer
+	case n <= bigBuffer:
+		return bigBuffer
+	}
+	return n
+}
 
 // getBuffer returns n bytes of any contents.
 func getBuffer(n int) []byte {
-	switch {
-	case n <= 64<<10+headRoom:
-		return (*buffers.Get().(*[]byte))[:n]
-	case n <= maxPiece+headRoom:
+	switch bufferSize(int64(n)) {
+	case smallBuffer:
+		return (*smallBuffers.Get().(*[]byte))[:n]
+	case bigBuffer:
 		return (*bigBuffers.Get().(*[]byte))[:n]
 	}
 	return make([]byte, n)
@@ -34,9 +51,9 @@ func getBuffer(n int) []byte {
 func putBuffer(b []byte) {
 	b = b[:cap(b)]
 	switch len(b) {
-	case 64<<10 + headRoom:
-		buffers.Put(&b)
-	case maxPiece + headRoom:
+	case smallBuffer:
+		smallBuffers.Put(&b)
+	case bigBuffer:
 		bigBuffers.Put(&b)
 	}
 }

@@ -126,7 +126,7 @@ func (s *Server) prepare() {
 	if s.MaxMemory <= 0 {
 		s.MaxMemory = 256 << 20
 	}
-	s.memory = semaphore.NewWeighted(max(s.MaxMemory, maxRequest))
+	s.memory = semaphore.NewWeighted(max(s.MaxMemory, maxRequest+headRoom))
 	s.slots = semaphore.NewWeighted(int64(s.MaxConns))
 }
 

@@ -49,6 +49,9 @@ func (c *conn) transmit() error {
 	defer close(jobs)
 	for started := 0; c.ctx.Err() == nil; {
 		j, err := c.next()
+		if c.work.Err() != nil {
+			return nil // given up: an answer could not be sent
+		}
 		if err != nil || j.r.cmd == cmdDisc {
 			return err
 		}
@@ -187,9 +190,9 @@ func (c *conn) admit(r *request) (held int64, err error) {
 func (c *conn) needs(r *request) int64 {
 	switch {
 	case r.cmd == cmdWrite, r.cmd == cmdRead && c.whole(r):
-		return r.n + headRoom
+		return bufferSize(r.n + headRoom)
 	case r.cmd == cmdRead, r.cmd == cmdCache:
-		return min(r.n, maxPiece) + headRoom
+		return bufferSize(min(r.n, maxPiece) + headRoom)
 	case r.cmd == cmdBlockStatus:
 		return maxExtents * 8
 	}
@@ -200,10 +203,12 @@ func (c *conn) needs(r *request) int64 {
 func (c *conn) whole(r *request) bool { return !c.structured || r.flags&cmdFlagDF != 0 }
 
 // run carries out a request and answers it. When the answer cannot be sent the
-// connection is of no more use: closing it ends the reading side too.
+// connection is of no more use: closing it ends the reading side too, and
+// nothing is worked out for requests that came with it.
 func (c *conn) run(r *request, bad errno) {
 	if err := c.answerRequest(r, bad); err != nil {
 		c.nc.Close()
+		c.cancel()
 	}
 	putBuffer(r.payload)
 }
