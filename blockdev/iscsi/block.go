@@ -76,7 +76,7 @@ var pieces = sync.Pool{New: func() any { b := make([]byte, maxPiece); return &b 
 
 // piece borrows n bytes, at most maxPiece, until the task ends.
 func (t *task) piece(n int) ([]byte, error) {
-	if err := t.hold(n); err != nil {
+	if err := t.hold(roomSize(n)); err != nil {
 		return nil, err
 	}
 	return t.room(n), nil
@@ -145,7 +145,7 @@ func (t *task) write() error {
 	if err := u.protected(); err != nil {
 		return err
 	}
-	return t.stream(n, maxPiece, func(b []byte, at int) error {
+	return t.stream(n, maxPiece, 0, func(b []byte, at int) error {
 		u.atomic.RLock()
 		defer u.atomic.RUnlock()
 		return t.store(b[:len(b)/u.sector*u.sector], off+int64(at))
@@ -172,7 +172,7 @@ func (t *task) compareAndWrite() error {
 	if length == 0 {
 		return nil
 	}
-	b, err := t.receive(int(2 * length))
+	b, err := t.receive(int(2*length), int(length))
 	if err != nil || int64(len(b)) < 2*length {
 		return err
 	}
@@ -208,11 +208,11 @@ func (t *task) orWrite() error {
 	if err := u.protected(); err != nil {
 		return err
 	}
-	b, err := t.receive(n)
+	b, err := t.receive(n, n)
 	if err != nil {
 		return err
 	}
-	b = bytes.Clone(b[:len(b)/u.sector*u.sector])
+	b = b[:len(b)/u.sector*u.sector]
 	u.atomic.Lock()
 	defer u.atomic.Unlock()
 	have := make([]byte, len(b))
@@ -245,7 +245,7 @@ func (t *task) verify() error {
 	if check == 3 {
 		unit = t.lun.unit.sector
 	}
-	want, err := t.receive(unit)
+	want, err := t.receive(unit, unit)
 	if err != nil || len(want) < unit {
 		return err
 	}
@@ -253,9 +253,6 @@ func (t *task) verify() error {
 }
 
 func (t *task) verifyAgainst(want []byte, off, length int64) error {
-	if err := t.hold(len(want)); err != nil {
-		return err
-	}
 	for end := off + length; off < end; off += int64(len(want)) {
 		if err := t.compare(want, off); err != nil {
 			return err
@@ -322,7 +319,7 @@ func (t *task) writeSame() error {
 	}
 	block := make([]byte, u.sector)
 	if !bare {
-		if block, err = t.receive(u.sector); err != nil || len(block) < u.sector {
+		if block, err = t.receive(u.sector, int(min(length, maxPiece))); err != nil || len(block) < u.sector {
 			return err
 		}
 	}
@@ -355,7 +352,7 @@ func (t *task) unmap() error {
 	if err := t.lun.unit.protected(); err != nil || n == 0 {
 		return err
 	}
-	b, err := t.receive(n)
+	b, err := t.receive(n, 0)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,12 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"vitrine/blockdev"
+	"vitrine/blockdev/overlay"
 )
 
 // initiator speaks just enough of the protocol to misbehave.
@@ -317,6 +319,87 @@ func TestHalfClosed(t *testing.T) {
 	i.Write(loginPDU(0x87, names).encode(digests{})[0][:20])
 	i.Conn.(*net.TCPConn).CloseWrite()
 	i.gone()
+}
+
+// feed sends what an R2T asks for: zeros.
+func (i *initiator) feed(r2t *pdu) {
+	for off, left := r2t.u32(40), r2t.u32(44); left > 0; {
+		n := min(left, maxReceive)
+		p := newPDU(opDataOut, 0, r2t.itt())
+		p.set(20, r2t.u32(20))
+		p.set(36, (off-r2t.u32(40))/maxReceive)
+		p.set(40, off)
+		p.data = make([]byte, n)
+		if off, left = off+n, left-n; left == 0 {
+			p.bhs[1] = flagFinal
+		}
+		i.send(p)
+	}
+}
+
+// TestCommandsDoNotWaitForEachOther has more commands than there is memory for:
+// each must get all it needs, one after the other.
+func TestCommandsDoNotWaitForEachOther(t *testing.T) {
+	dev := blockdev.Bytes{B: make([]byte, maxHeld)}
+	i := dial(t, start(t, &Server{Targets: []*Target{{Name: iqn, LUNs: disk(dev)}}, MaxMemory: 2 * maxHeld})).login(names)
+	const commands = 4
+	for sn := range uint32(commands) {
+		i.send(scsi(sn, flagWrite, maxHeld, "\x2f\x02\x00\x00\x00\x00\x00\x40\x00")) // VERIFY(10), BYTCHK 1
+	}
+	for done := 0; done < commands; {
+		switch p := i.get(); p.op() {
+		case opR2T:
+			i.feed(p)
+		case opResponse:
+			if p.bhs[3] != statusGood {
+				t.Errorf("status %#x", p.bhs[3])
+			}
+			done++
+		}
+	}
+}
+
+// gated counts the bytes that are being written at a time.
+type gated struct {
+	*overlay.Overlay
+	now, most atomic.Int64
+	calls     atomic.Int64
+	gate      chan struct{}
+}
+
+func (g *gated) WriteAtContext(ctx context.Context, p []byte, off int64) (int, error) {
+	now := g.now.Add(int64(len(p)))
+	for m := g.most.Load(); now > m && !g.most.CompareAndSwap(m, now); m = g.most.Load() {
+	}
+	g.calls.Add(1)
+	<-g.gate
+	defer g.now.Add(-int64(len(p)))
+	return g.Overlay.WriteAtContext(ctx, p, off)
+}
+
+func TestWriteSameIsBounded(t *testing.T) {
+	dev := &gated{Overlay: overlaid(t, blockdev.Bytes{B: make([]byte, 4<<20)}), gate: make(chan struct{})}
+	i := dial(t, start(t, &Server{Targets: []*Target{{Name: iqn, LUNs: disk(dev)}}, MaxMemory: 2 * maxHeld})).login(names + "ImmediateData=Yes\x00")
+	memory := int64(2 * maxHeld)
+	const commands = 24
+	for sn := range uint32(commands) {
+		p := scsi(sn, flagWrite, 512, "\x41\x00\x00\x00\x00\x00\x00\x08\x00") // WRITE SAME(10), 1 MiB
+		p.data = bytes.Repeat([]byte{1}, 512)
+		i.send(p)
+	}
+	for dev.calls.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond)
+	close(dev.gate)
+	for range commands {
+		if p := i.get(); p.op() != opResponse || p.bhs[3] != statusGood {
+			t.Errorf("opcode %#x, status %#x", p.op(), p.bhs[3])
+		}
+	}
+	if m := dev.most.Load(); m > memory {
+		t.Errorf("%d bytes at a time", m)
+	}
 }
 
 func TestReinstatement(t *testing.T) {

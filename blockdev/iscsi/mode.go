@@ -127,7 +127,7 @@ func (t *task) modeSelect() error {
 	if t.cdb[1]&0x01 != 0 || t.cdb[1]&0x10 == 0 { // saving; vendor's format
 		return badCDB(1)
 	}
-	b, err := t.receive(n)
+	b, err := t.receive(n, 0)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -181,7 +181,7 @@ func (t *task) reserveOut() error {
 	if n != 24 {
 		return illegal(ascParameterLength)
 	}
-	b, err := t.receive(n)
+	b, err := t.receive(n, 0)
 	if err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (s *Server) prepare() {
 	if s.MaxMemory <= 0 {
 		s.MaxMemory = 256 << 20
 	}
-	s.memory = semaphore.NewWeighted(max(s.MaxMemory, 2*maxHeld))
+	s.memory = semaphore.NewWeighted(max(s.MaxMemory, 2*maxHeld)) // what is compared is there twice
 	s.slots = semaphore.NewWeighted(int64(s.MaxConns))
 	s.sessions = map[string]*conn{}
 	for _, t := range s.Targets {

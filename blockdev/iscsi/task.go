@@ -89,29 +89,34 @@ func (t *task) hold(n int) error {
 }
 
 // receive gets the n bytes that the command wants from the initiator, or as
-// many as that has, and holds them in memory.
-func (t *task) receive(n int) ([]byte, error) {
+// many as that has, and holds them in memory with more bytes for the command's
+// own use.
+func (t *task) receive(n, more int) ([]byte, error) {
 	var all []byte
-	err := t.stream(n, n, func(b []byte, _ int) error { all = b; return nil })
+	err := t.stream(n, n, more, func(b []byte, _ int) error { all = b; return nil })
 	return all, err
 }
 
 // stream gets n bytes from the initiator, or as many as that has, and passes
 // them on in pieces of at most most bytes: what came along with the command,
 // and bursts that are asked for. A piece is valid during the call of take,
-// the last one until the task ends.
-func (t *task) stream(n, most int, take func(b []byte, at int) error) error {
+// the last one until the task ends. The memory for a piece and more bytes is
+// taken at once: commands that hold some and wait for more wait for ever.
+func (t *task) stream(n, most, more int, take func(b []byte, at int) error) error {
 	t.wanted = n
 	if !t.writes {
 		return nil
 	}
 	n = min(n, t.expected)
 	if n <= len(t.given) {
+		if err := t.hold(more); err != nil {
+			return err
+		}
 		t.moved = n
 		return take(t.given[:n], 0)
 	}
 	most = min(n, most)
-	if err := t.hold(most); err != nil {
+	if err := t.hold(roomSize(most) + more); err != nil {
 		return err
 	}
 	buf := t.room(most)
@@ -130,11 +135,22 @@ func (t *task) stream(n, most int, take func(b []byte, at int) error) error {
 
 // room borrows n bytes, until the task ends if there are many of them.
 func (t *task) room(n int) []byte {
-	if n <= 64<<10 || n > maxPiece {
+	if !shares(n) {
 		return make([]byte, n)
 	}
 	t.borrowed = pieces.Get().(*[]byte)
 	return (*t.borrowed)[:n]
+}
+
+// shares says that n bytes come from the pool of pieces.
+func shares(n int) bool { return n > 64<<10 && n <= maxPiece }
+
+// roomSize is what room(n) really takes.
+func roomSize(n int) int {
+	if shares(n) {
+		return maxPiece
+	}
+	return n
 }
 
 // gather fills buf with the command's data from byte at on.
