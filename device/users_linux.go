@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"vitrine/internal/mountinfo"
 )
 
 // devNum is a block device's number.
@@ -130,65 +132,42 @@ func (s system) start(d devNum) int64 {
 
 // mount is one line of mountinfo.
 type mount struct {
-	dev            devNum
-	point, fs, src string
-	super          []string // options of the file system
+	mountinfo.Mount
+	dev devNum
 }
 
-func (m mount) rw() bool { return slices.Contains(m.super, "rw") }
+func (m mount) rw() bool { return slices.Contains(m.Options, "rw") }
 
 // fromFile reports whether a file system in user space was mounted from a plain
 // file itself, without a loop device.
 func (m mount) fromFile(file medium) bool {
 	var st unix.Stat_t
-	return m.dev.major == 0 && strings.HasPrefix(m.src, "/") && unix.Stat(m.src, &st) == nil &&
+	return m.dev.major == 0 && strings.HasPrefix(m.Source, "/") && unix.Stat(m.Source, &st) == nil &&
 		st.Mode&unix.S_IFMT == unix.S_IFREG && mediumOf(st.Dev, st.Ino, 0) == file
 }
 
-// mounts reads mountinfo; see proc_pid_mountinfo(5).
 func (s system) mounts() (ms []mount) {
-	b, _ := os.ReadFile(filepath.Join(s.proc, "self/mountinfo"))
-	for _, line := range strings.Split(string(b), "\n") {
-		left, right, ok := strings.Cut(line, " - ")
-		l, r := strings.Fields(left), strings.Fields(right)
-		if !ok || len(l) < 6 || len(r) < 3 {
-			continue
-		}
-		dev, _ := parseDev(l[2])
-		ms = append(ms, mount{dev, unescape(l[4]), r[0], unescape(r[1]), strings.Split(r[2], ",")})
+	list, _ := mountinfo.Read(filepath.Join(s.proc, "self/mountinfo"))
+	for _, m := range list {
+		dev, _ := parseDev(m.Device)
+		ms = append(ms, mount{m, dev})
 	}
 	return ms
-}
-
-// unescape undoes the octal escapes of /proc.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // devices are those that a mounted file system lies on. File systems over
 // several devices have a number of their own and name one device.
 func (s system) devices(m mount) []devNum {
 	devs := []devNum{m.dev}
-	if m.dev.major != 0 || !strings.HasPrefix(m.src, "/") {
+	if m.dev.major != 0 || !strings.HasPrefix(m.Source, "/") {
 		return devs
 	}
-	d, err := devOf(m.src)
+	d, err := devOf(m.Source)
 	if err != nil {
 		return devs
 	}
 	devs = append(devs, d)
-	if m.fs == "btrfs" {
+	if m.Type == "btrfs" {
 		devs = append(devs, s.btrfs(d)...)
 	}
 	return devs
@@ -217,7 +196,7 @@ func (s system) swaps() (devs []devNum) {
 	b, _ := os.ReadFile(filepath.Join(s.proc, "swaps"))
 	for _, line := range strings.Split(string(b), "\n") {
 		if f := strings.Fields(line); len(f) > 1 && f[1] == "partition" {
-			if d, err := devOf(unescape(f[0])); err == nil {
+			if d, err := devOf(mountinfo.Unescape(f[0])); err == nil {
 				devs = append(devs, d)
 			}
 		}
@@ -291,13 +270,13 @@ func (s system) under(file string) []devNum {
 
 // upper are the devices that an overlay writes to.
 func (s system) upper(m mount) (devs []devNum) {
-	if m.fs != "overlay" {
+	if m.Type != "overlay" {
 		return nil
 	}
-	for _, o := range m.super {
+	for _, o := range m.Options {
 		if dir, ok := strings.CutPrefix(o, "upperdir="); ok {
 			var st unix.Stat_t
-			if unix.Stat(unescape(dir), &st) == nil && devFrom(st.Dev) != m.dev {
+			if unix.Stat(mountinfo.Unescape(dir), &st) == nil && devFrom(st.Dev) != m.dev {
 				devs = append(devs, devFrom(st.Dev))
 			}
 		}
@@ -351,11 +330,11 @@ func (s system) inUse(d devNum) (reason string, rw bool) {
 	devs, base := s.above(d), s.region(d).base
 	for _, m := range s.mounts() {
 		if base.isFile() && m.fromFile(base) && !rw {
-			reason, rw = "is over a file that is mounted on "+m.point, m.rw()
+			reason, rw = "is over a file that is mounted on "+m.Dir, m.rw()
 		}
 		for _, q := range s.devices(m) {
 			if slices.Contains(devs, q) && (reason == "" || m.rw() && !rw) {
-				reason, rw = s.named(d, q)+"is mounted on "+m.point, m.rw()
+				reason, rw = s.named(d, q)+"is mounted on "+m.Dir, m.rw()
 				if !rw {
 					reason += " (read-only)"
 				}
@@ -412,7 +391,7 @@ func (s system) fileInUse(path string) (reason string, rw bool) {
 	file := mediumOf(st.Dev, st.Ino, 0)
 	for _, m := range s.mounts() {
 		if m.fromFile(file) {
-			return "is mounted on " + m.point, m.rw()
+			return "is mounted on " + m.Dir, m.rw()
 		}
 	}
 	for _, p := range s.regions() {

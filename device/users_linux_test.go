@@ -82,11 +82,3 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("%q, %q", model, serial)
 	}
 }
-
-func TestUnescape(t *testing.T) {
-	for in, want := range map[string]string{`a\040b`: "a b", `\134`: `\`, `a\04`: `a\04`, `\999x`: `\999x`, "": ""} {
-		if got := unescape(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}

@@ -1,6 +1,10 @@
 package mount
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"vitrine/internal/mountinfo"
+)
 
 // alive says that a record's mount still exists; it marks one whose process was
 // killed.
@@ -30,11 +34,11 @@ func addUnregistered(list []Record) []Record {
 	for _, r := range list {
 		known[r.Dir] = true
 	}
-	all, _ := mounts()
+	all, _ := mountinfo.Read(mountinfo.Own)
 	for _, m := range all {
-		if ours(m) && !known[m.dir] {
-			known[m.dir] = true
-			list = append(list, Record{Dir: m.dir, Image: m.source})
+		if ours(m) && !known[m.Dir] {
+			known[m.Dir] = true
+			list = append(list, Record{Dir: m.Dir, Image: m.Source})
 		}
 	}
 	return list

@@ -63,7 +63,7 @@ func clearDead(dir string, o *Options) error {
 	if err := detach(dir, true); err != nil {
 		return &PointError{dir, err}
 	}
-	o.log("%s: took away a mount of %s whose process had ended", dir, m.source)
+	o.log("%s: took away a mount of %s whose process had ended", dir, m.Source)
 	return nil
 }
 

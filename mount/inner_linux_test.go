@@ -8,22 +8,6 @@ import (
 	"testing"
 )
 
-func TestMountinfo(t *testing.T) {
-	m, ok := parseMount(`36 35 0:52 / /mnt/with\040space\134\011 ro,nosuid shared:1 master:2 - fuse.vitrine /img/a\040b.vtr ro,user_id=0`)
-	want := mounted{dir: "/mnt/with space\\\t", fsType: fsType, source: "/img/a b.vtr", device: "0:52"}
-	if !ok || m != want {
-		t.Errorf("%+v %v", m, ok)
-	}
-	for _, bad := range []string{"", "a b c", "36 35 0:52 / /mnt ro fuse x ro", "36 35 - x"} {
-		if _, ok := parseMount(bad); ok {
-			t.Errorf("%q is taken for a mount", bad)
-		}
-	}
-	if got := unescape(`\1\99\400x\`); got != `\1\99\400x\` {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestStartTime(t *testing.T) {
 	own := startTime(os.Getpid())
 	if n, err := strconv.Atoi(own); err != nil || n <= 0 {

@@ -1,11 +1,11 @@
 package mount
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
+
+	"vitrine/internal/mountinfo"
 )
 
 // fsSubtype is what Vitrine's mounts are called in the system's list: the file
@@ -15,71 +15,18 @@ const (
 	fsType    = "fuse." + fsSubtype
 )
 
-// mounted is one line of the system's list of mounts.
-type mounted struct {
-	dir    string
-	fsType string
-	source string
-	device string // "0:52"
-}
-
-// mounts reads the list of this process's mounts, oldest first.
-func mounts() ([]mounted, error) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var list []mounted
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if m, ok := parseMount(lines.Text()); ok {
-			list = append(list, m)
-		}
-	}
-	return list, lines.Err()
-}
-
-// parseMount reads a line of mountinfo (proc_pid_mountinfo(5)):
-//
-//	36 35 98:0 /root /mnt/point rw,noatime master:1 - ext3 /dev/root rw
-func parseMount(line string) (mounted, bool) {
-	left, right, ok := strings.Cut(line, " - ")
-	a, b := strings.Fields(left), strings.Fields(right)
-	if !ok || len(a) < 6 || len(b) < 2 {
-		return mounted{}, false
-	}
-	return mounted{dir: unescape(a[4]), device: a[2], fsType: b[0], source: unescape(b[1])}, true
-}
-
-// unescape undoes the kernel's octal escapes of space, tab, newline, backslash.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
 // mountAt finds what is mounted on dir, the newest if several are stacked.
-func mountAt(dir string) (mounted, bool) {
-	list, _ := mounts()
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].dir == dir {
-			return list[i], true
+func mountAt(dir string) (mountinfo.Mount, bool) {
+	list, _ := mountinfo.Read(mountinfo.Own)
+	for _, m := range slices.Backward(list) {
+		if m.Dir == dir {
+			return m, true
 		}
 	}
-	return mounted{}, false
+	return mountinfo.Mount{}, false
 }
 
-func ours(m mounted) bool { return m.fsType == fsType }
+func ours(m mountinfo.Mount) bool { return m.Type == fsType }
 
 // realDir gives the absolute path of dir without links. The last name is not
 // looked at, because a dead mount cannot be.

@@ -92,8 +92,8 @@ func (s *Server) serve(f *fuse.Server) {
 
 func (s *Server) register() {
 	if m, ok := mountAt(s.dir); ok {
-		s.device = m.device
-		widenReadAhead(m.device)
+		s.device = m.Device
+		widenReadAhead(m.Device)
 	}
 	var err error
 	s.entry, err = enter(Record{

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"vitrine/internal/mountinfo"
 )
 
 const (
@@ -206,10 +208,10 @@ func User(path string) string {
 		b, _ := os.ReadFile(n)
 		numbers[strings.TrimSpace(string(b))] = true
 	}
-	mounts, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(mounts)) {
-		if f := strings.Fields(line); len(f) > 4 && numbers[f[2]] {
-			return f[4]
+	mounts, _ := mountinfo.Read(mountinfo.Own)
+	for _, m := range mounts {
+		if numbers[m.Device] {
+			return m.Dir
 		}
 	}
 	return ""
