@@ -214,7 +214,7 @@ func (p *layoutPartition) holdsFiles(style uint32) bool {
 //	       16   8 length
 //	       24   4 number, 0: an empty entry
 //	       32   1 type (MBR)
-//	       33   1 active (MBR)
+//	       33   1 active (MBR), a BOOLEAN: not the table's own 0x80
 //	       32  16 type (GPT)
 //	       48  16 identifier (GPT)
 //	       72  72 name (GPT), UTF-16LE
@@ -240,7 +240,7 @@ func decodeLayout(b []byte) (l diskLayout, err error) {
 func decodePartition(a *answer, at int, style uint32) layoutPartition {
 	p := layoutPartition{Number: int(a.u32(at + 24)), Off: a.i64(at + 8), Len: a.i64(at + 16)}
 	if style != styleGPT {
-		p.MBRType, p.Active = a.bytes(at+32, 1)[0], a.bytes(at+33, 1)[0]&0x80 != 0
+		p.MBRType, p.Active = a.bytes(at+32, 1)[0], a.bytes(at+33, 1)[0] != 0
 		return p
 	}
 	p.Type, p.ID = [16]byte(a.bytes(at+32, 16)), [16]byte(a.bytes(at+48, 16))

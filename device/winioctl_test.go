@@ -72,7 +72,7 @@ func TestDecodeLayoutGPT(t *testing.T) {
 func TestDecodeLayoutMBR(t *testing.T) {
 	b := padTo(unhex(t, "00000000 04000000 efbeadde"), 48+4*144)
 	one := b[48:]
-	copy(one, unhex(t, "00000000 00000000 0000100000000000 0000004000000000 01000000 00000000 07 80 01 00 00080000"))
+	copy(one, unhex(t, "00000000 00000000 0000100000000000 0000004000000000 01000000 00000000 07 01 01 00 00080000"))
 	l, err := decodeLayout(b)
 	want := diskLayout{styleMBR, 0xDEADBEEF, []layoutPartition{{Number: 1, Off: 1 << 20, Len: 1 << 30, MBRType: 7, Active: true}}}
 	if l.system() == nil || l.identity(l.system()) != "deadbeef at 1048576" {
