@@ -215,21 +215,37 @@ func freeSpace(dir string) int64 {
 // makeSparse lets a new file have holes, where the file system can.
 func makeSparse(f *os.File) { control(handleOf(f), windows.FSCTL_SET_SPARSE, nil, nil) }
 
-// discard makes a hole in a file. Disks are not told.
+// discard makes a hole in a file, and tells a disk or volume that a range of it
+// is free.
 func discard(f *os.File, block bool, off, n int64) error {
 	if block {
-		return ErrNoDiscard
+		return noDiscard(control(handleOf(f), ioctlStorageManage, encodeTrim(off, n), nil))
 	}
+	return punch(f, off, n)
+}
+
+func noDiscard(_ int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNoDiscard, err)
+}
+
+func punch(f *os.File, off, n int64) error {
 	makeSparse(f)
 	b := binary.LittleEndian.AppendUint64(nil, uint64(off))
 	b = binary.LittleEndian.AppendUint64(b, uint64(off+n))
-	if _, err := control(handleOf(f), windows.FSCTL_SET_ZERO_DATA, b, nil); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoDiscard, err)
-	}
-	return nil
+	return noDiscard(control(handleOf(f), windows.FSCTL_SET_ZERO_DATA, b, nil))
 }
 
-func zeroOut(f *os.File, block bool, off, n int64) error { return discard(f, block, off, n) }
+// zeroOut makes a hole in a file. What a disk was told is free need not read as
+// zeros.
+func zeroOut(f *os.File, block bool, off, n int64) error {
+	if block {
+		return ErrNoDiscard
+	}
+	return punch(f, off, n)
+}
 
 // bePolite asks for a low priority of all that goes through f. The system may
 // decline.

@@ -291,6 +291,31 @@ func encodeAttributes(attributes, mask uint64) []byte {
 	return b
 }
 
+// encodeTrim makes DEVICE_MANAGE_DATA_SET_ATTRIBUTES with the action Trim, and
+// one DEVICE_DATA_SET_RANGE:
+//
+//	off len field
+//	  0   4 size of this, without the range
+//	  4   4 action, 1: trim
+//	  8   4 flags
+//	 12   8 offset and length of parameters: none
+//	 20   4 offset of the ranges
+//	 24   4 their length
+//	 32   8 range: offset in bytes
+//	 40   8 length
+func encodeTrim(off, n int64) []byte {
+	const head, ranges, each, trim = 28, 32, 16, 1
+	b := make([]byte, ranges+each)
+	le := binary.LittleEndian
+	le.PutUint32(b, head)
+	le.PutUint32(b[4:], trim)
+	le.PutUint32(b[20:], ranges)
+	le.PutUint32(b[24:], each)
+	le.PutUint64(b[ranges:], uint64(off))
+	le.PutUint64(b[ranges+8:], uint64(n))
+	return b
+}
+
 // decodeNumber reads STORAGE_DEVICE_NUMBER: kind of device, number of the disk,
 // number of the partition (0: the disk itself).
 func decodeNumber(b []byte) (disk, partition int, err error) {

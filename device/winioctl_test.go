@@ -134,6 +134,14 @@ func TestDecodeSmall(t *testing.T) {
 	}
 }
 
+func TestEncodeTrim(t *testing.T) {
+	want := unhex(t, `1c000000 01000000 00000000 00000000 00000000 20000000 10000000 00000000`+
+		` 0000500000000000 0000000001000000`)
+	if got := encodeTrim(5<<20, 1<<32); !reflect.DeepEqual(got, want) {
+		t.Errorf("%x", got)
+	}
+}
+
 // An answer that is cut off anywhere, or that says it holds more than it does,
 // is an error, not a panic.
 func TestDecodeCutOff(t *testing.T) {

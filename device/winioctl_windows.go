@@ -13,6 +13,7 @@ const (
 	ioctlDiskSetAttributes = 0x0007C0F4 // IOCTL_DISK_SET_DISK_ATTRIBUTES
 	ioctlStorageQuery      = 0x002D1400 // IOCTL_STORAGE_QUERY_PROPERTY
 	ioctlStorageNumber     = 0x002D1080 // IOCTL_STORAGE_GET_DEVICE_NUMBER
+	ioctlStorageManage     = 0x002D9404 // IOCTL_STORAGE_MANAGE_DATA_SET_ATTRIBUTES
 	ioctlVolumeExtents     = 0x00560000 // IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS
 	fsctlLock              = 0x00090018 // FSCTL_LOCK_VOLUME
 	fsctlDismount          = 0x00090020 // FSCTL_DISMOUNT_VOLUME
