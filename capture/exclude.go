@@ -16,8 +16,44 @@ import (
 // worthless after a restart.
 var defaultExcludes = []string{"pagefile.sys", "hiberfil.sys", "swapfile.sys"}
 
-// byDefault is the reason that defaultExcludes are left out.
+// byDefault is the reason that defaultExcludes and the stores of shadow copies
+// are left out.
 const byDefault = "default"
+
+// Where Windows keeps what shadow copies hold of earlier states of a volume: in
+// files that are named by the copy and by shadowStore. The list of the copies,
+// named by shadowStore alone, is small and captured. Source: Microsoft's own
+// list in the registry, Control\BackupRestore\FilesNotToBackup, "VSS Default
+// Provider".
+const (
+	shadowDir   = "System Volume Information"
+	shadowStore = "{3808876b-c176-4e48-b7ae-04046e6cc752}"
+)
+
+// isShadowStore reports whether a file of shadowDir holds a shadow copy's data.
+func isShadowStore(name string) bool {
+	name = strings.ToLower(name)
+	id, ok := strings.CutSuffix(name, shadowStore)
+	return ok && isGUID(id)
+}
+
+// isGUID knows {xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx} in lower case.
+func isGUID(s string) bool {
+	if len(s) != len(shadowStore) {
+		return false
+	}
+	for i, c := range []byte(s) {
+		switch at := shadowStore[i]; {
+		case at == '{' || at == '-' || at == '}':
+			if c != at {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return true
+}
 
 // maxLeftOut bounds the list in the image's description, and so what is left out.
 const maxLeftOut = 10000
@@ -25,7 +61,7 @@ const maxLeftOut = 10000
 // exclude finds the extents of files whose contents are not captured.
 func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u volume.UsedSpace) error {
 	x := &excluder{ctx: ctx, q: q, u: u, matched: p.matched}
-	for _, name := range defaultExcludes {
+	for _, name := range append(x.shadowStores(), defaultExcludes...) {
 		err := x.file(name, byDefault)
 		if err != nil && ctx.Err() != nil {
 			return err
@@ -96,6 +132,29 @@ type excluder struct {
 	small, more, failed some
 	// matched gathers the patterns that matched a file.
 	matched map[string]bool
+}
+
+// shadowStores are the files of a volume that hold shadow copies' data. A folder
+// that cannot be listed is captured as it is.
+func (x *excluder) shadowStores() (paths []string) {
+	v, ok := x.u.(volume.FileSystem)
+	if !ok {
+		return nil
+	}
+	dir, err := v.Lookup(x.ctx, v.Root(), shadowDir)
+	if err != nil {
+		return nil
+	}
+	err = v.ReadDir(x.ctx, dir.ID, 0, false, func(e *volume.Entry) bool {
+		if e.Kind == volume.File && isShadowStore(e.Name) {
+			paths = append(paths, shadowDir+"/"+e.Name)
+		}
+		return true
+	})
+	if err != nil {
+		x.failed.add(fmt.Sprintf("%s: %v", shadowDir, err))
+	}
+	return paths
 }
 
 // file leaves the contents of one file out, those of named streams too. Contents

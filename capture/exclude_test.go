@@ -36,3 +36,25 @@ func TestExcludeKept(t *testing.T) {
 		t.Fatalf("%+v, %q", q, res.Meta.Warnings)
 	}
 }
+
+// TestShadowStore knows the data of shadow copies by name, and nothing else.
+func TestShadowStore(t *testing.T) {
+	const id = "{7c3f6a1e-9d2b-11ee-8c1d-806e6f6e6963}"
+	for name, want := range map[string]bool{
+		id + shadowStore:                  true,
+		strings.ToUpper(id + shadowStore): true,
+		shadowStore:                       false, // the list of the copies
+		id:                                false,
+		id + id:                           false,
+		"x" + id + shadowStore:            false,
+		id[1:] + shadowStore:              false,
+		strings.Replace(id, "7c", "7g", 1) + shadowStore: false,
+		strings.Replace(id, "-", "0", 1) + shadowStore:   false,
+		id + shadowStore + ".bak":                        false,
+		"tracking.log":                                   false,
+	} {
+		if isShadowStore(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}

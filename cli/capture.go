@@ -41,8 +41,9 @@ func newCapture(e *env) *cobra.Command {
 		Use: "capture SOURCE -o DIR", Short: "Take an image of a disk or partition", GroupID: groupMake,
 		Long: `Capture a disk, a partition or a raw image file into the folder DIR. The source is
 only read. Taken is what the file systems have in use; a file system that cannot be
-read is taken whole. The contents of pagefile.sys, hiberfil.sys and swapfile.sys are
-left out and listed in the image.
+read is taken whole. The contents of pagefile.sys, hiberfil.sys and swapfile.sys, and
+what Windows' shadow copies hold of earlier states, are left out and listed in the image
+(not with --all-sectors).
 
 A disk in use is read from a snapshot where there is one to be had: Windows' shadow
 copies (vss), or LVM's of a logical volume (lvm). --snapshot vss and lvm insist on it;

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"vitrine/index"
 	"vitrine/volume"
@@ -343,10 +345,18 @@ func (p *Plan) mention() {
 	if p.Size < p.Source.View.Size() && !p.Whole {
 		p.note("the target is smaller than the source was; what is cut off was not in use")
 	}
+	if p.target.Fixed() && slices.ContainsFunc(p.LeftOut, ofShadowCopy) {
+		p.note("the volume's own shadow copies (previous versions) are not in the image; should Windows still list some afterwards, 'vssadmin delete shadows /for=X: /all' removes them")
+	}
 	if p.Whole && p.target.Fixed() {
 		p.note("the target gets the disk's identifiers; Windows takes one of two disks with the same ones offline")
 	}
 	p.Notes = append(p.Notes, p.Now.Notes...)
+}
+
+// ofShadowCopy knows the files of Windows' shadow copies that captures leave out.
+func ofShadowCopy(f index.LeftOut) bool {
+	return strings.Contains(strings.ToLower(f.Path), "{3808876b-c176-4e48-b7ae-04046e6cc752}")
 }
 
 // uncaptured is what becomes of the places that the image has nothing for.

@@ -370,13 +370,14 @@ func TestSmallerTarget(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	im := newImage(8<<20, 10)
 	src := disk(im)
-	src.Disk.Partitions[0].LeftOut = []index.LeftOut{{Path: "/pagefile.sys", Size: 4 << 30, Reason: "default"}}
+	src.Disk.Partitions[0].LeftOut = []index.LeftOut{{Path: "/pagefile.sys", Size: 4 << 30, Reason: "default"},
+		{Path: "System Volume Information/{7c3f6a1e-9d2b-11ee-8c1d-806e6f6e6963}{3808876b-c176-4e48-b7ae-04046e6cc752}", Size: 1 << 30, Reason: "default"}}
 	var b strings.Builder
 	if err := mustPlan(t, src, newMem(9<<20), Options{}).Describe(&b); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"the whole disk of test (8 MiB, mbr, 2 partitions)", "target, Model, Serial, 9 MiB",
-		"left alone", "/pagefile.sys (4 GiB, default)", "1048576 bytes at its end are not used", "reads it back"} {
+		"left alone", "/pagefile.sys (4 GiB, default)", "1048576 bytes at its end are not used", "reads it back", "vssadmin delete shadows"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}

@@ -16,7 +16,7 @@ type LeftOutError struct {
 
 func (e *LeftOutError) Error() string {
 	if e.Reason == "default" {
-		return "page and hibernation files are left out: " + ErrNotCaptured.Error()
+		return "page and hibernation files, and the data of shadow copies, are left out: " + ErrNotCaptured.Error()
 	}
 	return "left out by --exclude " + e.Reason + ": " + ErrNotCaptured.Error()
 }
