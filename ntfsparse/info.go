@@ -23,7 +23,6 @@ type Info struct {
 	reparse  []byte
 	ea       []byte
 	wof      int64 // bytes allocated to WofCompressedData
-	partial  bool  // values lie outside the records seen
 	v        *Volume
 }
 
@@ -87,14 +86,29 @@ func (in *Info) addData(a Attr) {
 func (in *Info) addValue(a Attr) {
 	b := a.Value()
 	switch {
+	case !a.Resident() && a.Type() == TypeEA:
+		in.HasEAs = true
 	case !a.Resident():
-		in.partial = true
-		in.HasEAs = in.HasEAs || a.Type() == TypeEA
+		in.Tag = in.v.farTag(a)
 	case a.Type() == TypeEA:
 		in.HasEAs, in.ea = true, b
 	case len(b) >= 8:
 		in.Tag, in.reparse = le.Uint32(b), b
 	}
+}
+
+// farTag reads the tag of a reparse point that lies outside the file's records;
+// 0 when it cannot be read.
+func (v *Volume) farTag(a Attr) uint32 {
+	var runs Runs
+	var b [4]byte
+	if v == nil || a.Size() < 8 || a.LowVCN() != 0 || runs.addExtent(a, v.geo) != nil || runs.Len() == 0 || runs.At(0).LCN == Hole {
+		return 0
+	}
+	if v.readPages(b[:], runs.At(0).LCN<<v.geo.shift) != nil {
+		return 0
+	}
+	return le.Uint32(b[:])
 }
 
 func (in *Info) end() {
