@@ -12,6 +12,8 @@ type lznt1Blocks struct {
 
 func (c *lznt1Blocks) size() int64 { return c.unit << c.s.v.geo.shift }
 
+func (c *lznt1Blocks) find(off int64) (block, error) { return even(off, c.size(), c.s.size), nil }
+
 // allocated counts the clusters of unit i.
 func (c *lznt1Blocks) allocated(i int64) (int64, error) {
 	first := i * c.unit

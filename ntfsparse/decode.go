@@ -7,4 +7,5 @@ var (
 	lznt1  = decomp.LZNT1
 	xpress = decomp.Xpress
 	lzx    = decomp.LZX
+	lz77   = decomp.LZ77
 )

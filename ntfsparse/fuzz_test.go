@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"math"
@@ -17,9 +18,11 @@ import (
 
 // fuzzVolume is a volume of 2 MiB with one of each: testdata/README.md says
 // how it was made.
-func fuzzVolume(t testing.TB) []byte {
+func fuzzVolume(t testing.TB) []byte { return unzipped(t, "testdata/fuzz.img.gz") }
+
+func unzipped(t testing.TB, path string) []byte {
 	t.Helper()
-	f, err := os.Open("testdata/fuzz.img.gz")
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -423,6 +426,8 @@ func FuzzValues(f *testing.F) {
 		known(t, err)
 		_, err = p.WOF()
 		known(t, err)
+		_, err = p.Dedup()
+		known(t, err)
 		s, err := ParseStandardInfo(b)
 		known(t, err)
 		_, _ = s.Modified.Unix(), s.Modified.Time()
@@ -438,6 +443,106 @@ func FuzzValues(f *testing.F) {
 		known(t, err)
 		usnRecords(b, func(_ USNRecord, err error) bool { known(t, err); return true })
 	})
+}
+
+// FuzzDedup decodes reparse points of deduplicated files, with their checksums
+// made right.
+func FuzzDedup(f *testing.F) {
+	img := unzipped(f, "testdata/dedup.img.gz")
+	v, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range []string{"form12", "form21", "form31", "parts"} {
+		file, err := v.Lookup(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		p, err := file.Reparse()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(p.Data)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 8 || len(b) > maxReparse {
+			return
+		}
+		b = bytes.Clone(b)
+		for _, magic := range []string{"DdRp", "RbRp", "FeRp"} {
+			if i := bytes.Index(b, []byte(magic)); i >= 0 && len(b)-i >= 16 {
+				if n := int(min(le.Uint32(b[i+8:]), uint32(len(b)-i))); n >= 8 {
+					le.PutUint32(b[i+4:], crc32.ChecksumIEEE(b[i+8:i+n]))
+				}
+			}
+		}
+		le.PutUint16(b[2:], uint16(len(b)))
+		le.PutUint32(b[len(b)-4:], crc32.ChecksumIEEE(b[:len(b)-4]))
+		d, err := (&ReparsePoint{Tag: TagDedup, Data: b}).Dedup()
+		known(t, err)
+		if err != nil {
+			return
+		}
+		end := int64(0)
+		for _, m := range d.Maps {
+			if m.Begin != end || m.End <= end {
+				t.Errorf("%+v", d)
+			}
+			end = m.End
+		}
+		if end != d.Size {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// FuzzChunkStore reads deduplicated files of a volume with wrecked bytes.
+func FuzzChunkStore(f *testing.F) {
+	img := unzipped(f, "testdata/dedup.img.gz")
+	files := []string{"form12", "form21", "form31", "parts"}
+	for _, name := range files {
+		if b, err := dedupContents(img, name); err != nil || len(b) == 0 {
+			f.Fatal(name, err)
+		}
+	}
+	for at := 0; at < len(img)-8; at += 8 {
+		if m := string(img[at : at+4]); m == "Ckhr" || m == "Smap" || m == "Rrtl" || m == "Cthr" {
+			for in := 0; in < 64; in += 12 {
+				p := at + in
+				f.Add([]byte{byte(p), byte(p >> 8), byte(p >> 16), 4, 0xFF, 0, 0, 0x7F})
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, patches []byte) {
+		if len(patches) > 4096 {
+			return
+		}
+		img := patched(img, patches)
+		bounded(t, func() {
+			for _, name := range files {
+				_, err := dedupContents(img, name)
+				known(t, err)
+			}
+		})
+	})
+}
+
+func dedupContents(img []byte, name string) ([]byte, error) {
+	v, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		return nil, err
+	}
+	f, err := v.Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, min(s.Size(), 4<<20))
+	_, err = s.ReadAt(b, 0)
+	return b, err
 }
 
 func FuzzName(f *testing.F) {

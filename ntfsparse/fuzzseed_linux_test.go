@@ -10,14 +10,16 @@ import (
 	"vitrine/internal/testvol"
 )
 
-// TestMakeFuzzVolume makes testdata/fuzz.img.gz anew when VITRINE_MAKE_SEEDS
-// is set.
+// TestMakeFuzzVolume makes testdata/fuzz.img.gz and dedup.img.gz anew when
+// VITRINE_MAKE_SEEDS names them.
 func TestMakeFuzzVolume(t *testing.T) {
-	if os.Getenv("VITRINE_MAKE_SEEDS") == "" {
-		t.Skip("makes a test file; set VITRINE_MAKE_SEEDS to do it")
+	name := os.Getenv("VITRINE_MAKE_SEEDS")
+	fill := map[string]func(*testing.T, string){"fuzz": fuzzContents, "dedup": dedupSeed}[name]
+	if fill == nil {
+		t.Skip("makes a test file; set VITRINE_MAKE_SEEDS to fuzz or dedup to do it")
 	}
 	img := testvol.Make(t, testvol.Options{Size: 2 << 20, Label: "Fuzz", Args: []string{"-z", "1024"}})
-	testvol.With(t, img, func(dir string) { fuzzContents(t, dir) })
+	testvol.With(t, img, func(dir string) { fill(t, dir) })
 	b, err := os.ReadFile(img)
 	if err != nil {
 		t.Fatal(err)
@@ -26,9 +28,27 @@ func TestMakeFuzzVolume(t *testing.T) {
 	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	z.Write(b)
 	z.Close()
-	if err := os.WriteFile("testdata/fuzz.img.gz", out.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile("testdata/"+name+".img.gz", out.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// dedupSeed makes a small chunk store and a deduplicated file in each form.
+func dedupSeed(t *testing.T, dir string) {
+	d := &testvol.Dedup{GUID: [16]byte{1, 2, 3}}
+	data, maps := d.Container(false, 1, 1), d.Container(true, 1, 1)
+	text := bytes.Repeat([]byte("text that compresses. "), 4000)
+	a, b, c := data.AddData(text[:60000], true), data.AddData(text[10:3000], false), data.AddData(text[3:40000], true)
+	data.Moved(c.Number, c.Offset)
+	c.Offset = 0x5000
+	whole := maps.AddMap(0, a, b, c, a)
+	first := maps.AddMap(0, a, c)
+	second := maps.AddMap(first.End, b, a)
+	for name, point := range map[string][]byte{"form12": d.Point12(whole), "form21": d.Point21(whole), "form31": d.Point31(nil, whole),
+		"parts": d.Point31(nil, first, second)} {
+		testvol.WriteDedup(t, filepath.Join(dir, name), whole.End, point)
+	}
+	d.Write(t, dir)
 }
 
 func fuzzContents(t *testing.T, dir string) {

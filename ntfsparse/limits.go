@@ -18,4 +18,10 @@ const (
 	metaCacheSize  = 8 << 20 // pages of MFT and indexes
 	unitCacheSize  = 8 << 20 // decompressed units
 	maxNotes       = 100
+	maxContainers  = 1 << 18 // of a chunk store; 1 GiB each on Windows
+	maxMoved       = 1 << 20 // entries of a table of moved chunks
+	maxChunk       = 1 << 20 // plain bytes; Windows has 128 KiB
+	maxOpenRuns    = 1 << 19 // of the containers kept open; 16 bytes each
+	maxGenerations = 16      // of a container, that are looked through
+	maxStores      = 4       // chunk stores kept open
 )

@@ -1,8 +1,8 @@
 package ntfsparse
 
 // Open opens the contents of a file as Windows shows them: CompactOS files
-// decompressed, and an error of class [ErrNotCaptured] where a cloud
-// placeholder's contents are not on this volume.
+// decompressed, deduplicated ones put together, and an error of class
+// [ErrNotCaptured] where a cloud placeholder's contents are not on this volume.
 func (f *File) Open() (*Stream, error) {
 	if f.IsDir() {
 		return nil, classf(ErrIsDir, f.rec.N, "folders have no contents")
@@ -88,13 +88,4 @@ type StreamInfo struct {
 	Alloc    int64 // bytes on the volume, 0 when resident
 	Flags    uint16
 	Resident bool
-}
-
-// openDedup opens a deduplicated file, whose contents are in the chunk store
-// but for what was written since.
-func (f *File) openDedup(_ ReparsePoint, s *Stream) (*Stream, error) {
-	if s.runs != nil {
-		s.holes = classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")
-	}
-	return s, nil
 }

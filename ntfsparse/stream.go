@@ -25,15 +25,25 @@ type Stream struct {
 	cached bool   // metadata: through the cache of pages
 }
 
-// blocks are the units of a compressed stream.
+// blocks are the units of a stream that is not stored as it is.
 type blocks interface {
-	// size of each block but the last, in plain bytes.
-	size() int64
+	// find gives the block that holds the plain byte off, which is less than
+	// the stream's size.
+	find(off int64) (block, error)
 	// part reads plain bytes out of block i when that needs no decoding, and
 	// tells whether it did.
 	part(i int64, p []byte, in int64) (bool, error)
 	// read decodes block i into p, which has exactly its plain size.
 	read(i int64, p []byte) error
+}
+
+// block is the i-th unit, which has the plain bytes from start to end.
+type block struct{ i, start, end int64 }
+
+// even is the block at off where all blocks but the last have the same size.
+func even(off, size, total int64) block {
+	i := off / size
+	return block{i, i * size, min((i+1)*size, total)}
 }
 
 // newStream joins the extents of an attribute, which are sorted.
@@ -194,14 +204,15 @@ func (s *Stream) beyond() error {
 	return classf(ErrCorrupt, s.file.Record(), "stream %q is longer than its clusters", s.name)
 }
 
-// readBlocks reads plain bytes of a compressed stream.
+// readBlocks reads plain bytes of a stream in blocks.
 func (s *Stream) readBlocks(p []byte, off int64) error {
-	size := s.blocks.size()
 	for len(p) > 0 {
-		i, in := off/size, off%size
-		plain := min(size, s.size-i*size)
-		n := min(int64(len(p)), plain-in)
-		if err := s.readBlock(i, p[:n], in, plain); err != nil {
+		b, err := s.blocks.find(off)
+		if err != nil {
+			return err
+		}
+		n := min(int64(len(p)), b.end-off)
+		if err := s.readBlock(b, p[:n], off-b.start); err != nil {
 			return err
 		}
 		p, off = p[n:], off+n
@@ -209,23 +220,23 @@ func (s *Stream) readBlocks(p []byte, off int64) error {
 	return nil
 }
 
-func (s *Stream) readBlock(i int64, p []byte, in, plain int64) error {
-	if done, err := s.blocks.part(i, p, in); done || err != nil {
+func (s *Stream) readBlock(b block, p []byte, in int64) error {
+	if done, err := s.blocks.part(b.i, p, in); done || err != nil {
 		return err
 	}
-	if int64(len(p)) == plain {
-		return s.blocks.read(i, p)
+	if int64(len(p)) == b.end-b.start {
+		return s.blocks.read(b.i, p)
 	}
-	key := cacheKey{s.file.Record(), uint64(s.place), uint64(i)}
-	b := s.v.units.get(key)
-	if b == nil {
-		b = make([]byte, plain)
-		if err := s.blocks.read(i, b); err != nil {
+	key := cacheKey{s.file.Record(), uint64(s.place), uint64(b.i)}
+	unit := s.v.units.get(key)
+	if unit == nil {
+		unit = make([]byte, b.end-b.start)
+		if err := s.blocks.read(b.i, unit); err != nil {
 			return err
 		}
-		s.v.units.put(key, b)
+		s.v.units.put(key, unit)
 	}
-	copy(p, b[in:])
+	copy(p, unit[in:])
 	return nil
 }
 

@@ -26,9 +26,10 @@ type Volume struct {
 	space   lazy[Space]
 	owners  lazy[*Owners]
 
-	mu    sync.Mutex
-	notes []string
-	noted map[string]bool
+	mu     sync.Mutex
+	notes  []string
+	noted  map[string]bool
+	stores map[[16]byte]*chunkStore
 }
 
 // lazy is a value that is made when first asked for.

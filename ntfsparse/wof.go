@@ -51,7 +51,7 @@ func wofStreamOf(src, main *Stream, chunk int64, algorithm uint32) *Stream {
 	return &plain
 }
 
-func (c *wofBlocks) size() int64 { return c.chunk }
+func (c *wofBlocks) find(off int64) (block, error) { return even(off, c.chunk, c.plain), nil }
 
 // chunks is the number of chunks of the file.
 func (c *wofBlocks) chunks() int64 { return (c.plain-1)/c.chunk + 1 }
