@@ -120,7 +120,11 @@ func fill(t *testing.T, dir string, r *rand.Rand) {
 			t.Fatal(err)
 		}
 	}
-	os.Symlink("a.txt", filepath.Join(dir, "symlink"))
+	for name, target := range map[string]string{"symlink": "a.txt", "small-000/here": ".", "small-000/up": "..", "small-000/a": "../a.txt", "small-000/root": "/"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	sparse(t, filepath.Join(dir, "sparse.bin"), r)
 	comp := filepath.Join(dir, "compressed")
 	os.Mkdir(comp, 0o755)

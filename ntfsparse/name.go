@@ -52,12 +52,20 @@ func plainASCII(u []byte) bool {
 }
 
 func appendName(dst, u []byte) []byte {
+	if n := len(u) / 2; (n == 1 || n == 2) && unit(u, 0) == '.' && unit(u, n-1) == '.' {
+		dst, u = utf8.AppendRune(dst, escapeBase+'.'), u[2:]
+	}
+	return appendUTF8(dst, u, '/')
+}
+
+// appendUTF8 turns UTF-16LE into UTF-8, in which no NUL and no character sep
+// stands as it is.
+func appendUTF8(dst, u []byte, sep rune) []byte {
 	n := len(u) / 2
-	dots := n <= 2 && n > 0 && unit(u, 0) == '.' && unit(u, n-1) == '.'
 	for i := 0; i < n; i++ {
 		c := rune(unit(u, i))
 		switch {
-		case c == '/' || c == 0 || dots && i == 0:
+		case c == sep || c == 0:
 			dst = utf8.AppendRune(dst, escapeBase+c)
 		case c < 0xD800 || c > 0xDFFF:
 			dst = utf8.AppendRune(dst, c)

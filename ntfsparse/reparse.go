@@ -127,11 +127,9 @@ func namePart(names, place []byte) (string, bool) {
 	return decodePath(names[off : off+n]), true
 }
 
-// decodePath is like DecodeName, but slashes are left as they are.
-func decodePath(u []byte) string {
-	s := DecodeName(u)
-	return strings.ReplaceAll(s, string(rune(escapeBase+'/')), "/")
-}
+// decodePath is like DecodeName, but "." and ".." and slashes mean what they
+// mean in a path.
+func decodePath(u []byte) string { return string(appendUTF8(nil, u, 0)) }
 
 // LinkTarget is where a link of any kind points: '/' separated, relative to
 // the link's folder, or, with a leading '/', to the volume's root; drive

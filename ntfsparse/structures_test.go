@@ -319,6 +319,29 @@ func TestRealReparsePoint(t *testing.T) {
 	}
 }
 
+// "." and ".." are names in need of an escape, but not as a link's target.
+func TestLinkToFolderAbove(t *testing.T) {
+	for _, target := range []string{".", "..", "../..", "./x", "a/..", "...", "\U0010FF2E", "\xED\xA0\x80"} {
+		units := EncodeName(target)
+		if target == "\U0010FF2E" {
+			units = appendUnits(nil, escapeBase+'.')
+			target = "\U0010FF5C\U0010FF2E"
+		}
+		in := Info{resident: true, Size: int64(8 + len(units)), data: append([]byte(interixLink), units...)}
+		in.Attributes = WinSystem
+		if got, err := in.LinkTarget(); err != nil || got != target {
+			t.Errorf("Interix: %q, want %q; %v", got, target, err)
+		}
+		data := make([]byte, 12, 12+len(units))
+		le.PutUint16(data[2:], uint16(len(units)))
+		le.PutUint32(data[8:], 1)
+		p := ReparsePoint{Tag: TagSymlink, Data: append(data, units...)}
+		if got, err := p.LinkTarget(); err != nil || got != target {
+			t.Errorf("symlink: %q, want %q; %v", got, target, err)
+		}
+	}
+}
+
 var fsutilField = regexp.MustCompile(`(?m)^(Usn|File name|Reason|File ID|Parent file ID|File attributes|Major version|Record length) *: (?:0x)?([^\r\n]*?)(?:: .*)?\r?$`)
 
 // TestRealJournal compares the records with what fsutil says about them.
