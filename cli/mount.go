@@ -140,6 +140,8 @@ type mountResult struct {
 	Image string `json:"image"`
 	Dir   string `json:"dir"`
 	PID   int    `json:"pid,omitempty"`
+	// Everybody: see [mount.Everybody].
+	Everybody bool `json:"everybody,omitempty"`
 }
 
 func (e *env) mounted(dir string, o *mountOptions) {
@@ -148,11 +150,19 @@ func (e *env) mounted(dir string, o *mountOptions) {
 		e.background = nil
 		return
 	}
+	e.tellMounted(o, dir, os.Getpid(), "Ctrl-C or ")
+}
+
+// tellMounted says where it is mounted and what ends it.
+func (e *env) tellMounted(o *mountOptions, dir string, pid int, or string) {
 	if e.json {
-		e.emit("mounted", mountResult{o.ref.Spec(), dir, os.Getpid()})
+		e.emit("mounted", mountResult{o.ref.Spec(), dir, pid, mount.Everybody(dir)})
 		return
 	}
-	e.say("%s is mounted on %s; Ctrl-C or 'vitrine unmount %s' ends it", o.ref.Spec(), dir, dir)
+	e.say("%s is mounted on %s; %s'vitrine unmount %s' ends it", o.ref.Spec(), dir, or, dir)
+	if mount.Everybody(dir) {
+		e.say("%s is there for everybody who uses this machine, because this program runs as administrator", dir)
+	}
 }
 
 // startBackground has another process mount and waits for its word.
@@ -165,11 +175,7 @@ func startBackground(ctx context.Context, e *env, o *mountOptions) error {
 	if err != nil {
 		return err
 	}
-	if e.json {
-		e.emit("mounted", mountResult{o.ref.Spec(), r.Dir, pid})
-		return nil
-	}
-	e.say("%s is mounted on %s; 'vitrine unmount %s' ends it", o.ref.Spec(), r.Dir, r.Dir)
+	e.tellMounted(o, r.Dir, pid, "")
 	return nil
 }
 
@@ -396,9 +402,16 @@ func (e *env) printMounts(list []mount.Record) error {
 	}
 	t := newTable("MOUNTED ON", "IMAGE", "POINT", "SINCE", "PROCESS")
 	for _, r := range list {
-		t.row(r.Dir+r.Device, r.Image, r.Point, stampOf(r.Since), processWord(r))
+		t.row(placeWord(r), r.Image, r.Point, stampOf(r.Since), processWord(r))
 	}
 	return t.print(e.Out)
+}
+
+func placeWord(r mount.Record) string {
+	if r.Everybody {
+		return r.Dir + " (everybody's)"
+	}
+	return r.Dir + r.Device
 }
 
 func processWord(r mount.Record) string {

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,21 +11,28 @@ import (
 )
 
 // Asked gives a context that also ends when another process calls
-// [Record.Stop] for what this one serves. Done frees what that takes.
+// [Record.Stop] for what this one serves, and at the end of the session: Windows
+// then waits some seconds for done, which also frees what this takes.
 func Asked(ctx context.Context) (asked context.Context, done func(), err error) {
 	asked, cancel := context.WithCancel(ctx)
-	event, err := windows.CreateEvent(nil, 1, 0, eventName(os.Getpid()))
+	event, err := newEvent()
 	if err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	waited := make(chan struct{})
+	waited, over := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(waited)
 		windows.WaitForSingleObject(event, windows.INFINITE)
 		cancel()
 	}()
+	deafen := atSessionEnd(func() {
+		cancel()
+		<-over
+	})
 	return asked, func() {
+		close(over)
+		deafen()
 		windows.SetEvent(event)
 		<-waited
 		windows.CloseHandle(event)
@@ -32,30 +40,20 @@ func Asked(ctx context.Context) (asked context.Context, done func(), err error) 
 }
 
 // Stop has the process that serves an attached disk detach it, and waits until
-// that has ended. While the disk is in use it fails with [ErrBusy].
+// that has ended. While the disk is in use it fails with [ErrBusy]; when that
+// process has more rights than this one, with [os.ErrPermission].
 func (r Record) Stop(ctx context.Context) error {
-	p, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(r.PID))
-	if err != nil {
-		return nil // it is gone
-	}
-	defer windows.CloseHandle(p)
-	event, err := windows.OpenEvent(windows.EVENT_MODIFY_STATE, false, eventName(r.PID))
-	if err != nil {
-		return &DriverError{ErrNoRight, fmt.Sprintf("process %d serves %s: %v", r.PID, r.Device, err)}
-	}
-	defer windows.CloseHandle(event)
-	if err := windows.SetEvent(event); err != nil {
+	if err := r.tell(); err != nil {
+		if !errors.Is(err, os.ErrPermission) && !alive(&r) {
+			return nil // it is gone
+		}
 		return err
 	}
-	for end := time.Now().Add(stopPatience); time.Now().Before(end); {
-		if s, err := windows.WaitForSingleObject(p, 50); err != nil || s == windows.WAIT_OBJECT_0 {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	ended, err := r.awaitEnd(ctx, stopPatience)
+	if !ended && err == nil {
+		err = fmt.Errorf("%s: %w", r.Device, ErrBusy)
 	}
-	return fmt.Errorf("%s: %w", r.Device, ErrBusy)
+	return err
 }
 
 // stopPatience is how long programs are given to let go of a disk.

@@ -22,6 +22,9 @@ func Mount(context.Context, volume.FileSystem, string, Options) (*Server, error)
 // Unmount is not there on this system.
 func Unmount(context.Context, string, bool) error { return errAbsent }
 
+// Everybody is false: nothing is mounted.
+func Everybody(string) bool { return false }
+
 // Dir is the folder's real path.
 func (s *Server) Dir() string { return "" }
 

@@ -28,6 +28,7 @@ type Server struct {
 	over   chan struct{} // closed when WinFsp has ended it
 	entry  *entry
 	event  windows.Handle
+	deafen func() // ends listening for the end of the session
 }
 
 // Mount mounts the tree: on a drive letter ("X:"), on a free one ("*" or ""), or
@@ -52,6 +53,14 @@ func Mount(ctx context.Context, t volume.FileSystem, dir string, o Options) (*Se
 		}
 	}
 	return start(ctx, tree, dir, point, o)
+}
+
+// Everybody reports whether a mount that this process makes on dir is seen by
+// everybody on the machine: an administrator's drive letters are, since a letter
+// of its own would show to no program of the same person without those rights.
+func Everybody(dir string) bool {
+	_, letter := driveLetter(dir)
+	return letter && windows.GetCurrentProcessToken().IsElevated()
 }
 
 // winPoint checks the place. dir is what people call it, point is what WinFsp
@@ -146,12 +155,15 @@ func start(ctx context.Context, t *Tree, dir, point string, o Options) (*Server,
 }
 
 func (s *Server) serve(point string, args []string) {
-	defer close(s.done)
-	defer s.cancel()
 	s.host.Mount(point, args) // WinFsp tells its reasons to its own log
 	close(s.over)
 	<-s.known
 	s.entry.remove()
+	s.cancel()
+	close(s.done)
+	if s.deafen != nil {
+		s.deafen() // it may be waiting for the end itself
+	}
 }
 
 // patience is how long a letter may take to appear or to vanish.
@@ -179,24 +191,18 @@ func (s *Server) await(connected <-chan struct{}) error {
 }
 
 func (s *Server) register() {
-	pid := os.Getpid()
 	var err error
-	s.entry, err = enter(Record{PID: pid, Dir: s.dir, Image: s.opts.Image, Point: s.opts.Point, Since: time.Now()})
+	s.entry, err = enter(Record{PID: os.Getpid(), Dir: s.dir, Image: s.opts.Image, Point: s.opts.Point, Since: time.Now(), Everybody: Everybody(s.dir)})
 	if err != nil {
 		s.opts.log("the list of mounts: %v", err)
 	}
-	s.event, err = windows.CreateEvent(nil, 1, 0, eventName(pid))
+	s.deafen = atSessionEnd(func() { s.Unmount() })
+	s.event, err = newEvent()
 	if err != nil {
 		s.opts.log("unmounting from elsewhere: %v", err)
 		return
 	}
 	go s.obey()
-}
-
-// eventName is what another process sets to have process pid unmount.
-func eventName(pid int) *uint16 {
-	name, _ := windows.UTF16PtrFromString(fmt.Sprintf(`Local\vitrine-unmount-%d`, pid))
-	return name
 }
 
 // obey unmounts when another process says so; it ends with the mount.
@@ -263,23 +269,29 @@ func (s *Server) Run(ctx context.Context, _ func(line string)) error {
 
 // Unmount unmounts an image that is mounted on a drive or folder by this or
 // another process, and waits until that process has ended. One that does not
-// listen is ended.
+// listen is ended. The error wraps [os.ErrPermission] when that process has more
+// rights than this one.
 func Unmount(ctx context.Context, dir string, _ bool) error {
 	r, err := findRecord(dir)
 	if err != nil {
 		return err
 	}
-	event, err := windows.OpenEvent(windows.EVENT_MODIFY_STATE, false, eventName(r.PID))
+	told := r.tell()
+	if errors.Is(told, os.ErrPermission) {
+		return told
+	}
+	if ended, err := r.awaitEnd(ctx, patience); ended || err != nil {
+		return err
+	}
+	p, err := windows.OpenProcess(windows.PROCESS_TERMINATE, false, uint32(r.PID))
 	if err == nil {
-		windows.SetEvent(event)
-		windows.CloseHandle(event)
+		err = windows.TerminateProcess(p, 1)
+		windows.CloseHandle(p)
 	}
-	p, err := windows.OpenProcess(windows.SYNCHRONIZE|windows.PROCESS_TERMINATE, false, uint32(r.PID))
-	if err != nil {
-		return &DriverError{ErrNoRight, fmt.Sprintf("process %d serves %s: %v", r.PID, dir, err)}
+	if err != nil && alive(&r) {
+		return &PointError{dir, err}
 	}
-	defer windows.CloseHandle(p)
-	return waitOrEnd(ctx, p, dir)
+	return nil
 }
 
 func findRecord(dir string) (Record, error) {
@@ -299,21 +311,6 @@ func findRecord(dir string) (Record, error) {
 		err = &PointError{dir, ErrNotMounted}
 	}
 	return Record{}, err
-}
-
-func waitOrEnd(ctx context.Context, p windows.Handle, dir string) error {
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if r, err := windows.WaitForSingleObject(p, 50); err != nil || r == windows.WAIT_OBJECT_0 {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	if err := windows.TerminateProcess(p, 1); err != nil {
-		return &PointError{dir, err}
-	}
-	return nil
 }
 
 // alive says that the process of a record still runs; WinFsp ends a mount with

@@ -21,6 +21,8 @@ type Record struct {
 	Point  string    `json:"point,omitempty"`
 	Since  time.Time `json:"since"`
 	Dead   bool      `json:"dead,omitempty"` // the process was killed; [Unmount] takes it away
+	// Everybody: it is not only this user's, see [Everybody].
+	Everybody bool `json:"everybody,omitempty"`
 
 	file string // in the register
 }

@@ -111,6 +111,23 @@ func TestAttachKilled(t *testing.T) {
 	}
 }
 
+// At the end of the session, and when it is asked to close, the process that
+// serves the disk logs out.
+func TestAttachClosed(t *testing.T) {
+	m := &shared
+	_, images := attachable(t)
+	out := m.ok(t, setDisk(), "attach", at(images), "--json")
+	var r struct{ PID int }
+	must(t, json.Unmarshal([]byte(out), &r))
+	if out, err := m.Command(context.Background(), "taskkill", "/pid", fmt.Sprint(r.PID)).CombinedOutput(); err != nil {
+		t.Fatalf("taskkill: %v\n%s", err, out)
+	}
+	m.await(t, "RemoveIScsiSendTargetPortal")
+	if mounts := m.ok(t, setDisk(), "mounts"); strings.Contains(mounts, diskSeven) {
+		t.Error(mounts)
+	}
+}
+
 // A log-out that fails at first is tried again.
 func TestLogoutAgain(t *testing.T) {
 	m := &shared

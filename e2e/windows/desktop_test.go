@@ -31,6 +31,7 @@ func newDesktop(t testing.TB) *desktop {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Stop(context.Background()) })
+	must(t, d.Windowed(t.Context()))
 	return d
 }
 

@@ -63,6 +63,9 @@ func runAll(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer stop()
+	if err := shared.Windowed(ctx); err != nil {
+		return 1, err
+	}
 	if err := shared.equip(ctx); err != nil {
 		return 1, err
 	}
@@ -158,7 +161,7 @@ func tool(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -106,6 +106,7 @@ func TestWineMount(t *testing.T) {
 	said := start(t, c)
 	got := log()
 	said.text(t, "is mounted on X:")
+	said.text(t, "X: is there for everybody who uses this machine")
 	label := regexp.MustCompile(`(?m)^arg volname=(.*)$`).FindStringSubmatch(got)
 	if label == nil || label[1] != "Windows" {
 		t.Errorf("label %q", label)
@@ -245,6 +246,19 @@ func TestWineMountPlaces(t *testing.T) {
 	log()
 	m.vitrine(t, "unmount", "X:")
 	log("\nended\n")
+
+	// At log-off a mount in the background, which has no console, unmounts.
+	log = m.play(t, "statfs")
+	m.vitrine(t, "mount", `Z:`+image, "V:", "--background")
+	log()
+	if list := m.vitrine(t, "mounts"); !strings.Contains(list, "V: (everybody's)") {
+		t.Errorf("mounts: %s", list)
+	}
+	m.run(t, "wineboot", "--end-session")
+	log("\nended\n")
+	if list := m.vitrine(t, "mounts"); strings.Contains(list, "V:") {
+		t.Errorf("after log-off: %s", list)
+	}
 
 	// What a killed process leaves is not listed. (WinFsp's driver takes the
 	// letter away; the stand-in cannot.)

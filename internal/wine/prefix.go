@@ -172,6 +172,11 @@ func (p Prefix) drive(letter byte, raw bool) string {
 	return filepath.Join(p.Dir, "dosdevices", name)
 }
 
+// Windowed lets programs make windows, which nobody sees: there is no screen.
+func (p Prefix) Windowed(ctx context.Context) error {
+	return p.run(ctx, "reg", "add", `HKCU\Software\Wine\Drivers`, "/v", "Graphics", "/d", "null", "/f")
+}
+
 // RemoveDrive takes a letter away.
 func (p Prefix) RemoveDrive(letter byte) {
 	os.Remove(p.drive(letter, false))
