@@ -78,7 +78,9 @@ func craft(t *testing.T) crafted {
 			n := map[int]int{0: 40_000, 40_000: 131_072, 236_608: 1, 236_609: 33_000}[i]
 			shuffled = append(shuffled, plain[i:i+n]...)
 		}
-		file("shuffled", d.Point31(nil, maps.AddMap(0, other...)), shuffled)
+		order := maps.AddMap(0, other...)
+		file("shuffled", d.Point31(nil, order), shuffled)
+		file("shuffled 21", d.Point21(order), shuffled)
 
 		// A map of 3000 chunks, and a file of several maps.
 		var long []byte
@@ -95,6 +97,7 @@ func craft(t *testing.T) crafted {
 			parts, at = append(parts, p), p.End
 		}
 		file("many maps", d.Point31(nil, parts...), long)
+		file("many maps 21", d.Point21(parts...), long)
 
 		// A chunk that was moved in its container, one whose container has a newer
 		// generation alone, and one that is sound in the older one of two alone.
@@ -115,6 +118,7 @@ func craft(t *testing.T) crafted {
 		maps.Moved(moved.Number, moved.Offset)
 		moved.Offset, moved.Generation = 0x5010, 9
 		file("moved map", d.Point31(nil, moved), plain)
+		file("moved map 21", d.Point21(moved), plain)
 
 		// What is its own master again, and what is neither nor.
 		point := d.Point31(nil, m)
