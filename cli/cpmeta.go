@@ -52,7 +52,7 @@ func (c *copier) folderStreams(ctx context.Context, p place, from found, f *fold
 // files beside name in dir.
 func (c *copier) streams(ctx context.Context, p place, from found, dir *folder, name string, dst *os.File) error {
 	able, ok := p.fs.(volume.Streams)
-	if !ok {
+	if !ok || from.attr.NoStreams {
 		return nil
 	}
 	list, err := able.Streams(ctx, from.attr.ID)

@@ -174,7 +174,7 @@ func (l *lister) object(ctx context.Context, name, full string, a volume.Attr) e
 	if a.Kind == volume.Symlink {
 		o.Target, _ = l.f.fs.ReadLink(ctx, a.ID)
 	}
-	if able, ok := l.f.fs.(volume.Streams); ok && a.ID>>volume.IDRecordBits == 0 {
+	if able, ok := l.f.fs.(volume.Streams); ok && !a.NoStreams && a.ID>>volume.IDRecordBits == 0 {
 		list, _ := able.Streams(ctx, a.ID)
 		for _, s := range list {
 			o.Streams = append(o.Streams, streamObject{s.Name, s.Size})

@@ -69,6 +69,7 @@ type Attr struct {
 	ModTime, AccessTime, ChangeTime, BirthTime int64
 	Win                                        uint32 // FILE_ATTRIBUTE_* bits [MS-FSCC 2.6]; 0 elsewhere
 	Reparse                                    uint32 // reparse tag [MS-FSCC 2.1.2.1]; 0: none
+	NoStreams                                  bool   // it is known that [Streams] would find none
 }
 
 // NoTime marks a time that the file system does not record.

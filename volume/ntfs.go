@@ -108,7 +108,7 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 		ID: ID(in.Ref.Record()), Gen: uint32(in.Ref.Seq()), Kind: kindOf(in.Mode()),
 		Links: uint32(max(1, in.Links)), Size: in.Size, Alloc: in.Alloc,
 		ModTime: in.Modified.Unix(), AccessTime: in.Accessed.Unix(), ChangeTime: in.Changed.Unix(), BirthTime: in.Created.Unix(),
-		Win: in.Attributes, Reparse: in.Tag,
+		Win: in.Attributes, Reparse: in.Tag, NoStreams: in.Streams == 0,
 	}
 	hidePlain(&a)
 	if a.Kind == Symlink {
