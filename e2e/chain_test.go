@@ -66,19 +66,23 @@ func sizeOf(t *testing.T, dir, set string, n int) int64 {
 
 func comparePoint(t *testing.T, point string, want tree) {
 	t.Run("mount", func(t *testing.T) {
+		t.Parallel()
 		mounted(t, point, nil, func(dir string) { same(t, "mount", led(treeOf(t, dir)), led(want), nil) })
 	})
 	t.Run("cp", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		vitrine(t, "cp", point+":/", dir)
 		same(t, "cp", led(treeOf(t, dir)), led(want), nil)
 	})
 	t.Run("restore", func(t *testing.T) {
+		t.Parallel()
 		target := filepath.Join(t.TempDir(), "restored.img")
 		vitrine(t, "restore", point, target, "--yes")
 		ntfs3g(t, target, "ro,noatime,streams_interface=windows", func(dir string) { same(t, "restore", treeOf(t, dir), want, nil) })
 	})
 	t.Run("raw", func(t *testing.T) {
+		t.Parallel()
 		mounted(t, point, []string{"--raw"}, func(dir string) {
 			loop := strings.TrimSpace(sh(t, "losetup", "--find", "--show", "-r", filepath.Join(dir, "partition-1.img")))
 			defer sh(t, "losetup", "-d", loop)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,9 +13,12 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 type scaleOf struct {
@@ -131,36 +135,42 @@ type object struct {
 
 type tree map[string]object
 
-// treeOf walks dir. Names that start with '$' at the root are metafiles.
+// treeOf walks dir, while others read the files that it finds.
 func treeOf(t testing.TB, dir string) tree {
 	t.Helper()
 	out := tree{}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(4)
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || p == dir {
 			return err
 		}
 		rel, _ := filepath.Rel(dir, p)
-		if rel == "." {
-			return nil
-		}
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
 		o := object{Mode: info.Mode().Type(), Mtime: info.ModTime().UnixNano(), Links: uint64(info.Sys().(*syscall.Stat_t).Nlink)}
-		switch {
-		case info.Mode().IsRegular():
-			o.Size, o.Sum = info.Size(), sumFile(t, p)
-		case info.Mode()&fs.ModeSymlink != 0:
-			o.Sum, _ = os.Readlink(p)
-		}
 		if info.IsDir() {
 			o.Links = 0 // ntfs-3g and others count them differently
 		}
-		out[rel] = o
+		g.Go(func() (err error) {
+			switch {
+			case info.Mode().IsRegular():
+				o.Size = info.Size()
+				o.Sum, err = sumOf(p)
+			case info.Mode()&fs.ModeSymlink != 0:
+				o.Sum, err = os.Readlink(p)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[rel] = o
+			return err
+		})
 		return nil
 	})
-	if err != nil {
+	if err := errors.Join(err, g.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	return out
@@ -183,16 +193,25 @@ func led(in tree) tree {
 }
 
 func sumFile(t testing.TB, p string) string {
-	f, err := os.Open(p)
+	t.Helper()
+	sum, err := sumOf(p)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return sum
+}
+
+func sumOf(p string) (string, error) {
+	f, err := os.Open(p)
+	if err != nil {
+		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		t.Fatalf("%s: %v", p, err)
+		return "", fmt.Errorf("%s: %w", p, err)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // same fails the test with the first few differences. ignore changes both
