@@ -45,6 +45,9 @@ func runAttach(ctx context.Context, e *env, o *serveOptions, arg string) error {
 		return err
 	}
 	ref, err := diskRef(arg, "attached")
+	if err == nil {
+		err = attach.Allowed()
+	}
 	if err != nil {
 		return err
 	}

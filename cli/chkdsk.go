@@ -38,6 +38,9 @@ func runChkdsk(ctx context.Context, e *env, o *serveOptions, fix bool, arg strin
 	if ref.Path != "" && ref.Path != "/" {
 		return usage("name a partition, such as IMAGE:2", "chkdsk checks whole volumes, not %s", ref.Path)
 	}
+	if err := attach.Allowed(); err != nil {
+		return err
+	}
 	p, err := e.point(ctx, ref, reader.Options{})
 	if err != nil {
 		return err

@@ -90,7 +90,11 @@ func holdAll(path string, n winName, f *os.File) (holder, error) {
 
 func (h *windowsHold) lock(path string, v *winVol) error {
 	open := strings.TrimSuffix(v.name, `\`)
-	f, err := openDevice(open, winName{kind: winVolume, open: open}, windows.GENERIC_READ|windows.GENERIC_WRITE)
+	n := winName{kind: winVolume, open: open}
+	f, err := openDevice(open, n, windows.GENERIC_READ|windows.GENERIC_WRITE)
+	if errors.Is(err, windows.ERROR_WRITE_PROTECT) {
+		f, err = openDevice(open, n, windows.GENERIC_READ) // an attached image; it can be locked all the same
+	}
 	if err != nil {
 		return explain(path, err)
 	}

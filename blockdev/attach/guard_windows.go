@@ -39,7 +39,7 @@ func startGuard(words, what []string) (stop func(), err error) {
 
 // guarded are what a guard undoes a session by.
 func (s *session) guarded() []string {
-	return []string{"iscsi", strconv.FormatUint(s.id.adapter, 10), strconv.FormatUint(s.id.specific, 10), strconv.Itoa(int(s.portal.socket))}
+	return []string{"iscsi", strconv.FormatUint(s.id.adapter, 10), strconv.FormatUint(s.id.specific, 10), s.name}
 }
 
 func (v *virtual) guarded() []string { return []string{"file", v.file} }
@@ -78,15 +78,13 @@ func undoing(what []string) (func() error, error) {
 	case what[0] == "file" && len(what) == 2:
 		return func() error { return os.Remove(what[1]) }, nil
 	case what[0] == "iscsi" && len(what) == 4:
-		var n [3]uint64
-		for i := range n {
-			var err error
-			if n[i], err = strconv.ParseUint(what[1+i], 10, 64); err != nil {
-				return nil, errGuard
-			}
+		adapter, err := strconv.ParseUint(what[1], 10, 64)
+		specific, err2 := strconv.ParseUint(what[2], 10, 64)
+		s, err3 := newSession(what[3])
+		if err := errors.Join(err, err2, err3); err != nil {
+			return nil, errGuard
 		}
-		s := newSession(uint16(n[2]))
-		s.id, s.in, s.added = sessionID{n[0], n[1]}, true, true
+		s.id, s.in, s.added = sessionID{adapter, specific}, true, true
 		return s.logout, nil
 	}
 	return nil, errGuard

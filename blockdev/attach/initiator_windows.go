@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -17,8 +18,8 @@ import (
 // "iSCSI Discovery Library" in Microsoft's documentation.
 var (
 	iscsidsc        = windows.NewLazySystemDLL("iscsidsc.dll")
-	addPortal       = iscsidsc.NewProc("AddIScsiSendTargetPortalW")
-	removePortal    = iscsidsc.NewProc("RemoveIScsiSendTargetPortalW")
+	addTarget       = iscsidsc.NewProc("AddIScsiStaticTargetW")
+	removeTarget    = iscsidsc.NewProc("RemoveIScsiStaticTargetW")
 	loginTarget     = iscsidsc.NewProc("LoginIScsiTargetW")
 	logoutTarget    = iscsidsc.NewProc("LogoutIScsiTarget")
 	devicesOf       = iscsidsc.NewProc("GetDevicesForIScsiSessionW")
@@ -40,8 +41,15 @@ func (c iscsiCode) Error() string {
 // Is knows a missing right.
 func (c iscsiCode) Is(target error) bool { return c < 0x10000 && syscall.Errno(c).Is(target) }
 
-func iscsiErr(what string, r uintptr) error {
-	if r == 0 {
+// Codes that say that there is nothing to undo, from iscsierr.h.
+const (
+	noSession iscsiCode = 0xEFFF001C // ISDSC_INVALID_SESSION_ID
+	noTarget  iscsiCode = 0xEFFF0029 // ISDSC_TARGET_NOT_FOUND
+)
+
+// iscsiErr is nil for success, and for a code that counts as such.
+func iscsiErr(what string, r uintptr, fine ...iscsiCode) error {
+	if r == 0 || slices.Contains(fine, iscsiCode(r)) {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, iscsiCode(r))
@@ -88,6 +96,7 @@ type sessionDevice struct {
 
 // session is a log-in to a target. What calls write to lies in it, on the heap.
 type session struct {
+	name    string // the target's
 	portal  portal
 	added   bool
 	in      bool
@@ -110,11 +119,12 @@ func login(target, user, secret string, port uint16) (*session, error) {
 	if err := startService("MSiSCSI"); err != nil {
 		return nil, fmt.Errorf("%w: the service of Windows' iSCSI initiator: %w", ErrUnavailable, err)
 	}
-	s := newSession(port)
-	var err error
-	if s.target, err = windows.UTF16PtrFromString(target); err != nil {
+	s, err := newSession(target)
+	if err != nil {
 		return nil, err
 	}
+	s.portal.socket = port
+	copy(s.portal.address[:], windows.StringToUTF16("127.0.0.1"))
 	s.user, s.secret = []byte(user), []byte(secret)
 	s.options = loginOptions{specified: withUser | withSecret | withAuth, auth: authCHAP,
 		userLen: uint32(len(user)), secretLen: uint32(len(secret)), user: &s.user[0], secret: &s.secret[0]}
@@ -124,20 +134,22 @@ func login(target, user, secret string, port uint16) (*session, error) {
 	return s, nil
 }
 
-func newSession(port uint16) *session {
-	s := &session{}
-	s.portal.socket = port
-	copy(s.portal.address[:], windows.StringToUTF16("127.0.0.1"))
-	return s
+func newSession(target string) (s *session, err error) {
+	s = &session{name: target}
+	s.target, err = windows.UTF16PtrFromString(target)
+	return s, err
 }
 
+// start makes the target known, until the service starts anew, and logs in. A
+// portal would be asked for its targets at every start of the system.
 func (s *session) start() error {
-	r, _, _ := addPortal.Call(0, anyPort, 0, 0, uintptr(unsafe.Pointer(&s.portal)))
-	if err := iscsiErr("AddIScsiSendTargetPortal", r); err != nil {
+	const persistent = 0
+	r, _, _ := addTarget.Call(uintptr(unsafe.Pointer(s.target)), 0, 0, persistent, 0, 0, 0)
+	if err := iscsiErr("AddIScsiStaticTarget", r); err != nil {
 		return err
 	}
 	s.added = true
-	const informational, persistent = 0, 0
+	const informational = 0
 	r, _, _ = loginTarget.Call(uintptr(unsafe.Pointer(s.target)), informational, 0, anyPort, uintptr(unsafe.Pointer(&s.portal)), 0, 0,
 		uintptr(unsafe.Pointer(&s.options)), 0, 0, persistent, uintptr(unsafe.Pointer(&s.id)), uintptr(unsafe.Pointer(&s.conn)))
 	if err := iscsiErr("LoginIScsiTarget", r); err != nil {
@@ -170,18 +182,19 @@ func (s *session) disk(ctx context.Context) (int, error) {
 
 var errNoDisk = errors.New("the system did not make a disk of it")
 
-// logout undoes the log-in. What of it failed can be tried again.
+// logout undoes the log-in. What of it failed can be tried again; what somebody
+// else has undone is done.
 func (s *session) logout() error {
 	if s.in {
 		r, _, _ := logoutTarget.Call(uintptr(unsafe.Pointer(&s.id)))
-		if err := iscsiErr("LogoutIScsiTarget", r); err != nil {
+		if err := iscsiErr("LogoutIScsiTarget", r, noSession); err != nil {
 			return err
 		}
 		s.in = false
 	}
 	if s.added {
-		r, _, _ := removePortal.Call(0, anyPort, uintptr(unsafe.Pointer(&s.portal)))
-		if err := iscsiErr("RemoveIScsiSendTargetPortal", r); err != nil {
+		r, _, _ := removeTarget.Call(uintptr(unsafe.Pointer(s.target)))
+		if err := iscsiErr("RemoveIScsiStaticTarget", r, noTarget); err != nil {
 			return err
 		}
 		s.added = false

@@ -10,7 +10,7 @@ func TestNoDisk(t *testing.T) {
 	m := &shared
 	_, images := attachable(t)
 	m.ok(t, setDisk("VITRINE_STANDIN_FAIL=GetDevicesForIScsiSession"), "attach", at(images))
-	want := []string{"AddIScsiSendTargetPortal", "LoginIScsiTarget", "LogoutIScsiTarget", "RemoveIScsiSendTargetPortal",
+	want := []string{"AddIScsiStaticTarget", "LoginIScsiTarget", "LogoutIScsiTarget", "RemoveIScsiStaticTarget",
 		"OpenVirtualDisk", "AttachVirtualDisk", "GetVirtualDiskPhysicalPath"}
 	if got := names(m.calls()); !sameList(got, want...) {
 		t.Error(m.calls())

@@ -66,6 +66,9 @@ func TestAttachISCSI(t *testing.T) {
 	if !strings.Contains(m.calls(), "login options 0 e0 1, informational 0, persistent 0") {
 		t.Error(m.calls())
 	}
+	if want := "AddIScsiStaticTarget " + login[1] + ", flags 0, persist 0\n"; !strings.Contains(m.calls(), want) {
+		t.Errorf("no %s:\n%s", want, m.calls())
+	}
 	url := fmt.Sprintf("iscsi://%s%%%s@127.0.0.1:%s/%s/0", login[3], login[4], login[2], login[1])
 	disk := filepath.Join(t.TempDir(), "disk.raw")
 	tool(t, "qemu-img", "convert", "-f", "raw", "-O", "raw", url, disk)
@@ -85,7 +88,7 @@ func TestAttachISCSI(t *testing.T) {
 		t.Errorf("mounts called %s", calls)
 	}
 	m.ok(t, setDisk(), "detach", diskSeven)
-	if got := names(m.calls()); !sameList(got, "LogoutIScsiTarget", "RemoveIScsiSendTargetPortal") {
+	if got := names(m.calls()); !sameList(got, "LogoutIScsiTarget", "RemoveIScsiStaticTarget") {
 		t.Errorf("detach: %s", m.calls())
 	}
 	if mounts := m.ok(t, setDisk(), "mounts"); strings.Contains(mounts, diskSeven) {
@@ -104,7 +107,7 @@ func TestAttachKilled(t *testing.T) {
 		if out, err := m.Command(context.Background(), "taskkill", "/f", "/pid", fmt.Sprint(r.PID)).CombinedOutput(); err != nil {
 			t.Fatalf("taskkill: %v\n%s", err, out)
 		}
-		m.await(t, "RemoveIScsiSendTargetPortal")
+		m.await(t, "RemoveIScsiStaticTarget")
 		if mounts := m.ok(t, settings, "mounts"); strings.Contains(mounts, diskSeven) {
 			t.Error(mounts)
 		}
@@ -122,9 +125,20 @@ func TestAttachClosed(t *testing.T) {
 	if out, err := m.Command(context.Background(), "taskkill", "/pid", fmt.Sprint(r.PID)).CombinedOutput(); err != nil {
 		t.Fatalf("taskkill: %v\n%s", err, out)
 	}
-	m.await(t, "RemoveIScsiSendTargetPortal")
+	m.await(t, "RemoveIScsiStaticTarget")
 	if mounts := m.ok(t, setDisk(), "mounts"); strings.Contains(mounts, diskSeven) {
 		t.Error(mounts)
+	}
+}
+
+// A session that somebody else has ended is no hindrance.
+func TestSessionGone(t *testing.T) {
+	m := &shared
+	_, images := attachable(t)
+	m.ok(t, setDisk("VITRINE_STANDIN_FAIL=LogoutIScsiTarget.gone"), "attach", at(images))
+	m.ok(t, nil, "detach", at(images))
+	if got := names(m.calls()); !sameList(got, "LogoutIScsiTarget", "RemoveIScsiStaticTarget") {
+		t.Error(m.calls())
 	}
 }
 
@@ -134,7 +148,7 @@ func TestLogoutAgain(t *testing.T) {
 	_, images := attachable(t)
 	m.ok(t, setDisk("VITRINE_STANDIN_FAIL=LogoutIScsiTarget"), "attach", at(images))
 	m.ok(t, nil, "detach", at(images))
-	if got := names(m.calls()); !sameList(got, "LogoutIScsiTarget", "LogoutIScsiTarget", "RemoveIScsiSendTargetPortal") {
+	if got := names(m.calls()); !sameList(got, "LogoutIScsiTarget", "LogoutIScsiTarget", "RemoveIScsiStaticTarget") {
 		t.Error(m.calls())
 	}
 }
@@ -145,8 +159,8 @@ func TestAttachCopy(t *testing.T) {
 	m := &shared
 	volume, images := attachable(t)
 	for fail, before := range map[string][]string{
-		"AddIScsiSendTargetPortal": {"AddIScsiSendTargetPortal"},
-		"LoginIScsiTarget":         {"AddIScsiSendTargetPortal", "LoginIScsiTarget", "RemoveIScsiSendTargetPortal"},
+		"AddIScsiStaticTarget": {"AddIScsiStaticTarget"},
+		"LoginIScsiTarget":     {"AddIScsiStaticTarget", "LoginIScsiTarget", "RemoveIScsiStaticTarget"},
 	} {
 		m.ok(t, setDisk("VITRINE_STANDIN_FAIL="+fail), "attach", at(images))
 		want := append(before, "OpenVirtualDisk", "AttachVirtualDisk", "GetVirtualDiskPhysicalPath")
@@ -195,7 +209,7 @@ func noCopies(t *testing.T, dir string) {
 func TestCopyKilled(t *testing.T) {
 	m := &shared
 	_, images := attachable(t)
-	out := m.ok(t, setDisk("VITRINE_STANDIN_FAIL=AddIScsiSendTargetPortal"), "attach", at(images), "--overlay", "--json")
+	out := m.ok(t, setDisk("VITRINE_STANDIN_FAIL=AddIScsiStaticTarget"), "attach", at(images), "--overlay", "--json")
 	if !strings.Contains(m.calls(), "OpenVirtualDisk 3 Microsoft f0000 0") || !strings.Contains(m.calls(), "AttachVirtualDisk 0") {
 		t.Errorf("not writable: %s", m.calls())
 	}
@@ -224,7 +238,7 @@ func TestChkdskDetaches(t *testing.T) {
 	if r.code != 1 || !strings.Contains(r.errs, "Windows found no volume") {
 		t.Errorf("exit %d\n%s%s", r.code, r.out, r.errs)
 	}
-	if got := names(m.calls()); !sameList(got[len(got)-2:], "LogoutIScsiTarget", "RemoveIScsiSendTargetPortal") {
+	if got := names(m.calls()); !sameList(got[len(got)-2:], "LogoutIScsiTarget", "RemoveIScsiStaticTarget") {
 		t.Error(m.calls())
 	}
 }

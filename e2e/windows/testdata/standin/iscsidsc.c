@@ -37,22 +37,18 @@ typedef struct {
 } ISCSI_DEVICE_ON_SESSIONW;
 
 #define EXPORT __declspec(dllexport)
-#define REFUSED 0xEFFF0003 // ISDSC_INVALID_SESSION_ID
+#define REFUSED 0xEFFF0012 // ISDSC_TARGET_ERROR
+#define GONE 0xEFFF001C // ISDSC_INVALID_SESSION_ID
 
-static void note_portal(const char *call, ISCSI_TARGET_PORTALW *p, ULONG port)
+EXPORT HRESULT WINAPI AddIScsiStaticTargetW(PWCHAR target, PWCHAR alias, ULONG flags, BOOLEAN persist, void *mappings, ISCSI_LOGIN_OPTIONS *options, void *group)
 {
-	note("%s %ls %u, initiator %x", call, p->Address, p->Socket, (unsigned)port);
+	note("AddIScsiStaticTarget %ls, flags %x, persist %d", target, (unsigned)flags, persist);
+	return fails("AddIScsiStaticTarget") ? REFUSED : 0;
 }
 
-EXPORT HRESULT WINAPI AddIScsiSendTargetPortalW(PWCHAR initiator, ULONG port, ISCSI_LOGIN_OPTIONS *options, ULONGLONG security, ISCSI_TARGET_PORTALW *portal)
+EXPORT HRESULT WINAPI RemoveIScsiStaticTargetW(PWCHAR target)
 {
-	note_portal("AddIScsiSendTargetPortal", portal, port);
-	return fails("AddIScsiSendTargetPortal") ? REFUSED : 0;
-}
-
-EXPORT HRESULT WINAPI RemoveIScsiSendTargetPortalW(PWCHAR initiator, ULONG port, ISCSI_TARGET_PORTALW *portal)
-{
-	note_portal("RemoveIScsiSendTargetPortal", portal, port);
+	note("RemoveIScsiStaticTarget %ls", target);
 	return 0;
 }
 
@@ -95,5 +91,7 @@ EXPORT HRESULT WINAPI LogoutIScsiTarget(ISCSI_UNIQUE_SESSION_ID *session)
 {
 	static int calls;
 	note("LogoutIScsiTarget %s", ours(session) ? "ours" : "?");
+	if (fails("LogoutIScsiTarget.gone"))
+		return GONE;
 	return fails("LogoutIScsiTarget") && calls++ == 0 ? REFUSED : 0;
 }
