@@ -46,6 +46,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {
+	widen(nc)
 	c := &conn{s: s, ctx: ctx, nc: nc, r: bufio.NewReaderSize(nc, 16<<10)}
 	c.work, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	raw := nc // closing it ends TLS as well
