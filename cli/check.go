@@ -77,7 +77,7 @@ func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef) error {
 			return err
 		}
 		if f := notNTFS(r); f != nil {
-			return failed(exitFailed, "the data is safe; unlock the volume on a system that knows it and check what appears there", "partition %d cannot be checked: %s", p.number, lowerFirst(f.Message))
+			return failed(exitFailed, "the data is safe; only NTFS can be checked as yet, and an encrypted volume once a system that knows it has unlocked it", "partition %d cannot be checked: %s", p.number, lowerFirst(f.Message))
 		}
 		if r.Damaged() {
 			damaged++

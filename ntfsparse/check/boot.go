@@ -39,6 +39,10 @@ func (c *checker) boot() bool {
 	}
 	g, faults := parseBoot(b, c.size)
 	back, own := c.backup(g)
+	if string(b[3:11]) != "NTFS    " && back == nil && !c.anyRecord() {
+		c.find("B8", NoRecord, "", "The volume is not NTFS: it has no boot sector of one, no backup of it and no file records.")
+		return false
+	}
 	if len(faults) == 0 && c.plausible(g) {
 		c.use(g)
 		if !own {
@@ -141,6 +145,24 @@ func foreign(b []byte) string {
 		return "exFAT"
 	}
 	return ""
+}
+
+// anyRecord reports whether a file record stands at the start of the volume, or where
+// Windows puts them in larger ones.
+func (c *checker) anyRecord() bool {
+	b := make([]byte, 1<<20)
+	for _, off := range []int64{0, 0xC0000 << 12} {
+		p := b[:max(0, min(int64(len(b)), c.size-off))]
+		if c.readAt(p, off) != nil {
+			continue
+		}
+		for i := 0; i+4096 <= len(p); i += 512 {
+			if string(p[i:i+4]) == "FILE" && (isRecord(bytes.Clone(p[i:i+1024])) || isRecord(bytes.Clone(p[i:i+4096]))) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func parseBoot(b []byte, size int64) (g geometry, faults []fault) {
