@@ -257,7 +257,7 @@ func (d *pathDriver) mode(a *volume.Attr) uint32 {
 func (d *pathDriver) stat(a *volume.Attr, out *fuse.Stat_t) {
 	*out = fuse.Stat_t{
 		Ino: uint64(a.ID), Mode: d.mode(a), Nlink: max(1, a.Links), Uid: d.uid, Gid: d.gid, Rdev: a.Rdev,
-		Size: max(0, a.Size), Blksize: 4096, Blocks: (max(0, a.Alloc) + 511) / 512,
+		Size: max(0, a.Size), Blksize: 4096, Blocks: int64(blocks(a)),
 		Atim: timespec(a.AccessTime), Mtim: timespec(a.ModTime), Ctim: timespec(a.ChangeTime),
 		Birthtim: timespec(a.BirthTime), Flags: flags(a.Win),
 	}

@@ -19,7 +19,7 @@ func TestPathDriver(t *testing.T) {
 		test func(*testing.T)
 	}{
 		{"Sample", TestSample}, {"Timeline", TestTimelineMounted}, {"RemountedWritable", TestRemountedWritable},
-		{"BadFiles", TestBadFiles}, {"Streams", TestStreams}, {"StreamsByColon", TestStreamsByColon},
+		{"BadFiles", TestBadFiles}, {"TarSparse", TestTarSparse}, {"Streams", TestStreams}, {"StreamsByColon", TestStreamsByColon},
 		{"NoStreams", TestNoStreams}, {"Owners", TestOwners}, {"Statfs", TestStatfs}, {"Raw", TestRaw},
 		{"Parallel", TestParallel}, {"SeekDir", TestSeekDir}, {"NTFS", TestNTFS},
 	} {

@@ -155,7 +155,7 @@ func (d *driver) owner(a *volume.Attr) (uid, gid uint32) {
 }
 
 func (d *driver) attr(a *volume.Attr, out *fuse.Attr) {
-	out.Ino, out.Size, out.Blocks = uint64(a.ID), uint64(max(0, a.Size)), blocks(a.Alloc)
+	out.Ino, out.Size, out.Blocks = uint64(a.ID), uint64(max(0, a.Size)), blocks(a)
 	out.Mode, out.Nlink = d.mode(a), max(1, a.Links)
 	out.Uid, out.Gid = d.owner(a)
 	out.Rdev = encodeDev(a.Rdev)
@@ -164,9 +164,6 @@ func (d *driver) attr(a *volume.Attr, out *fuse.Attr) {
 	out.Mtime, out.Mtimensec = seconds(a.ModTime)
 	out.Ctime, out.Ctimensec = seconds(a.ChangeTime)
 }
-
-// blocks counts units of 512 bytes.
-func blocks(alloc int64) uint64 { return (uint64(max(0, alloc)) + 511) / 512 }
 
 // encodeDev packs a device number as the FUSE protocol does.
 func encodeDev(dev uint64) uint32 {

@@ -319,6 +319,17 @@ func run(t testing.TB, name string, args ...string) string {
 }
 
 // TestParallel has many readers at once.
+// TestTarSparse: GNU tar -S reads nothing of a file that occupies nothing.
+func TestTarSparse(t *testing.T) {
+	c := mounttest.Serve(t, "sample")
+	out := t.TempDir()
+	for _, name := range []string{"elsewhere", "sparse", "all-hole", "size-511"} {
+		run(t, "tar", "-S", "-C", c.Dir+"/files", "-cf", out+"/tar", name)
+		run(t, "tar", "-C", out, "-xf", out+"/tar")
+		run(t, "cmp", c.Dir+"/files/"+name, out+"/"+name)
+	}
+}
+
 func TestParallel(t *testing.T) {
 	c := mounttest.Serve(t, "sample")
 	const size = 3<<20 + 12345

@@ -237,6 +237,17 @@ func allocOf(v RawView) int64 {
 	return v.Size()
 }
 
+// blocks counts units of 512 bytes. A file that is not empty has one at least:
+// GNU tar -S takes one without any for a hole and does not read it, but contents
+// may lie in the file's record, in another stream or in a store of chunks.
+func blocks(a *volume.Attr) uint64 {
+	n := (uint64(max(0, a.Alloc)) + 511) / 512
+	if a.Kind == volume.File && a.Size > 0 {
+		n = max(n, 1)
+	}
+	return n
+}
+
 // textView is a short file of the tree's own.
 type textView string
 

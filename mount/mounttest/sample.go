@@ -28,6 +28,7 @@ func sampleFiles(f *FS) {
 	f.File("/files/sparse", Sparse{64 << 20, []volume.Extent{{Off: 1 << 20, Len: 65536}, {Off: 40 << 20, Len: 4096}}}).Attr.Alloc = 69632
 	f.File("/files/sparse-end", Sparse{1 << 20, []volume.Extent{{Off: 1<<20 - 4096, Len: 4096}}}).Attr.Alloc = 4096
 	f.File("/files/all-hole", Sparse{8 << 20, nil}).Attr.Alloc = 0
+	f.File("/files/elsewhere", Pattern(70_000)).Attr.Alloc = 0 // in another stream, or a store of chunks
 	for i, t := range []int64{volume.NoTime, -1, -1e9 - 1, 0, 1, 4_102_444_800e9 + 999_999_999} {
 		a := &f.Text(fmt.Sprintf("/files/time-%d", i), "x").Attr
 		a.ModTime, a.AccessTime, a.ChangeTime, a.BirthTime = t, t, t, t
