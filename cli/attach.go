@@ -210,7 +210,7 @@ func (e *env) serveDisk(ctx context.Context, d *attach.Disk, r mount.Record) err
 		return errors.Join(err, d.Release())
 	}
 	defer done()
-	if err := e.background.Report(mount.Report{Dir: d.Path()}); err != nil {
+	if err := e.background.Report(mount.Report{Dir: d.Path(), Notes: e.notes}); err != nil {
 		return errors.Join(err, d.Release())
 	}
 	e.background = nil

@@ -22,6 +22,7 @@ type env struct {
 
 	waitAtEnd  bool              // the terminal goes with this process
 	background *mount.Background // this process was started to mount for another
+	notes      []note            // that the process in the background has for the other
 
 	meter *meter
 	outMu sync.Mutex
@@ -64,13 +65,14 @@ func (e *env) say(format string, a ...any) {
 	e.meter.above(func() { fmt.Fprintf(e.Err, format+"\n", a...) })
 }
 
-// note tells of something that the person must know though the work goes on.
-type note struct {
-	Path string `json:"path,omitempty"`
-	Text string `json:"text"`
-}
+type note = mount.Note
 
+// note tells of something that the person must know though the work goes on.
 func (e *env) note(n note) {
+	if e.background != nil {
+		e.notes = append(e.notes, n)
+		return
+	}
 	if e.json {
 		e.tell("note", n)
 		return

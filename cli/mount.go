@@ -31,7 +31,8 @@ func newMount(e *env) *cobra.Command {
 		Use: "mount IMAGE[:N] DIR", Short: "Show an image as a folder", GroupID: groupRead,
 		Long: `Mount the files of a point on an empty folder, read-only. Where several partitions
 can be read, each has a folder of its own. Nothing of the image is copied or unpacked;
-what is read is proved first. The mount ends with 'vitrine unmount DIR', or with
+what is read is proved first. Files of the image that are missing are named at once; all
+that does not need them can be read. The mount ends with 'vitrine unmount DIR', or with
 Ctrl-C when it is not in the background.
 
 On Windows the place is a drive letter (X:), * for a free one, or a folder that does not
@@ -146,7 +147,7 @@ type mountResult struct {
 
 func (e *env) mounted(dir string, o *mountOptions) {
 	if e.background != nil {
-		e.background.Report(mount.Report{Dir: dir})
+		e.background.Report(mount.Report{Dir: dir, Notes: e.notes})
 		e.background = nil
 		return
 	}
@@ -193,6 +194,9 @@ func (e *env) startAnother(ctx context.Context, args []string) (pid int, r mount
 	}
 	if r.Error != "" {
 		return 0, r, &problem{code: exitCode(r.Code), msg: r.Error, hint: r.Hint}
+	}
+	for _, n := range r.Notes {
+		e.note(n)
 	}
 	return pid, r, nil
 }
@@ -273,6 +277,9 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 	}
 	t.SetTime(s.when)
 	t.OnClose(s.close)
+	if s.image != nil {
+		e.noteMissing(o.ref.Spec(), "this point", s.image.Missing())
+	}
 	return t, nil
 }
 

@@ -30,6 +30,7 @@ type shelf struct {
 	name  string // as the user called it
 	file  string // of an image: the member's file
 	point string // of an image: its number
+	image *reader.Point
 	when  time.Time
 	first blockdev.Device // of an image: the first disk, for other formats
 	seed  []byte          // of an image: what their identifiers are made of

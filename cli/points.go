@@ -93,7 +93,7 @@ func (e *env) openImage(ctx context.Context, r imageRef, o reader.Options) (*she
 // pointShelf makes an opened point a shelf, which closes it.
 func pointShelf(p *reader.Point, name string) *shelf {
 	self := p.Tail().Self
-	s := &shelf{name: name, file: p.Path(), point: fmt.Sprint(self.Number), when: self.Time(), close: p.Close}
+	s := &shelf{name: name, image: p, file: p.Path(), point: fmt.Sprint(self.Number), when: self.Time(), close: p.Close}
 	for _, d := range p.Disks() {
 		if s.first == nil {
 			root := p.Tail().Root
@@ -176,13 +176,18 @@ func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error
 	t.OnClose(pool.Close)
 	for _, m := range set.Members {
 		if !m.Usable() {
-			e.note(note{Path: m.Path, Text: "left out: " + memberState(&m)})
+			n := note{Path: m.Path, Text: "left out: " + memberState(&m)}
+			if miss, ok := errors.AsType[*reader.MissingError](m.Err); ok {
+				n.Text, n.Missing = n.Text+": "+miss.Name, []string{miss.Name}
+			}
+			e.note(n)
 			continue
 		}
 		if err := t.AddPoint(pointName(&m), m.Time(), e.pointTree(o, m.Path, pool)); err != nil {
 			return nil, err
 		}
 	}
+	e.noteMissingParents(ctx, o.ref.Image, set)
 	o.parsed.Image, o.parsed.Point = path, "timeline"
 	return t, nil
 }

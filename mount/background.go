@@ -17,9 +17,17 @@ const readyEnv = "VITRINE_READY_FD"
 // Report is what a background process tells the one that started it.
 type Report struct {
 	Dir   string `json:"dir,omitempty"`   // mounted here; or the device attached
+	Notes []Note `json:"notes,omitempty"` // what the person should know of it
 	Error string `json:"error,omitempty"` // or not mounted, because
 	Hint  string `json:"hint,omitempty"`
 	Code  int    `json:"code,omitempty"` // exit code to end with
+}
+
+// Note tells of something that the person must know though the work goes on.
+type Note struct {
+	Path    string   `json:"path,omitempty"`
+	Text    string   `json:"text"`
+	Missing []string `json:"missing,omitempty"` // files
 }
 
 // errNoReport: the background process ended without a word.
@@ -67,7 +75,7 @@ func StartBackground(ctx context.Context, args []string, log *os.File) (pid int,
 func await(ctx context.Context, pipe *os.File) (r Report, err error) {
 	stop := context.AfterFunc(ctx, func() { pipe.Close() })
 	defer stop()
-	const most = 64 << 10
+	const most = 1 << 20
 	b, err := io.ReadAll(io.LimitReader(pipe, most))
 	switch {
 	case ctx.Err() != nil:

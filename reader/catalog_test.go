@@ -44,7 +44,7 @@ func TestParseName(t *testing.T) {
 		{".vtr", 0, false},
 		{"", 0, false},
 	} {
-		set, n, ok := parseName(c.name)
+		set, n, _, ok := parseName(c.name)
 		if ok != c.ok || ok && (n != c.number || set.String() != id) {
 			t.Errorf("%q: %v %d %v", c.name, set, n, ok)
 		}

@@ -281,6 +281,10 @@ func TestThousandMembers(t *testing.T) {
 	if reads, bytes := c.since(&was); reads > 6 || bytes > 600<<10 {
 		t.Errorf("opening: %d reads, %d bytes", reads, bytes)
 	}
+	opens := c.opens.Load()
+	if lack := p.Missing(); lack != nil || c.opens.Load() != opens {
+		t.Errorf("missing: %d members, after %d files were opened", len(lack), c.opens.Load()-opens)
+	}
 	v := p.Disks()[0].View
 	before := p.Pool().Stats()
 	for b := range want[1] {

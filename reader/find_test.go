@@ -101,6 +101,9 @@ func TestMembersAreFoundByIdentity(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			set, paths, want := threeMembers(t, c.split)
 			search := c.change(t, set)
+			if lack := open(t, paths[2], Options{Search: search}).Missing(); lack != nil {
+				t.Errorf("missing: %+v", lack)
+			}
 			if err := readEverything(t, paths[2], want[2], Options{Search: search}); err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +171,53 @@ func missingFrom(t *testing.T, path string, want shadow) *MissingError {
 	if !ok || !errors.Is(err, ErrMissing) {
 		t.Fatalf("%v", err)
 	}
+	lack := open(t, path, Options{}).Missing()
+	if len(lack) != 1 || lack[0].Number != m.Number || lack[0].Err.Error() != m.Error() {
+		t.Errorf("missing %+v, reads say %v", lack, m)
+	}
 	return m
+}
+
+func TestWhatWasMissingIsFoundLater(t *testing.T) {
+	for _, split := range []int64{0, index.MinSplit} {
+		set, paths, want := threeMembers(t, split)
+		last := set.Name(1, 0)
+		for part := 1; ; part++ {
+			if _, err := os.Stat(set.Name(1, part)); err != nil {
+				break
+			}
+			last = set.Name(1, part)
+		}
+		away := filepath.Join(t.TempDir(), "away")
+		must(t, os.Rename(last, away))
+		p := open(t, paths[2], Options{FillUnreadable: true})
+		if lack := p.Missing(); len(lack) != 1 || lack[0].Number != 1 || !errors.Is(lack[0].Err, ErrMissing) {
+			t.Errorf("split %d: missing %+v", split, lack)
+		}
+		must(t, os.Rename(away, last))
+		if lack := p.Missing(); lack != nil {
+			t.Errorf("split %d: missing %+v", split, lack)
+		}
+		for _, part := range p.Disks()[0].Partitions {
+			b := make([]byte, part.Size())
+			n, err := part.ReadAt(b, 0)
+			good := want[2].at(part.Meta.Stream, 0, int64(n)) // until what is unreadable
+			if err != nil || string(b[:len(good)]) != string(good) {
+				t.Errorf("split %d: %d bytes, %v", split, n, err)
+			}
+		}
+	}
+}
+
+func TestShortenedFilesAreMissing(t *testing.T) {
+	_, paths, _ := threeMembers(t, 0)
+	info, err := os.Stat(paths[1])
+	must(t, err)
+	must(t, os.Truncate(paths[1], info.Size()-index.Align))
+	lack := open(t, paths[2], Options{}).Missing()
+	if len(lack) != 1 || lack[0].Number != 1 || lack[0].Err == nil {
+		t.Errorf("missing %+v", lack)
+	}
 }
 
 func TestAnyPartOpens(t *testing.T) {

@@ -37,21 +37,21 @@ func prefixOf(path string, set index.ImageID) string {
 
 // parseName reads a name that [FileName] gives, with any prefix, or that its file
 // had while it was written.
-func parseName(path string) (set index.ImageID, number uint32, ok bool) {
+func parseName(path string) (set index.ImageID, number uint32, part int64, ok bool) {
 	name := strings.ToLower(filepath.Base(path))
 	stem, ok := strings.CutSuffix(strings.TrimSuffix(name, unfinishedMark), index.Suffix)
 	if !ok {
-		return set, 0, false
+		return set, 0, 0, false
 	}
 	head, n := cutLast(stem)
 	if set, ok = endsInID(head); !ok {
-		part := n
+		part = n
 		head, n = cutLast(head)
 		if set, ok = endsInID(head); part <= 0 {
 			ok = false
 		}
 	}
-	return set, uint32(n), ok && n >= 0 && n < index.NoParent
+	return set, uint32(n), part, ok && n >= 0 && n < index.NoParent
 }
 
 var unfinishedMark = strings.TrimPrefix(index.UnfinishedSuffix, index.Suffix)
