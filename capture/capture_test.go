@@ -307,6 +307,25 @@ func TestNumbersAreNotReused(t *testing.T) {
 	if r2.Number != 2 {
 		t.Fatalf("number %d", r2.Number)
 	}
+	another := r2.Set
+	another[0]++
+	for _, c := range []struct {
+		name string
+		next uint32
+	}{
+		{r2.Set.String() + "-0006.vtr.unfinished", 7},
+		{"pc_" + r2.Set.String() + "-0008-02.vtr", 9},
+		{r2.Set.String() + "-0010 (copy).vtr", 11}, // with no header
+		{another.String() + "-0020.vtr", 11},
+		{r2.Set.String() + "-0030.txt", 11},
+	} {
+		if err := os.WriteFile(filepath.Join(other, c.name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := nextNumber(r2.Set, []string{dir, other}, 0); n != c.next || err != nil {
+			t.Errorf("%s: %d, %v", c.name, n, err)
+		}
+	}
 }
 
 // TestProgress: totals are exact and nothing is done before the end.

@@ -36,8 +36,7 @@ func checkPrefix(s string) error {
 }
 
 // nextNumber is one more than the highest number of the set that is seen in
-// the folders, finished or not, and than after. Files are known by their
-// headers, whatever their names, and where there is none by their names.
+// the folders, finished or not, and than after.
 func nextNumber(set index.ImageID, folders []string, after int64) (uint32, error) {
 	for _, dir := range folders {
 		entries, err := os.ReadDir(dir)
@@ -45,19 +44,32 @@ func nextNumber(set index.ImageID, folders []string, after int64) (uint32, error
 			return 0, err
 		}
 		for _, e := range entries {
-			h := headerOf(filepath.Join(dir, e.Name()))
-			switch {
-			case h != nil && h.Set == set:
-				after = max(after, int64(h.Number))
-			case h == nil:
-				after = max(after, numberInName(e.Name(), set))
-			}
+			after = max(after, numberOf(filepath.Join(dir, e.Name()), set))
 		}
 	}
 	if after+1 >= index.NoParent {
 		return 0, &OptionError{"set", set.String(), "it has no free number left"}
 	}
 	return uint32(after + 1), nil
+}
+
+// numberOf is the number of a file of the set; -1: it is none. Names that a
+// capture gives are believed, since there may be thousands; others are asked for
+// their header, and if they have none tell the number as well as they can.
+func numberOf(path string, set index.ImageID) int64 {
+	if id, n, _, ok := index.ParseName(path); ok {
+		if id != set {
+			return -1
+		}
+		return int64(n)
+	}
+	if h := headerOf(path); h != nil {
+		if h.Set != set {
+			return -1
+		}
+		return int64(h.Number)
+	}
+	return numberInName(filepath.Base(path), set)
 }
 
 // numberInName is the member number in a file's name; -1: none of this set.

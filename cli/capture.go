@@ -249,16 +249,14 @@ func (o *captureOptions) parent(ctx context.Context, e *env) (*reader.Point, err
 	}
 	if o.differential && p.Tail().Self.Kind != index.Full {
 		defer p.Close()
-		full := p.Chain()[0]
+		full := p.First()
 		if full.Err != nil {
 			return nil, at("--onto", full.Err)
 		}
 		return reader.Open(ctx, full.Path, reader.Options{Search: e.search})
 	}
-	for _, m := range p.Chain() {
-		if m.Err != nil { // what cannot be restored is nothing to build on
-			return nil, errors.Join(at("--onto", m.Err), p.Close())
-		}
+	if lack := p.Missing(); len(lack) > 0 { // what cannot be restored is nothing to build on
+		return nil, errors.Join(at("--onto", lack[0].Err), p.Close())
 	}
 	e.noteSalvage(o.onto, p)
 	return p, nil

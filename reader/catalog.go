@@ -49,7 +49,7 @@ func readCatalog(ctx context.Context, h *handles, dirs ...string) (*catalog, err
 
 // enter adds a file by its name, or by its header if the name is another.
 func (c *catalog) enter(path string) {
-	set, number, _, ok := parseName(path)
+	set, number, _, ok := index.ParseName(path)
 	if !ok {
 		h, err := readHead(c.h, path)
 		if err != nil {

@@ -14,43 +14,6 @@ import (
 	"vitrine/reader/readertest"
 )
 
-func TestParseName(t *testing.T) {
-	const id = "0123456789ABCDEF"
-	for _, c := range []struct {
-		name   string
-		number uint32
-		ok     bool
-	}{
-		{id + "-0000.vtr", 0, true},
-		{"dir/" + id + "-0012.vtr", 12, true},
-		{"C-drive_" + id + "-12345.vtr", 12345, true},
-		{"fedcba9876543210-0001_" + id + "-0002.vtr", 2, true},
-		{"x" + strings.ToLower(id) + "-0003.VTR", 3, true},
-		{id + "-0004-01.vtr", 4, true},
-		{id + "-0005.vtr.unfinished", 5, true},
-		{id + "-0006-02.vtr.unfinished", 6, true},
-		{id + "-4294967294.vtr", 4294967294, true},
-		{id + "-4294967295.vtr", 0, false},
-		{id + "-99999999999.vtr", 0, false},
-		{id + "-0007-00.vtr", 0, false},
-		{id + "-0007-x.vtr", 0, false},
-		{id + "-0007 (1).vtr", 0, false},
-		{id + "-.vtr", 0, false},
-		{id + ".vtr", 0, false},
-		{"-0008.vtr", 0, false},
-		{"123456789ABCDEF-0008.vtr", 0, false},
-		{id + "-0009.vtr.part", 0, false},
-		{id + "-0009", 0, false},
-		{".vtr", 0, false},
-		{"", 0, false},
-	} {
-		set, n, _, ok := parseName(c.name)
-		if ok != c.ok || ok && (n != c.number || set.String() != id) {
-			t.Errorf("%q: %v %d %v", c.name, set, n, ok)
-		}
-	}
-}
-
 // manyMembers writes a chain of n almost empty members.
 func manyMembers(t *testing.T, set *readertest.Set, n int) (paths []string) {
 	var last *Point

@@ -143,7 +143,7 @@ func scanHeads(ctx context.Context, h *handles, dir string, accept func(name str
 
 // byName calls a file damaged that has nothing of a member but the name.
 func byName(path string, err error) error {
-	if _, _, _, ok := parseName(path); !ok || !errors.Is(err, index.ErrNotMember) {
+	if _, _, _, ok := index.ParseName(path); !ok || !errors.Is(err, index.ErrNotMember) {
 		return err
 	}
 	return pathError(path, &index.FormatError{What: "header", Off: 0, Msg: "neither it nor the end of the file can be read", Err: index.ErrCorrupt})

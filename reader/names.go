@@ -3,7 +3,6 @@ package reader
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"vitrine/index"
@@ -33,46 +32,6 @@ func prefixOf(path string, set index.ImageID) string {
 		return ""
 	}
 	return name[:i]
-}
-
-// parseName reads a name that [FileName] gives, with any prefix, or that its file
-// had while it was written.
-func parseName(path string) (set index.ImageID, number uint32, part int64, ok bool) {
-	name := strings.ToLower(filepath.Base(path))
-	stem, ok := strings.CutSuffix(strings.TrimSuffix(name, unfinishedMark), index.Suffix)
-	if !ok {
-		return set, 0, 0, false
-	}
-	head, n := cutLast(stem)
-	if set, ok = endsInID(head); !ok {
-		part = n
-		head, n = cutLast(head)
-		if set, ok = endsInID(head); part <= 0 {
-			ok = false
-		}
-	}
-	return set, uint32(n), part, ok && n >= 0 && n < index.NoParent
-}
-
-var unfinishedMark = strings.TrimPrefix(index.UnfinishedSuffix, index.Suffix)
-
-// cutLast takes "-N" off the end of a name; n is -1 where there is none.
-func cutLast(name string) (head string, n int64) {
-	i := strings.LastIndexByte(name, '-')
-	n64, err := strconv.ParseUint(name[i+1:], 10, 32)
-	if i < 0 || err != nil {
-		return name, -1
-	}
-	return name[:i], int64(n64)
-}
-
-// endsInID reads the image-set ID at the end of a name.
-func endsInID(s string) (id index.ImageID, ok bool) {
-	if len(s) < 16 {
-		return id, false
-	}
-	id, err := index.ParseImageID(s[len(s)-16:])
-	return id, err == nil
 }
 
 // looksLikeMember says whether a name suggests a member.

@@ -241,6 +241,15 @@ func (p *Point) Chain() []Member {
 	return list
 }
 
+// First describes the member that the chain begins with, as Chain does.
+func (p *Point) First() Member {
+	if err := p.enter(); err != nil {
+		return Member{Err: err}
+	}
+	defer p.leave()
+	return p.describe(&p.members[0])
+}
+
 func (p *Point) describe(m *member) Member {
 	d := Member{Header: index.Header{Set: p.Set(), UID: m.UID, Number: m.Number, Kind: m.Kind, ParentNumber: m.Parent, Created: m.Created},
 		Root: m.Root, Finished: m.Root != index.Hash{}}

@@ -40,7 +40,7 @@ func (f *finder) sizes() map[uint32]int64 {
 	for _, dir := range f.dirs {
 		entries, _ := os.ReadDir(dir) // what cannot be listed holds nothing that is known
 		for _, e := range entries {
-			set, number, num, ok := parseName(e.Name())
+			set, number, num, ok := index.ParseName(e.Name())
 			if !ok || set != f.set {
 				continue
 			}
