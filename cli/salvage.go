@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// Steps in which a copy looks for what can be read, in bytes.
+// A copy looks for what can be read in every sector, the least that a disk
+// loses, until a gap has so many of them; then in that many steps as the gap
+// doubles.
 const (
-	sector = 512  // the least that a disk loses
-	probe  = 4096 // the cluster of almost every file system
+	sector   = 512
+	gapSteps = 4096
 )
 
 // halfway is the sector's border in the middle of the bytes from off to end, or
@@ -21,16 +23,13 @@ func halfway(off, end int64) int64 {
 	return min(mid, end)
 }
 
-// gapEnd looks for the end of what cannot be read from off on: in steps that
-// grow with it, and then back. So the cost depends on no size that a damaged
-// volume claims.
+// gapEnd looks for the end of what cannot be read from off on: sector by sector
+// at first, in steps that grow with a gap of more than 2 MiB, and then back. So
+// the cost depends on no size that a damaged volume claims.
 func gapEnd(off, end int64, readable func(int64) bool) int64 {
 	bad, next := off, off
 	for {
-		step := int64(sector)
-		if bad-off >= probe {
-			step = max(probe, (bad-off)/256)
-		}
+		step := max(sector, (bad-off)/gapSteps)
 		if next = end; step < end-bad {
 			next = (bad + step) / sector * sector
 		}
