@@ -572,7 +572,7 @@ func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *sink, of
 		case errors.Is(err, volume.ErrNotCaptured), ctx.Err() != nil:
 			return err
 		case !w.c.o.salvage:
-			return fmt.Errorf("at byte %d: %w", off, err)
+			return fmt.Errorf("in bytes %d to %d: %w", off, to-1, err)
 		}
 		if bad = to; off == to || halfway(off, to) < to {
 			continue

@@ -277,7 +277,7 @@ func TestCopyGoesOn(t *testing.T) {
 	if code(err) != exitIncomplete || !strings.Contains(err.Error(), "4 items") {
 		t.Errorf("got %v", err)
 	}
-	for _, name := range []string{"/locked: contents are encrypted", "/cloud: contents are not in the image", "/bad: at byte 2097152: sector gone", "/bad2: "} {
+	for _, name := range []string{"/locked: contents are encrypted", "/cloud: contents are not in the image", "/bad: in bytes 2097152 to 3145727: sector gone", "/bad2: "} {
 		if !strings.Contains(errs, "problem: "+name) {
 			t.Errorf("not listed: %s\n%s", name, errs)
 		}

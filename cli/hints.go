@@ -112,7 +112,7 @@ var hintTable = []hintRule{
 	{isAny(device.ErrReadOnly), exitDriver, "nothing was written; the system does not let this target be written"},
 	{isAny(vss.ErrNone), exitFailed, "nothing was written; --snapshot auto takes such disks as they are"},
 	{is[*vss.StepError], exitFailed, "nothing was written; 'vssadmin list writers' tells how applications are, --snapshot none does without"},
-	{isAny(device.ErrBusy), exitFailed, "nothing was written; unmount it first, or choose another target"},
+	{isAny(device.ErrBusy), exitFailed, "nothing was written; unmount or detach it first, or choose another target"},
 	{is[*mount.OptionError], exitUsage, "'vitrine mount --help' lists options"},
 	{is[*mount.PointError], exitFailed, pointHint},
 	{is[*mount.DriverError], exitDriver, driverHint},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,6 +79,9 @@ func runRestore(ctx context.Context, e *env, o *restoreOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := notOnImage(o.target.Spec()); err != nil {
+		return err
+	}
 	o.plan.TargetPartition = o.target.Part
 	t, err := device.OpenTarget(o.target.Spec(), device.TargetOptions{Protect: filesOf(p), Overwrite: o.overwrite || o.plan.Delta || o.target.Part > 0 || o.dryRun})
 	if err != nil {
@@ -102,6 +106,22 @@ func allThere(p *reader.Point) error {
 		}
 	}
 	return nil
+}
+
+// notOnImage refuses a target that is a member of whatever set: nobody means that.
+func notOnImage(path string) error {
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return nil // the target's own checks have the words
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if _, err := index.ReadHeader(f); errors.Is(err, index.ErrNotMember) || errors.Is(err, index.ErrUnfinished) {
+		return nil
+	}
+	return failed(exitFailed, "nothing was written; choose another name", "%s is a Vitrine image itself", path)
 }
 
 // restoreSource is what of the point is restored.
