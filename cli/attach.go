@@ -243,6 +243,11 @@ func newDetach(e *env) *cobra.Command {
 	}
 }
 
+// detached is what detach --json prints.
+type detached struct {
+	Device string `json:"device"`
+}
+
 func detachOne(ctx context.Context, e *env, arg string) error {
 	r, err := e.attachedAs(ctx, arg)
 	if err != nil {
@@ -253,6 +258,9 @@ func detachOne(ctx context.Context, e *env, arg string) error {
 	}
 	if err := r.Stop(ctx); err != nil {
 		return err
+	}
+	if e.json {
+		e.emit("detached", detached{r.Device})
 	}
 	e.say("%s is detached", r.Device)
 	return nil

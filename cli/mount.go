@@ -364,6 +364,11 @@ func helperOptions(args []string) (opts []string) {
 	return opts
 }
 
+// unmounted is what unmount --json prints.
+type unmounted struct {
+	Dir string `json:"dir"`
+}
+
 func newUnmount(e *env) *cobra.Command {
 	lazy := false
 	c := &cobra.Command{
@@ -373,6 +378,9 @@ func newUnmount(e *env) *cobra.Command {
 			for _, dir := range args {
 				if err := mount.Unmount(c.Context(), dir, lazy); err != nil {
 					return err
+				}
+				if e.json {
+					e.emit("unmounted", unmounted{dir})
 				}
 				e.say("%s is unmounted", dir)
 			}

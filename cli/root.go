@@ -56,6 +56,7 @@ func newRoot(e *env) *cobra.Command {
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
 	wrapBash(root, e)
+	holders(root)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	return root
 }
@@ -73,15 +74,34 @@ func usageTemplate(t string) string {
 	return t + "{{if not .HasParent}}\nExit codes:\n" + exitHelp() + "{{end}}"
 }
 
+// holders has commands that only hold others refuse what is none of them, and
+// cobra's own commands refuse arguments in our words.
+func holders(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		switch {
+		case sub.HasSubCommands() && !sub.Runnable():
+			sub.SuggestionsMinimumDistance = 2
+			sub.Args, sub.RunE = noCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		case c.Name() == "completion":
+			sub.Args = takes(0, 0)
+		}
+		holders(sub)
+	}
+}
+
 func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	hint := "'vitrine help' lists the commands"
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean 'vitrine %s'? %s", near[0], hint)
+	if c.HasParent() {
+		hint = fmt.Sprintf("'%s --help' lists what there is", c.CommandPath())
 	}
-	return usage(hint, "there is no command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean '%s %s'? %s", c.CommandPath(), near[0], hint)
+	}
+	_, within, _ := strings.Cut(c.CommandPath()+" ", " ")
+	return usage(hint, "there is no command %q", within+args[0])
 }
 
 func flagError(c *cobra.Command, err error) error {

@@ -85,7 +85,9 @@ func TestAttach(t *testing.T) {
 	t.Run("partition", func(t *testing.T) {
 		dev := strings.TrimSpace(vitrine(t, "attach", images+":2"))
 		sh(t, "fsck.ext4", "-f", "-n", dev)
-		vitrine(t, "detach", images)
+		if out := vitrine(t, "detach", images, "--json"); !strings.HasPrefix(out, `{"type":"detached","schema":1,"device":"/dev/`) {
+			t.Errorf("detach --json: %s", out)
+		}
 	})
 	t.Run("kill", func(t *testing.T) { attachKill(t, images) })
 	checkSums(t, images, before)

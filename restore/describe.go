@@ -32,10 +32,17 @@ func (p *Plan) what() string {
 	case p.Source.Part != nil:
 		return fmt.Sprintf("partition %d of %s (%s)", p.Source.Part.Number, p.Source.Name, size(p.Source.View.Size()))
 	case p.Whole:
-		return fmt.Sprintf("the whole disk of %s (%s, %s, %d partitions)",
-			p.Source.Name, size(p.Source.View.Size()), p.Source.Disk.Table, len(p.Source.Disk.Partitions))
+		return fmt.Sprintf("the whole disk of %s (%s, %s, %s)",
+			p.Source.Name, size(p.Source.View.Size()), p.Source.Disk.Table, partitions(len(p.Source.Disk.Partitions)))
 	}
 	return fmt.Sprintf("%s (%s)", p.Source.Name, size(p.Source.View.Size()))
+}
+
+func partitions(n int) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return fmt.Sprintf("%d partitions", n)
 }
 
 // String names the target by all that identifies it.

@@ -376,6 +376,9 @@ func TestDescribe(t *testing.T) {
 	if err := mustPlan(t, src, newMem(9<<20), Options{}).Describe(&b); err != nil {
 		t.Fatal(err)
 	}
+	if one := partitions(1); one != "1 partition" {
+		t.Error(one)
+	}
 	for _, want := range []string{"the whole disk of test (8 MiB, mbr, 2 partitions)", "target, Model, Serial, 9 MiB",
 		"left alone", "/pagefile.sys (4 GiB, default)", "1048576 bytes at its end are not used", "reads it back", "vssadmin delete shadows"} {
 		if !strings.Contains(b.String(), want) {
