@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -66,7 +67,7 @@ func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u 
 		if err != nil && ctx.Err() != nil {
 			return err
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, volume.ErrIsDir) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			x.failed.add(fmt.Sprintf("%s: %v", name, err))
 		}
 	}
@@ -130,7 +131,7 @@ type excluder struct {
 	// Files that match but are captured: with contents in the file table, beyond
 	// maxLeftOut, and for a reason of their own.
 	small, more, failed some
-	// matched gathers the patterns that matched a file.
+	// matched gathers the patterns that matched something.
 	matched map[string]bool
 }
 
@@ -157,12 +158,16 @@ func (x *excluder) shadowStores() (paths []string) {
 	return paths
 }
 
-// file leaves the contents of one file out, those of named streams too. Contents
-// that cannot be located, and those among the file system's own data, are captured.
+// file leaves the contents of one file out, those of named streams too, which
+// folders may have as well. Contents that cannot be located, and those among the
+// file system's own data, are captured.
 func (x *excluder) file(path, reason string) error {
 	all, err := x.u.FileExtents(x.ctx, path)
 	if err != nil {
 		return err
+	}
+	if reason == byDefault && !slices.ContainsFunc(all, func(c volume.Contents) bool { return c.Stream == "" }) {
+		return nil // a folder of that name
 	}
 	var skip []extent
 	var out []index.LeftOut
@@ -206,10 +211,7 @@ func (x *excluder) walk(r sectionReader, patterns []string) error {
 		}
 	}
 	return walkFiles(x.ctx, v, func(path string, e *volume.Entry) error {
-		pattern := ""
-		if e.Kind == volume.File {
-			pattern = g.match(path, x.matched)
-		}
+		pattern := g.match(path, x.matched)
 		if pattern == "" || x.seen[e.ID] {
 			return nil
 		}

@@ -56,7 +56,7 @@ they are; what it holds can be saved with 'vitrine rescue'.
 A GLOB of --exclude is compared without regard to case, '*' and '?' as usual; without
 a '/' it is looked for in every folder, with one from the root on, where "**" stands
 for any folders. One that matches a folder means all files in it. Named streams are left
-out with their file. Contents that are so small that they lie in the file table (up
+out with their file or folder. Contents that are so small that they lie in the file table (up
 to some 700 bytes) cannot be left out: they are in the image, and a note says so.`,
 		Example: `  vitrine capture /dev/sdb -o backups/ --comment "before the upgrade"
   vitrine capture /dev/sdb -o backups/ --onto backups/              an incremental

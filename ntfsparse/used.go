@@ -189,17 +189,14 @@ type StreamExtents struct {
 	Ext      []Extent
 }
 
-// FileExtents gives, for each data stream of the named file, the ranges of the
-// device that hold nothing but its contents, in the order of the stream. It
+// FileExtents gives, for each data stream of the named file or folder, the ranges
+// of the device that hold nothing but its contents, in the order of the stream. It
 // fails when they are not all known: with [ErrCorrupt], and with
 // [ErrUnsupported] on deduplicated files, whose contents lie elsewhere.
 func (v *Volume) FileExtents(path string) (list []StreamExtents, err error) {
 	f, err := v.Lookup(path)
 	if err != nil {
 		return nil, err
-	}
-	if f.IsDir() {
-		return nil, classf(ErrIsDir, f.rec.N, "%s", path)
 	}
 	if in := f.Info(); in.Tag == TagDedup {
 		return nil, classf(ErrUnsupported, f.rec.N, "contents are in the deduplication store")

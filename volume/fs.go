@@ -208,9 +208,9 @@ type UsedSpace interface {
 	// the device]. It covers everything a restored volume needs, the backup
 	// boot sector too.
 	Used(ctx context.Context, yield func(Extent) bool) error
-	// FileExtents gives the streams of the named file, and the ranges that hold
-	// nothing but their contents. It fails with fs.ErrNotExist when there is no
-	// such file, and when the places of contents are not all known.
+	// FileExtents gives the streams of the named file or folder, and the ranges
+	// that hold nothing but their contents. It fails with fs.ErrNotExist when there is no
+	// such object, and when the places of contents are not all known.
 	FileExtents(ctx context.Context, path string) ([]Contents, error)
 	// Notes are sentences about the volume's state that belong into the image
 	// (not cleanly unmounted, hibernated, bitmap and runs disagree, …). They
