@@ -248,6 +248,9 @@ func (m *machine) start(ctx context.Context, args []string) error {
 	var said strings.Builder
 	c := exec.CommandContext(running, m.qemu, args...)
 	c.Stderr, c.WaitDelay = &said, 5*time.Second
+	runtime.LockOSThread() // see notAlone
+	defer runtime.UnlockOSThread()
+	notAlone(c)
 	if err := c.Start(); err != nil {
 		return err
 	}

@@ -6,9 +6,12 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bootSector prints a text to the first serial port and stops.
@@ -188,8 +191,9 @@ func bootTo(t *testing.T, point, want string) {
 	}
 }
 
-// bootPicture boots a system that stays up and takes its picture.
-// VITRINE_BOOT_PICTURES names a folder that keeps them, to be looked at.
+// bootPicture boots a system that stays up and takes its picture, later and
+// later until it is one of the system: machines may be busy.
+// VITRINE_BOOT_PICTURES names a folder that keeps it, to be looked at.
 func bootPicture(t *testing.T, point string) {
 	t.Helper()
 	dir := os.Getenv("VITRINE_BOOT_PICTURES")
@@ -198,10 +202,49 @@ func bootPicture(t *testing.T, point string) {
 	}
 	shot := filepath.Join(dir, filepath.Base(t.Name())+".png")
 	serial := filepath.Join(t.TempDir(), "serial")
-	vitrine(t, "boot", point, "--emulate", "--no-window", "--memory", "512M", "--serial", serial, "--screenshot", shot, "--after", "60s")
+	for after := time.Minute; ; after *= 2 {
+		vitrine(t, "boot", point, "--emulate", "--no-window", "--memory", "512M", "--serial", serial, "--screenshot", shot, "--after", after.String())
+		out, _ := os.ReadFile(serial)
+		if strings.Contains(string(out), " is up: ") {
+			break
+		}
+		if after > 10*time.Minute {
+			t.Fatalf("after %v the serial port had said %q", after, out)
+		}
+	}
 	if b, _ := os.ReadFile(shot); !bytes.HasPrefix(b, []byte("\x89PNG")) {
 		t.Error("no screenshot")
 	}
-	out, _ := os.ReadFile(serial)
-	t.Logf("after 60 s the serial port had said %q", out)
+}
+
+// TestBootKilled kills the program without warning: qemu must end too.
+func TestBootKilled(t *testing.T) {
+	img, images := filepath.Join(t.TempDir(), "disk.img"), t.TempDir()
+	write(t, img, nil)
+	os.Truncate(img, 32<<20)
+	sh(t, "sh", "-c", `printf 'label: dos\nsize=16MiB, type=83, bootable\n' | sfdisk -q `+img)
+	patchAt(t, img, bootSector("UP"), 0)
+	vitrine(t, "capture", img, "-o", images)
+	serial := filepath.Join(t.TempDir(), "serial")
+	c := exec.Command(program, "boot", images, "--emulate", "--no-window", "--memory", "64M", "--serial", serial, "--after", "10m")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the disk boots", func() bool { b, _ := os.ReadFile(serial); return bytes.Contains(b, []byte("UP")) })
+	child := strings.TrimSpace(sh(t, "pgrep", "-P", strconv.Itoa(c.Process.Pid)))
+	c.Process.Kill()
+	c.Wait()
+	until(t, "qemu ends", func() bool { return !exists("/proc/" + child) })
+}
+
+// until waits for what takes its time on a busy machine.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 600 {
+		if done() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("it never came that ", what)
 }
