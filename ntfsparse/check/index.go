@@ -4,15 +4,22 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // Collations of indexes.
 const (
 	byName   = 0x01
 	byULong  = 0x10
+	bySID    = 0x11
 	byHash   = 0x12
 	byULongs = 0x13
 )
+
+// views are the collations of the system's indexes, by name; two have one name.
+var views = map[string][]uint32{
+	nameSDH: {byHash}, nameSII: {byULong}, nameQ: {byULong}, nameR: {byULongs}, nameO: {byULongs, bySID},
+}
 
 const (
 	maxDepth  = 24
@@ -110,6 +117,10 @@ func (t *tree) openRoot(v []byte, name string) bool {
 			t.c.findAs(Error, "B3", NoRecord, "", "The boot sector has index blocks of %d bytes, the root folder of %d.", g.index, t.block)
 		}
 	}
+	if want := views[name]; want != nil && (le.Uint32(v) != 0 || !slices.Contains(want, t.collation)) {
+		t.bad("I1", "The index of record %d is of type %#x with collation %#x.", t.no, le.Uint32(v), t.collation)
+		t.collation = want[0]
+	}
 	t.unit = g.cluster
 	if t.block < g.cluster {
 		t.unit = 512
@@ -169,7 +180,10 @@ func (t *tree) walk() {
 
 // node walks a node, whose header starts b; false stops the walk.
 func (t *tree) node(b []byte, depth int) bool {
-	first, used := int64(le.Uint32(b)), int64(le.Uint32(b[4:]))
+	first, used, room := int64(le.Uint32(b)), int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:]))
+	if used <= int64(len(b)) && (room < used || room > int64(len(b))) {
+		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that it uses %d of %d bytes, and has %d.", t.no, used, room, len(b))
+	}
 	if first < 16 || first&7 != 0 || used > int64(len(b)) || first > used {
 		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that its entries are at %d to %d of %d bytes.", t.no, first, used, len(b))
 		return false

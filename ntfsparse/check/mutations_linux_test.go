@@ -231,6 +231,7 @@ var mutations = []mutation{
 	{"T3", "name without an index flag", "/resident", func(v *vol) { v.attr(v.no("/resident"), tName, "", func(a []byte) { a[22] = 0 }) }},
 	{"T3", "name longer than its attribute", "/resident", func(v *vol) { v.value(v.no("/resident"), tName, "", func(x []byte) { x[0x40] = 200 }) }},
 	{"T3", "standard information too short", "/resident", func(v *vol) { v.attr(v.no("/resident"), tStandard, "", func(a []byte) { u32(a, 16, 40) }) }},
+	{"T4", "attribute of an unknown form", "/plain", func(v *vol) { v.attr(v.no("/plain"), tData, "", func(a []byte) { a[8] = 2 }) }},
 	{"T4", "unknown type", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { u32(a, 0, 0x88) }) }},
 	{"T4", "object identifier longer than its definition allows", "/objid", func(v *vol) {
 		u64(v.b, int(v.place(v.stream(fAttrDef, tData, ""), 3*definitionSize+152)), 8)
@@ -301,6 +302,9 @@ var mutations = []mutation{
 	{"I1", "index of another type", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 0, tData) }) }},
 	{"I1", "index blocks of impossible size", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 8, 4000) }) }},
 	{"I1", "index entries outside the root", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 20, 5000) }) }},
+	{"I1", "index root with less room than it uses", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 24, 8) }) }},
+	{"I1", "security index of another collation", "/$Secure", func(v *vol) { v.value(fSecure, tRoot, nameSII, func(x []byte) { u32(x, 4, byName) }) }},
+	{"I2", "index block with more room than it has", "/many", func(v *vol) { v.node(func(b []byte) { u32(b, 32, 1<<20) }) }},
 	{"I2", "index block without signature", "/many", func(v *vol) { v.node(func(b []byte) { copy(b, "XDNI") }) }},
 	{"I2", "index block with another number", "/many", func(v *vol) { v.node(func(b []byte) { u64(b, 16, 99) }) }},
 	{"I2", "index block torn", "/many", func(v *vol) {

@@ -159,6 +159,7 @@ func fixup(b []byte, minOff int) string {
 type attr struct {
 	typ           uint32
 	id, flags     uint16
+	form          byte // 0 resident, 1 not
 	nonRes        bool
 	indexed, unit uint8
 	name          []byte // raw UTF-16
@@ -184,7 +185,7 @@ func (a *attr) label() string { return attrName(a.typ, a.name) }
 // parse decodes the attribute at the start of b, which has at least 16 bytes
 // and whose type is not the end. It returns its length.
 func (a *attr) parse(b []byte) (int, fault) {
-	*a = attr{typ: le.Uint32(b), nonRes: b[8] != 0, flags: le.Uint16(b[12:]), id: le.Uint16(b[14:])}
+	*a = attr{typ: le.Uint32(b), form: b[8], nonRes: b[8] != 0, flags: le.Uint16(b[12:]), id: le.Uint16(b[14:])}
 	n := int64(le.Uint32(b[4:]))
 	if n < 24 || n&7 != 0 || n > int64(len(b)) {
 		return 0, fault{"T1", "is " + strconv.FormatInt(n, 10) + " bytes long, which its record cannot hold"}

@@ -248,6 +248,9 @@ func (c *checker) identifier(id uint16) {
 // form judges type and residency.
 func (c *checker) form(a *attr) {
 	k := &c.cur
+	if a.form > 1 {
+		c.find("T4", k.base, a.label(), "%s of record %d has the form %d; 0 is in the record, 1 outside.", a.label(), k.no, a.form)
+	}
 	switch a.typ {
 	case tStandard, tName, tObjectID, tVolName, tVolInfo, tRoot, tEAInfo:
 		if a.nonRes {
