@@ -41,7 +41,7 @@ func Open(path string) (*Device, error) {
 	}
 	d := &Device{info: info, f: f}
 	if info.Block {
-		d.raw = newRawFile(f, info)
+		d.raw = newRawFile(blockIO(f), info)
 	}
 	return d, nil
 }

@@ -151,6 +151,8 @@ func makeSparse(*os.File) {}
 // bePolite: the priority is that of the process.
 func bePolite(*os.File) {}
 
+func blockIO(f *os.File) readWriterAt { return f }
+
 // openDiskTarget opens a disk or partition for us alone. The kernel refuses
 // that by itself for everything mounted, swapped to or under device mapper or
 // RAID. It does not know of loop devices that show the same bytes: /proc and

@@ -50,6 +50,8 @@ func makeSparse(*os.File) {}
 
 func bePolite(*os.File) {}
 
+func blockIO(f *os.File) readWriterAt { return f }
+
 func openDiskTarget(path string, o TargetOptions) (*Target, error) {
 	return nil, refuse(path, ErrUnsupported, "disks cannot be restored to on this system yet")
 }

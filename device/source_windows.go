@@ -59,5 +59,5 @@ func openVolume(open string) (*Device, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Device{info: info, f: f, raw: newRawFile(f, info)}, nil
+	return &Device{info: info, f: f, raw: newRawFile(blockIO(f), info)}, nil
 }

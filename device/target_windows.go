@@ -47,7 +47,7 @@ func openDiskTarget(path string, o TargetOptions) (*Target, error) {
 		f.Close()
 		return nil, err
 	}
-	t.raw = newRawFile(f, t.info)
+	t.raw = newRawFile(blockIO(f), t.info)
 	return t, nil
 }
 
@@ -99,8 +99,10 @@ func (h *windowsHold) lock(path string, v *winVol) error {
 		return explain(path, err)
 	}
 	h.volumes = append(h.volumes, f)
-	if err := lockVolume(v.label(), f); err != nil {
+	if err := lockVolume(v.label(), f); errors.Is(err, ErrBusy) {
 		return refuse(path, ErrBusy, "its volume %s is in use: close the programs and windows that show it", v.label())
+	} else if err != nil {
+		return err
 	}
 	return nil
 }
