@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"vitrine/internal/wine"
 )
 
 // press waits for a window and presses one of its buttons; it gives the texts in
@@ -19,10 +20,7 @@ func (d *desktop) press(t *testing.T, title, button string) string {
 	t.Helper()
 	exe := d.Path(`C:\press.exe`)
 	if _, err := os.Stat(exe); err != nil {
-		out, err := exec.Command("x86_64-w64-mingw32-gcc", "-municode", "-O1", "-Wall", "-Werror", "-static-libgcc", "-o", exe, "testdata/press/press.c").CombinedOutput()
-		if err != nil {
-			t.Fatalf("compile press.c: %v\n%s", err, out)
-		}
+		must(t, wine.BuildEXE(t.Context(), exe, "testdata/press/press.c"))
 	}
 	return d.run(t, exe, title, button)
 }

@@ -96,10 +96,26 @@ func GoEnv() []string {
 // BuildDLL compiles C sources into the DLL named by dll: stand-ins for what Wine
 // does not have. Flags go to the compiler, after the sources.
 func BuildDLL(ctx context.Context, dll string, sources []string, flags ...string) error {
-	args := append([]string{"-shared", "-O1", "-Wall", "-Werror", "-static-libgcc", "-o", dll}, sources...)
+	return compile(ctx, dll, sources, append([]string{"-shared", "-static-libgcc"}, flags...)...)
+}
+
+// BuildEXE compiles C sources into the program named by exe.
+func BuildEXE(ctx context.Context, exe string, sources ...string) error {
+	return compile(ctx, exe, sources, "-municode", "-static-libgcc")
+}
+
+// BuildDriver compiles C sources into the driver named by sys, whose entry is
+// DriverEntry.
+func BuildDriver(ctx context.Context, sys string, sources ...string) error {
+	return compile(ctx, sys, sources, "-I/usr/share/mingw-w64/include/ddk", "-shared", "-nostdlib",
+		"-Wl,--subsystem,native", "-Wl,--entry,DriverEntry", "-lntoskrnl")
+}
+
+func compile(ctx context.Context, out string, sources []string, flags ...string) error {
+	args := append([]string{"-O1", "-Wall", "-Werror", "-o", out}, sources...)
 	c := exec.CommandContext(ctx, "x86_64-w64-mingw32-gcc", append(args, flags...)...)
-	if out, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("compile %s: %w\n%s", filepath.Base(dll), err, out)
+	if text, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile %s: %w\n%s", filepath.Base(out), err, text)
 	}
 	return nil
 }
