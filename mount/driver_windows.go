@@ -314,27 +314,37 @@ func findRecord(dir string) (Record, error) {
 }
 
 // alive says that the process of a record still runs; WinFsp ends a mount with
-// its process.
-func alive(r *Record) bool { return r.Start != "" && startTime(r.PID) == r.Start }
+// its process. One that this process may not even look at runs.
+func alive(r *Record) bool {
+	start, err := processStart(r.PID)
+	return errors.Is(err, windows.ERROR_ACCESS_DENIED) || err == nil && r.Start != "" && start == r.Start
+}
 
 func addUnregistered(list []Record) []Record { return list }
 
 // startTime tells one process from a later one with the same number. Empty when
 // there is no such process.
 func startTime(pid int) string {
+	start, _ := processStart(pid)
+	return start
+}
+
+var errEnded = errors.New("the process has ended")
+
+func processStart(pid int) (string, error) {
 	p, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer windows.CloseHandle(p)
 	var code uint32
 	const running = 259 // STILL_ACTIVE
-	if windows.GetExitCodeProcess(p, &code) != nil || code != running {
-		return ""
+	if err := windows.GetExitCodeProcess(p, &code); err != nil || code != running {
+		return "", errors.Join(errEnded, err)
 	}
 	var created, exited, kernel, user windows.Filetime
-	if windows.GetProcessTimes(p, &created, &exited, &kernel, &user) != nil {
-		return ""
+	if err := windows.GetProcessTimes(p, &created, &exited, &kernel, &user); err != nil {
+		return "", err
 	}
-	return fmt.Sprint(created.Nanoseconds())
+	return fmt.Sprint(created.Nanoseconds()), nil
 }
