@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"vitrine/capture"
 	"vitrine/index"
+	"vitrine/internal/filelock"
 	"vitrine/reader"
 )
 
@@ -161,7 +162,7 @@ func hasFile(s *reader.Set, path string) bool {
 type memberObject struct {
 	Number  uint32   `json:"number"`
 	Kind    string   `json:"kind,omitempty"`
-	State   string   `json:"state"` // ok, unfinished, damaged, part missing, parent missing
+	State   string   `json:"state"` // ok, being written, unfinished, damaged, part missing, parent missing
 	Error   string   `json:"error,omitempty"`
 	Created string   `json:"created,omitempty"`
 	UID     string   `json:"uid,omitempty"`
@@ -178,6 +179,7 @@ type memberObject struct {
 	LeftOut int      `json:"left_out,omitempty"`
 	NotRead int64    `json:"unreadable,omitempty"`
 	Lacks   []uint32 `json:"needs_missing,omitempty"` // members that the point needs and that are not here
+	Hidden  bool     `json:"hidden,omitempty"`        // another member has the same number, and @NUMBER means that one
 	Rescued *uint32  `json:"rescued_by,omitempty"`    // of an unfinished member: the salvage that shows what it holds
 	meta    *index.Meta
 	needs   []string // of a salvage: the UIDs of its ancestors
@@ -204,7 +206,25 @@ func newSetObject(s *reader.Set) setObject {
 		o.Size += m.Size
 	}
 	o.markRescued()
+	o.markHidden(s)
 	return o
+}
+
+// markHidden finds members that share their number with another: captures into
+// different folders, which were joined later. The newest in the set's folder is
+// the one that the number means.
+func (o *setObject) markHidden(s *reader.Set) {
+	meant := map[uint32]int{}
+	for i := range s.Members {
+		m := &s.Members[i]
+		if was, ok := meant[m.Number]; m.Finished && filepath.Dir(m.Path) == filepath.Clean(s.Dir) && (!ok || m.Created > s.Members[was].Created) {
+			meant[m.Number] = i
+		}
+	}
+	for i := range s.Members {
+		is, ok := meant[s.Members[i].Number]
+		o.Members[i].Hidden = ok && is != i && s.Members[i].Finished
+	}
 }
 
 // markRescued finds the unfinished members that a salvage shows.
@@ -289,13 +309,56 @@ func memberState(m *reader.Member) string {
 		return "part missing"
 	case m.Err != nil:
 		return "damaged"
+	case !m.Finished && filelock.Held(m.Path):
+		return "being written"
 	case !m.Finished:
 		return "unfinished"
 	}
 	return "ok"
 }
 
+// straysObject are files of a folder, in --json, that belong to no set.
+type straysObject struct {
+	Dir   string        `json:"dir"`
+	Files []strayObject `json:"files"`
+}
+
+// strayObject is a file that is named like a member. Sizes are bytes.
+type strayObject struct {
+	Path  string `json:"path"`
+	Size  int64  `json:"size"`
+	State string `json:"state"` // no image, damaged
+	Error string `json:"error"`
+}
+
+// printStrays lists files of which nothing tells a set: those that are no images
+// at all, which is no trouble, and those that are damaged.
+func (e *env) printStrays(s *reader.Set, bad *listTrouble) error {
+	o := straysObject{Dir: s.Dir}
+	t := newTable("FILE", ">SIZE", "WHAT IT IS")
+	for i := range s.Members {
+		m := &s.Members[i]
+		f := strayObject{m.Path, m.Size, "no image", oneLine(m.Err.Error())}
+		what := "not a Vitrine image"
+		if !errors.Is(m.Err, index.ErrNotMember) {
+			bad.damaged++
+			f.State, what = "damaged", "DAMAGED: "+f.Error
+		}
+		o.Files = append(o.Files, f)
+		t.row(printable(filepath.Base(m.Path)), size(m.Size), what)
+	}
+	if e.json {
+		e.emit("strays", o)
+		return nil
+	}
+	fmt.Fprintf(e.Out, "%s in %s that no set is known of\n", plural(int64(len(o.Files)), "file"), printable(s.Dir))
+	return t.print(e.Out)
+}
+
 func (e *env) printSet(s *reader.Set, bad *listTrouble) error {
+	if s.ID == (index.ImageID{}) {
+		return e.printStrays(s, bad)
+	}
 	o := newSetObject(s)
 	for i := range o.Members {
 		bad.count(&o.Members[i])
@@ -304,11 +367,7 @@ func (e *env) printSet(s *reader.Set, bad *listTrouble) error {
 		e.emit("set", o)
 		return nil
 	}
-	name := o.ID
-	if s.ID == (index.ImageID{}) {
-		name = "files that belong to no set"
-	}
-	fmt.Fprintf(e.Out, "%s  %s, %s", printable(s.Prefix+name), plural(int64(len(o.Members)), "member"), size(o.Size))
+	fmt.Fprintf(e.Out, "%s  %s, %s", printable(s.Prefix+o.ID), plural(int64(len(o.Members)), "member"), size(o.Size))
 	if src := o.source(); src != "" {
 		fmt.Fprintf(e.Out, ", of %s", printable(src))
 	}
@@ -370,6 +429,8 @@ func commentWord(m memberObject) string {
 	switch {
 	case m.Rescued != nil:
 		words = append(words, fmt.Sprintf("unfinished; point %d shows what it holds, keep it", *m.Rescued))
+	case m.State == "being written":
+		words = append(words, "BEING WRITTEN")
 	case m.State == "unfinished":
 		words = append(words, "UNFINISHED (vitrine rescue salvages it)")
 	case len(m.Lacks) > 0:
@@ -381,6 +442,9 @@ func commentWord(m memberObject) string {
 	}
 	if m.Kind == index.Salvage.String() {
 		words = append(words, "NOT A CONSISTENT STATE")
+	}
+	if m.Hidden {
+		words = append(words, fmt.Sprintf("@%d IS ANOTHER: name this one by its file, %s", m.Number, filepath.Base(m.Path)))
 	}
 	if m.Comment != "" {
 		words = append(words, m.Comment)
