@@ -27,7 +27,8 @@ func newFind(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "find IMAGE[:N][:PATH]...", Short: "Search files by name, size and time", GroupID: groupRead,
 		Long: `Print the path of everything below a folder that passes all tests.
-Names are compared without regard to case. The tests may be written with one dash.`,
+Names are compared without regard to case; [[] in a pattern means a [ in a
+name. The tests may be written with one dash.`,
 		Example: `  vitrine find backups:/Users --name '*.docx' --newer 2026-10-01
   vitrine find backups@latest -size +1G -type f -l
   vitrine find --device disk.img:2 / --name '*.pst'`,

@@ -199,6 +199,9 @@ func (m *meter) end(complete bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.erase()
+	if complete && m.total > 0 {
+		m.done = m.total
+	}
 	if complete && m.env.json && m.phase != "" {
 		m.env.tell("progress", m.report(true))
 	}
