@@ -54,7 +54,8 @@ func at(what string, err error) error {
 }
 
 func interrupted(err error) error {
-	if told, ok := errors.AsType[*problem](err); ok && told.code == exitInterrupted {
+	told, ok := errors.AsType[*problem](err)
+	if ok && (told.code == exitInterrupted || errors.Is(told, errLost)) { // an interrupt is how servers end
 		return told
 	}
 	return &problem{exitInterrupted, "interrupted", "nothing that existed before was changed", err}

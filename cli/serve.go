@@ -171,7 +171,7 @@ func (o *serveOptions) overlaid(p *reader.Point, list []served) (closeAll func()
 		for _, ov := range open {
 			err = errors.Join(err, ov.Close())
 		}
-		return err
+		return o.lost(err)
 	}
 	if !o.writable() {
 		return closeAll, nil
@@ -193,6 +193,18 @@ func (o *serveOptions) overlaid(p *reader.Point, list []served) (closeAll func()
 		}
 	}
 	return closeAll, nil
+}
+
+// errLost says that the last changes did not reach an overlay file.
+var errLost = errors.New("changes since the last flush are lost")
+
+// lost tells what it means that an overlay could not be closed.
+func (o *serveOptions) lost(err error) error {
+	if err == nil || o.overlayFile == "" {
+		return err
+	}
+	err = fmt.Errorf("%s: %w: %w", o.overlayFile, errLost, err)
+	return &problem{exitFailed, err.Error(), "the image is safe, and the overlay file holds what it held at its last flush; see that its disk has room", err}
 }
 
 func (o *serveOptions) openOverlay(s served, id overlay.ID) (*overlay.Overlay, error) {
@@ -416,7 +428,7 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) error {
+func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) (err error) {
 	boundMemory(wideHeapLimit)
 	if err := o.check(); err != nil {
 		return err
@@ -439,7 +451,7 @@ func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) error 
 	if err != nil {
 		return err
 	}
-	defer closeOverlays()
+	defer func() { err = errors.Join(err, closeOverlays()) }()
 	for _, s := range list {
 		id := overlayID(p, s.name)
 		t.LUNs = append(t.LUNs, &iscsi.LUN{Device: e.watch(s), Serial: strings.ToUpper(hex.EncodeToString(id[:8]))})

@@ -196,6 +196,37 @@ func TestServeOverlay(t *testing.T) {
 			t.Errorf("after the limit: %v %s", err, out)
 		}
 	})
+	for _, protocol := range []string{"nbd", "iscsi"} {
+		t.Run("full disk, "+protocol, func(t *testing.T) {
+			dir := t.TempDir()
+			sh(t, "mount", "-t", "tmpfs", "-o", "size=4m", "vitrine-test", dir)
+			t.Cleanup(func() { sh(t, "umount", dir) })
+			file := filepath.Join(dir, "changes")
+			args := []string{protocol, images + ":1", "--overlay-file", file, "--listen", "127.0.0.1:0"}
+			uri, c := startServer(t, args...)
+			var err error
+			if out, err := qemuIO(uri, "write -P 5 1M 1M", "flush"); err != nil {
+				t.Fatal(out)
+			}
+			filler, _ := os.Create(filepath.Join(dir, "filler"))
+			for b := make([]byte, 4096); err == nil; {
+				_, err = filler.Write(b)
+			}
+			filler.Close()
+			if out, err := qemuIO(uri, "write -P 6 10M 64k"); err == nil || !strings.Contains(out, "No space left on device") {
+				t.Errorf("a full disk: %v %s", err, out)
+			}
+			qemuIO(uri, "discard 1M 64k") // its flush finds no room
+			c.Process.Signal(syscall.SIGINT)
+			if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != 1 {
+				t.Errorf("the last changes found no room: %v", err)
+			}
+			os.Remove(filler.Name())
+			if out, err := qemuIO(serve(t, args...), "read -P 5 1M 1M"); err != nil {
+				t.Error("what was flushed:", out)
+			}
+		})
+	}
 	t.Run("kill", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "changes")
 		args := []string{"nbd", images, "--overlay-file", file, "--listen", "127.0.0.1:0"}
