@@ -26,6 +26,7 @@ type Pool struct {
 	chunks *chunkCache
 	zstd   *zstd.Decoder
 	stored sync.Pool     // *[]byte of groupChunks*MaxStored
+	plain  sync.Pool     // *[]byte of bufferSize
 	help   chan struct{} // one token per goroutine that helps a read
 	ahead  aheadQueue
 
@@ -56,6 +57,10 @@ func newPool(cacheBytes, pageCacheBytes int64, open func(string) (file, error)) 
 		help: make(chan struct{}, max(cpus-1, 1)), dirs: map[index.Hash]uint32{}}
 	p.stored.New = func() any {
 		b := make([]byte, groupChunks*index.MaxStored)
+		return &b
+	}
+	p.plain.New = func() any {
+		b := make([]byte, bufferSize)
 		return &b
 	}
 	p.ahead.init(p, cpus)
@@ -124,6 +129,25 @@ func (p *Pool) prove(buf []byte, sl *index.Slot, stored []byte) error {
 	return nil
 }
 
+// expandZstd expands beside buf, and copies, where there is no room behind the
+// block: a tenth of what the decoder would lose.
+func (p *Pool) expandZstd(buf, stored []byte) error {
+	room := buf
+	if len(buf) < bufferSize {
+		b := p.plain.Get().(*[]byte)
+		defer p.plain.Put(b)
+		room = *b
+	}
+	out, err := p.zstd.DecodeAll(stored, room[:0:bufferSize])
+	if err != nil || len(out) != index.BlockSize {
+		return errDecode
+	}
+	if len(buf) < bufferSize {
+		copy(buf, out)
+	}
+	return nil
+}
+
 func (p *Pool) expand(buf []byte, codec index.Codec, stored []byte) error {
 	dst := buf[:index.BlockSize]
 	switch codec {
@@ -132,10 +156,7 @@ func (p *Pool) expand(buf []byte, codec index.Codec, stored []byte) error {
 			return errDecode
 		}
 	case index.Zstd:
-		out, err := p.zstd.DecodeAll(stored, buf[:0:min(len(buf), bufferSize)])
-		if err != nil || len(out) != index.BlockSize {
-			return errDecode
-		}
+		return p.expandZstd(buf, stored)
 	case index.S2:
 		if n, err := s2.DecodedLen(stored); err != nil || n != index.BlockSize {
 			return errDecode
