@@ -160,19 +160,40 @@ func (e *Encoder) stream(dst []byte, ll, of, ml *table) []byte {
 	seqs := e.seqs[:e.nseqs]
 	q := seqs[len(seqs)-1]
 	lc, oc, mc := litCode(q.lit), offCode(q.off), matchCode(q.match)
-	ls, os, ms := ll.first(lc), of.first(oc), ml.first(mc)
-
-	at := uint(len(dst))
+	s := flow{at: uint(len(dst)), ll: ll.first(lc), of: of.first(oc), ml: ml.first(mc)}
+	s.acc, s.n = extra(q, lc, oc, mc)
 	buf := grow(dst, len(seqs)*maxSeqBytes+16)
-	acc, n := extra(q, lc, oc, mc)
-	for i := len(seqs) - 2; ; i-- {
-		binary.LittleEndian.PutUint64(buf[at:at+8], acc)
-		at += n >> 3
-		acc >>= n &^ 7 & 63
-		n &= 7
-		if i < 0 {
-			break
-		}
+	s.put(buf)
+	s.code(buf, seqs[:len(seqs)-1], ll, of, ml)
+	w := bitWriter{buf[:s.at], s.acc, s.n}
+	w.add(uint64(s.ml)&(1<<ml.log-1), ml.log)
+	w.add(uint64(s.of)&(1<<of.log-1), of.log)
+	w.add(uint64(s.ll)&(1<<ll.log-1), ll.log)
+	w.flush()
+	return w.close()
+}
+
+// flow is how far a stream of sequences has come.
+type flow struct {
+	at         uint   // where in the buffer the next byte goes
+	acc        uint64 // bits that are not there yet …
+	n          uint   // … and how many: below 8 between sequences
+	ll, of, ml uint32 // states
+}
+
+// put moves whole bytes to the buffer.
+func (s *flow) put(buf []byte) {
+	binary.LittleEndian.PutUint64(buf[s.at:s.at+8], s.acc)
+	s.at += s.n >> 3
+	s.acc >>= s.n &^ 7 & 63
+	s.n &= 7
+}
+
+// codePlain codes sequences, last to first. The buffer has room.
+func (s *flow) codePlain(buf []byte, seqs []sequence, ll, of, ml *table) {
+	at, acc, n := s.at, s.acc, s.n
+	ls, os, ms := s.ll, s.of, s.ml
+	for i := len(seqs) - 1; i >= 0; i-- {
 		q := seqs[i]
 		lc, oc, mc := litCode(q.lit), offCode(q.off), matchCode(q.match)
 		v, k, next := of.step(os, oc)
@@ -196,13 +217,12 @@ func (e *Encoder) stream(dst []byte, ll, of, ml *table) []byte {
 		}
 		acc |= v << (n & 63)
 		n += k
+		binary.LittleEndian.PutUint64(buf[at:at+8], acc)
+		at += n >> 3
+		acc >>= n &^ 7 & 63
+		n &= 7
 	}
-	w := bitWriter{buf[:at], acc, n}
-	w.add(uint64(ms)&(1<<ml.log-1), ml.log)
-	w.add(uint64(os)&(1<<of.log-1), of.log)
-	w.add(uint64(ls)&(1<<ll.log-1), ll.log)
-	w.flush()
-	return w.close()
+	*s = flow{at, acc, n, ls, os, ms}
 }
 
 // extra gives the bits of a sequence that follow its codes: at most 46.

@@ -1,0 +1,40 @@
+package zblock
+
+import "golang.org/x/sys/cpu"
+
+// bmi2 tells that this processor has the shifts that codeBMI2 uses.
+var bmi2 = cpu.X86.HasBMI2
+
+// code codes sequences, last to first. The buffer has room.
+func (s *flow) code(buf []byte, seqs []sequence, ll, of, ml *table) {
+	if !bmi2 || len(seqs) == 0 {
+		s.codePlain(buf, seqs, ll, of, ml)
+		return
+	}
+	_ = buf[s.at+uint(len(seqs))*maxSeqBytes+7]
+	codeBMI2(&buf[0], &seqs[0], len(seqs), ll, of, ml, s)
+}
+
+// codeBMI2 is codePlain in assembly.
+//
+//go:noescape
+func codeBMI2(buf *byte, seqs *sequence, n int, ll, of, ml *table, s *flow)
+
+// coded is a value's code in the low byte, how many bits follow it in the next,
+// and those bits above.
+type coded uint32
+
+func codedAs(n int, code, bits uint8) coded {
+	return coded(code) | coded(bits)<<8 | coded(n&(1<<bits-1))<<16
+}
+
+// litCoded and matchCoded are the values that litCodes and matchCodes have.
+var litCoded, matchCoded = func() (l [64]coded, m [128]coded) {
+	for n, c := range litCodes {
+		l[n] = codedAs(n, c, litBits[c])
+	}
+	for n, c := range matchCodes {
+		m[n] = codedAs(n, c, matchBits[c])
+	}
+	return l, m
+}()

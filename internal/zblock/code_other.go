@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package zblock
+
+// code codes sequences, last to first. The buffer has room.
+func (s *flow) code(buf []byte, seqs []sequence, ll, of, ml *table) {
+	s.codePlain(buf, seqs, ll, of, ml)
+}
