@@ -2,8 +2,33 @@ package zblock
 
 import "golang.org/x/sys/cpu"
 
-// bmi2 tells that this processor has the shifts that codeBMI2 uses.
-var bmi2 = cpu.X86.HasBMI2
+// bmi2 tells that this processor has what the assembly uses.
+var bmi2 = cpu.X86.HasBMI1 && cpu.X86.HasBMI2
+
+// searchFast is fast where there is assembly for it.
+func (e *Encoder) searchFast(b *block) uint {
+	if !bmi2 {
+		return e.fast(b)
+	}
+	return fastBMI2(e, b)
+}
+
+// searchDouble is double where there is assembly for it.
+func (e *Encoder) searchDouble(b *block) uint {
+	if !bmi2 {
+		return e.double(b)
+	}
+	return doubleBMI2(e, b)
+}
+
+// fastBMI2 is fast in assembly. It begins with no literals and no sequences,
+// and so does doubleBMI2.
+//
+//go:noescape
+func fastBMI2(e *Encoder, b *block) (anchor uint)
+
+//go:noescape
+func doubleBMI2(e *Encoder, b *block) (anchor uint)
 
 // code codes sequences, last to first. The buffer has room.
 func (s *flow) code(buf []byte, seqs []sequence, ll, of, ml *table) {

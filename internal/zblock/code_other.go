@@ -6,3 +6,7 @@ package zblock
 func (s *flow) code(buf []byte, seqs []sequence, ll, of, ml *table) {
 	s.codePlain(buf, seqs, ll, of, ml)
 }
+
+func (e *Encoder) searchFast(b *block) uint { return e.fast(b) }
+
+func (e *Encoder) searchDouble(b *block) uint { return e.double(b) }

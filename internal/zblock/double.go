@@ -5,11 +5,10 @@ const longLog = 15
 func hash8(v uint64) uint { return uint(v * 0xCF1BBCDCB7A56463 >> (64 - longLog)) }
 
 // double looks for eight equal bytes first, then for four, and then whether
-// the next position has a long match.
-func (e *Encoder) double(b *block) {
+// the next position has a long match. It gives where the last match ends; the
+// tables are clear.
+func (e *Encoder) double(b *block) uint {
 	short, long := &e.short, &e.long
-	clear(short[:])
-	clear(long[:])
 	anchor, s := uint(0), uint(1)
 	rep1, rep2 := uint(1), uint(4)
 	for s < limit {
@@ -71,5 +70,5 @@ func (e *Encoder) double(b *block) {
 			anchor = s
 		}
 	}
-	e.tail(b, anchor)
+	return anchor
 }

@@ -71,11 +71,13 @@ var frameHeader = [...]byte{0x28, 0xB5, 0x2F, 0xFD, 0x60, (Size - 256) & 0xFF, (
 func (e *Encoder) Encode(dst, plain []byte, most int) ([]byte, bool) {
 	b := e.view(plain)
 	e.nlits, e.nseqs = 0, 0
+	clear(e.short[:])
 	switch e.level {
 	case Fast:
-		e.fast(b)
+		e.tail(b, e.searchFast(b))
 	default:
-		e.double(b)
+		clear(e.long[:])
+		e.tail(b, e.searchDouble(b))
 	}
 	if e.nlits > max(uint(most), Size/2) && noisy(e.lits[:e.nlits]) {
 		return dst, false

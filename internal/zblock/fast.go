@@ -7,10 +7,10 @@ const shortLog = 15
 // hash5 hashes the low five bytes of v.
 func hash5(v uint64) uint { return uint(v << 24 * 0xCF1BBCDCBB >> (64 - shortLog)) }
 
-// fast looks at one earlier place for each position, and the last offset.
-func (e *Encoder) fast(b *block) {
+// fast looks at one earlier place for each position, and the last offset. It
+// gives where the last match ends; the table is clear.
+func (e *Encoder) fast(b *block) uint {
 	t := &e.short
-	clear(t[:])
 	anchor, s := uint(0), uint(1)
 	rep1, rep2 := uint(1), uint(4)
 	for s < limit {
@@ -67,7 +67,7 @@ func (e *Encoder) fast(b *block) {
 			anchor = s
 		}
 	}
-	e.tail(b, anchor)
+	return anchor
 }
 
 // same counts how many bytes at s and at c, which lies before it, are equal.
