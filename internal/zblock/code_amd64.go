@@ -45,6 +45,20 @@ func (s *flow) code(buf []byte, seqs []sequence, ll, of, ml *table) {
 //go:noescape
 func codeBMI2(buf *byte, seqs *sequence, n int, ll, of, ml *table, s *flow)
 
+// fours is foursPlain where there is assembly for it.
+func (h *huffman) fours(buf []byte, at uint, lits []byte, acc uint64, n uint) (uint, uint64, uint) {
+	if !bmi2 || len(lits) == 0 {
+		return h.foursPlain(buf, at, lits, acc, n)
+	}
+	_ = buf[at+uint(len(lits))*maxCode/8+8]
+	return foursBMI2(&buf[0], &h.codes, &lits[0], len(lits), at, acc, n)
+}
+
+// foursBMI2 is foursPlain in assembly, for at least four literals.
+//
+//go:noescape
+func foursBMI2(buf *byte, codes *[256]code, lits *byte, count int, at uint, acc uint64, n uint) (at2 uint, acc2 uint64, n2 uint)
+
 // coded is a value's code in the low byte, how many bits follow it in the next,
 // and those bits above.
 type coded uint32

@@ -10,3 +10,7 @@ func (s *flow) code(buf []byte, seqs []sequence, ll, of, ml *table) {
 func (e *Encoder) searchFast(b *block) uint { return e.fast(b) }
 
 func (e *Encoder) searchDouble(b *block) uint { return e.double(b) }
+
+func (h *huffman) fours(buf []byte, at uint, lits []byte, acc uint64, n uint) (uint, uint64, uint) {
+	return h.foursPlain(buf, at, lits, acc, n)
+}

@@ -275,13 +275,21 @@ func (h *huffman) stream(buf []byte, at uint, lits []byte) uint {
 		n += uint(c & 15)
 		lits = lits[:len(lits)-1]
 	}
+	binary.LittleEndian.PutUint64(buf[at:at+8], acc)
+	at, acc, n = h.fours(buf, at+n>>3, lits, acc>>(n&^7&63), n&7)
+	acc |= 1 << (n & 63)
+	n++
+	binary.LittleEndian.PutUint64(buf[at:at+8], acc)
+	return at + (n+7)>>3
+}
+
+// foursPlain writes the codes of literals, whose number is a multiple of four,
+// behind the n bits in acc, of which fewer than 8 are left after it as before.
+func (h *huffman) foursPlain(buf []byte, at uint, lits []byte, acc uint64, n uint) (uint, uint64, uint) {
+	codes := &h.codes
 	for len(lits) >= 4 {
 		v := binary.LittleEndian.Uint32(lits[len(lits)-4:])
 		lits = lits[:len(lits)-4]
-		binary.LittleEndian.PutUint64(buf[at:at+8], acc)
-		at += n >> 3
-		acc >>= n &^ 7 & 63
-		n &= 7
 		a, b, c, d := codes[v>>24], codes[v>>16&255], codes[v>>8&255], codes[v&255]
 		nb := uint(a & 15)
 		x := uint64(a >> 16)
@@ -293,9 +301,10 @@ func (h *huffman) stream(buf []byte, at uint, lits []byte) uint {
 		nb += uint(c&15) + uint(d&15)
 		acc |= x << (n & 63)
 		n += nb
+		binary.LittleEndian.PutUint64(buf[at:at+8], acc)
+		at += n >> 3
+		acc >>= n &^ 7 & 63
+		n &= 7
 	}
-	acc |= 1 << (n & 63)
-	n++
-	binary.LittleEndian.PutUint64(buf[at:at+8], acc)
-	return at + (n+7)>>3
+	return at, acc, n
 }
