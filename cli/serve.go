@@ -33,6 +33,7 @@ type serveOptions struct {
 	overlay      bool
 	overlayFile  string
 	limit        sizeFlag
+	limited      func() bool // says that a limit was given
 	fill         bool
 
 	cert, key, clientCA string // nbd
@@ -106,6 +107,7 @@ func (o *serveOptions) overlayFlags(c *cobra.Command) {
 	f.BoolVar(&o.overlay, "overlay", false, "allow writing; changes are thrown away at the end")
 	f.StringVar(&o.overlayFile, "overlay-file", "", "allow writing; keep the changes in this `FILE`, which can be used again")
 	f.Var(&o.limit, "overlay-limit", "most changes that an overlay may hold, such as 4G")
+	o.limited = func() bool { return f.Changed("overlay-limit") }
 	f.BoolVar(&o.fill, "zero-unreadable", false, "give zeros for what could not be read at capture, not errors")
 }
 
@@ -148,8 +150,10 @@ func (o *serveOptions) check() error {
 	switch {
 	case o.overlay && o.overlayFile != "":
 		return usage("choose one of them", "--overlay and --overlay-file contradict each other")
-	case o.limit > 0 && !o.writable():
+	case o.limited() && !o.writable():
 		return usage("add --overlay", "--overlay-limit needs an overlay")
+	case o.limited() && o.limit == 0:
+		return usage("leave it out for an overlay without a limit", "an overlay of 0 bytes holds no change")
 	case o.unix != "" && o.listen != "127.0.0.1:10809":
 		return usage("choose one of them", "--unix and --listen contradict each other")
 	case (o.cert == "") != (o.key == "") || (o.clientCA != "" && o.cert == ""):
