@@ -296,7 +296,7 @@ func TestSalvageReadsTheUnfinishedMember(t *testing.T) {
 	p.Close()
 	b.Close()
 	must(t, os.Remove(broken))
-	if m := missingFrom(t, set.Name(1, 0), want); m.Number != 0 {
+	if m := missingFrom(t, set.Name(1, 0), want); m.Number != 0 || m.Name != filepath.Base(broken) {
 		t.Errorf("%+v", m)
 	}
 }

@@ -288,6 +288,9 @@ func (f *finder) scanDir(dir string, accept func(string) bool) error {
 func (f *finder) lost(m *member, addr int64) error {
 	miss := &MissingError{Set: f.set, Number: m.Number, UID: m.UID, Created: m.Time(), Part: -1,
 		Name: FileName(f.prefix, f.set, m.Number, 0), Dirs: f.dirs, Found: m.found}
+	if m.Root == (index.Hash{}) { // below a salvage
+		miss.Name = nameHints(f.prefix, f.set, m.Number, 0)[1]
+	}
 	if len(m.parts) == 0 {
 		return miss
 	}
