@@ -17,7 +17,10 @@ func (p Prefix) Serve(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	stop = func() {
-		s.Process.Signal(syscall.SIGTERM)
+		// A server that is ended by a signal leaves the services behind, for good.
+		if p.Stop(context.Background()) != nil {
+			s.Process.Signal(syscall.SIGTERM)
+		}
 		s.Wait()
 	}
 	if err := p.Command(ctx, "cmd", "/c", "exit").Run(); err != nil { // its output goes nowhere
