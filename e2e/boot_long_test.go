@@ -219,6 +219,7 @@ func bootPicture(t *testing.T, point string) {
 
 // TestBootKilled kills the program without warning: qemu must end too.
 func TestBootKilled(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // it leaves its folder behind
 	img, images := filepath.Join(t.TempDir(), "disk.img"), t.TempDir()
 	write(t, img, nil)
 	os.Truncate(img, 32<<20)
