@@ -44,6 +44,7 @@ type copier struct {
 	jobs  chan job
 	links linkTable
 	temp  atomic.Int64 // numbers of temporary names
+	flush *flusher     // nil: nobody waits for the disk
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
@@ -78,7 +79,11 @@ func (d *destError) Error() string { return d.err.Error() }
 func (d *destError) Unwrap() error { return d.err }
 
 func newCopier(e *env, o *cpOptions, dest *os.Root) *copier {
-	return &copier{e: e, o: o, dest: dest, hurt: &tally{}, meter: e.progress(), start: time.Now(), jobs: make(chan job, copyQueue)}
+	c := &copier{e: e, o: o, dest: dest, hurt: &tally{}, meter: e.progress(), start: time.Now(), jobs: make(chan job, copyQueue)}
+	if !o.noSync {
+		c.flush = newFlusher(func() error { return syncDest(dest) }, c.meter.add)
+	}
+	return c
 }
 
 func (c *copier) run(ctx context.Context, items []item) error {
@@ -107,9 +112,8 @@ func (c *copier) run(ctx context.Context, items []item) error {
 
 // sync waits for the disk: only then is the copy said to be complete.
 func (c *copier) sync() error {
-	if !c.o.noSync {
-		c.meter.begin("syncing", 0)
-		if err := syncDest(c.dest); err != nil {
+	if c.flush != nil {
+		if err := c.flush.end(); err != nil {
 			return err
 		}
 	}
@@ -565,7 +569,7 @@ func (w *worker) stretch(ctx context.Context, src volume.OpenFile, dst *sink, of
 			return grave(err)
 		}
 		off += int64(n)
-		w.count(int64(n))
+		w.wrote(int64(n), dst.direct != nil)
 		switch {
 		case err == nil || err == io.EOF:
 			continue
@@ -604,6 +608,18 @@ func (w *worker) count(n int64) {
 	w.moved += n
 	w.c.bytes.Add(n)
 	w.c.meter.add(n)
+}
+
+// wrote counts bytes that are on the disk, or that the system has yet to bring
+// there.
+func (w *worker) wrote(n int64, there bool) {
+	if there || w.c.flush == nil {
+		w.count(n)
+		return
+	}
+	w.moved += n
+	w.c.bytes.Add(n)
+	w.c.flush.wrote(n)
 }
 
 // count finds the total while the first files are copied already, so that

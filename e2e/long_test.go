@@ -137,6 +137,16 @@ func TestProgressIsTrue(t *testing.T) {
 		dropCaches(t)
 		checkProgress(t, "cp", filepath.Join(slowImages, "alone.vtr")+":/big", t.TempDir(), "--json")
 	})
+	t.Run("cp of many files onto a slow disk", func(t *testing.T) {
+		img, images := makeVolume(t, 256<<20), t.TempDir()
+		ntfs3g(t, img, "rw,noatime", func(d string) {
+			for i := range 200 {
+				write(t, filepath.Join(d, fmt.Sprint("file ", i)), random(r, 1<<20))
+			}
+		})
+		vitrine(t, "capture", img, "-o", images)
+		checkProgress(t, "cp", images+":/", slowFolder(t, 20), "--json")
+	})
 }
 
 // slowDisk gives file as a loop device that reads and writes rate MiB a second.
