@@ -98,7 +98,7 @@ var hintTable = []hintRule{
 	{is[*reader.SeveralSetsError], exitFailed, severalHint},
 	{is[*reader.BrokenPointError], exitDamage, brokenHint},
 	{is[*reader.UnfinishedError], exitFailed, unfinishedHint},
-	{isAny(reader.ErrUnreadable), exitIncomplete, "the disk could not be read there when the image was made; 'vitrine info' lists such places, an earlier point may have these bytes"},
+	{isAny(reader.ErrUnreadable), exitIncomplete, "what is in the image is safe; 'vitrine info' lists such places, an earlier point may have these bytes"},
 	{is[*reader.DamageError], exitDamage, "the image is damaged there; other files and points may be fine, 'vitrine verify' tells; a second copy of this file helps"},
 	{isAny(restore.ErrTooSmall, restore.ErrNoSpace), exitFailed, "nothing was written; choose a larger target"},
 	{isAny(restore.ErrSectorSize), exitFailed, "nothing was written; choose another disk, or --any-sector for a target that is only to be read"},

@@ -14,8 +14,9 @@ import (
 var (
 	// ErrMissing: a member, or a part of one, is not where it was looked for.
 	ErrMissing = errors.New("a file of the image set is missing")
-	// ErrUnreadable: the source could not be read there when it was captured.
-	ErrUnreadable = errors.New("the source was unreadable here when it was captured")
+	// ErrUnreadable: the source could not be read there when it was captured, or,
+	// in a salvage, the capture had stopped before.
+	ErrUnreadable = errors.New("not in the image: the source could not be read here, or the capture did not get here")
 )
 
 // MissingError says which file is needed and was not found. It wraps
