@@ -147,7 +147,7 @@ func attachOverlay(t *testing.T, images string) {
 	})
 	sh(t, "ntfsfix", "-n", a.Partitions[0])
 	sh(t, "fio", "--name=storm", "--filename="+a.Partitions[1], "--rw=randwrite", "--bs=4k", "--size=32m", "--direct=1",
-		"--ioengine=libaio", "--iodepth=16", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1")
+		"--ioengine=libaio", "--iodepth=16", "--verify=crc32c", "--do_verify=1", "--verify_state_save=0", "--verify_fatal=1")
 	sh(t, "mke2fs", "-q", "-F", "-t", "ext4", a.Partitions[1])
 	sh(t, "fsck.ext4", "-f", "-n", a.Partitions[1])
 	vitrine(t, "detach", a.Device)
