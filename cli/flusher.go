@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// A copy sends what it wrote to the disk when there is so much of it, or
-// something for so long, and waits for the disk when twice as much is behind.
+// A copy sends what it wrote to the disk when there is as much of it as the disk
+// took in flushTime lately, within bounds, and waits for the disk when twice as
+// much is behind.
 const (
-	flushBytes = 32 << 20
-	flushAfter = time.Second
+	flushTime  = time.Second / 2
+	leastFlush = 4 << 20
+	mostFlush  = 64 << 20
 )
 
 // flusher brings what a copy wrote through the system's cache to the disk while
@@ -21,6 +23,7 @@ type flusher struct {
 
 	mu      sync.Mutex
 	caught  sync.Cond // a flush has ended
+	piece   int64     // how much is flushed at a time
 	behind  int64     // bytes written since the last flush began
 	busy    bool      // one is under way
 	began   time.Time // the last one
@@ -28,7 +31,7 @@ type flusher struct {
 }
 
 func newFlusher(flush func() error, done func(n int64)) *flusher {
-	f := &flusher{sync: flush, done: done, began: time.Now()}
+	f := &flusher{sync: flush, done: done, piece: leastFlush, began: time.Now()}
 	f.caught.L = &f.mu
 	return f
 }
@@ -38,10 +41,10 @@ func (f *flusher) wrote(n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.behind += n
-	if !f.busy && (f.behind >= flushBytes || time.Since(f.began) >= flushAfter) {
+	if !f.busy && (f.behind >= f.piece || time.Since(f.began) >= flushTime) {
 		f.begin()
 	}
-	for f.busy && f.behind >= flushBytes {
+	for f.busy && f.behind >= f.piece {
 		f.caught.Wait()
 	}
 }
@@ -55,6 +58,8 @@ func (f *flusher) begin() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.busy = false
+		rate := float64(n) / max(time.Since(f.began), time.Microsecond).Seconds()
+		f.piece = min(max(int64(rate*flushTime.Seconds()), leastFlush), mostFlush, 2*f.piece)
 		if f.problem == nil {
 			f.problem = err
 		}

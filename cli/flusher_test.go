@@ -13,8 +13,8 @@ func TestFlusher(t *testing.T) {
 	var done, flushes atomic.Int64
 	gate := make(chan struct{})
 	f := newFlusher(func() error { flushes.Add(1); <-gate; return nil }, func(n int64) { done.Add(n) })
-	f.wrote(flushBytes) // begins a flush
-	f.wrote(flushBytes - 1)
+	f.wrote(leastFlush) // begins a flush
+	f.wrote(leastFlush - 1)
 	if done.Load() != 0 {
 		t.Errorf("%d bytes are done before any is on the disk", done.Load())
 	}
@@ -26,11 +26,14 @@ func TestFlusher(t *testing.T) {
 	}
 	gate <- struct{}{}
 	writer.Wait()
-	if done.Load() != flushBytes {
+	if done.Load() != leastFlush {
 		t.Errorf("%d bytes are done", done.Load())
 	}
 	close(gate)
-	if err := f.end(); err != nil || done.Load() != 2*flushBytes || flushes.Load() < 2 {
+	if f.piece < leastFlush || f.piece > mostFlush {
+		t.Errorf("%d bytes are flushed at a time", f.piece)
+	}
+	if err := f.end(); err != nil || done.Load() != 2*leastFlush || flushes.Load() < 2 {
 		t.Errorf("%d bytes in %d flushes, %v", done.Load(), flushes.Load(), err)
 	}
 }
@@ -44,8 +47,8 @@ func TestFlusherKeepsTheError(t *testing.T) {
 		}
 		return nil
 	}, func(int64) {})
-	f.wrote(flushBytes)
-	f.wrote(flushBytes)
+	f.wrote(leastFlush)
+	f.wrote(leastFlush)
 	if err := f.end(); err != bad {
 		t.Error(err)
 	}
