@@ -195,6 +195,33 @@ func TestRefusedOptions(t *testing.T) {
 	c.gone()
 }
 
+// A selection of contexts that fails leaves none, of the one before either.
+func TestFailedSelection(t *testing.T) {
+	addr, _ := testServer(t)
+	c := dial(t, addr).greet()
+	c.opt(optStructuredReply, "")
+	c.last()
+	query := "\x00\x00\x00\x01" + str(metaAllocation)
+	c.opt(optSetMeta, str("")+query)
+	if k := c.last(); k != repAck {
+		t.Fatalf("selecting: %#x", k)
+	}
+	c.opt(optSetMeta, str("nothing")+query)
+	if k := c.last(); k != repErrUnknown {
+		t.Fatalf("selecting in what is not there: %#x", k)
+	}
+	c.opt(optGo, str("")+"\x00\x00")
+	if k := c.last(); k != repAck {
+		t.Fatalf("GO: %#x", k)
+	}
+	c.request(0, cmdBlockStatus, 0, 4096, "")
+	head := c.get(20)
+	body := c.get(int(be.Uint32(head[16:])))
+	if kind := be.Uint16(head[6:]); kind < 1<<15 || errno(be.Uint32(body)) != eInval {
+		t.Errorf("block status: chunk of type %#x, % x", kind, body)
+	}
+}
+
 func TestExportName(t *testing.T) {
 	addr, _ := testServer(t)
 	for _, flags := range []uint32{0, 1, 3} {

@@ -357,7 +357,11 @@ func blockSizes(dev blockdev.Device) []byte {
 	return be.AppendUint32(b, maxRequest)
 }
 
+// metaOption lists or selects contexts. A selection that fails leaves none.
 func (c *conn) metaOption(opt uint32, data []byte) error {
+	if opt == optSetMeta {
+		c.metaFor, c.meta = nil, nil
+	}
 	d := cursor{b: data}
 	name := d.str()
 	n := d.u32()
