@@ -100,8 +100,20 @@ type result struct {
 	code      int
 }
 
-// run runs the Windows program with settings for the stand-ins.
+// run runs the Windows program with settings for the stand-ins. The program does
+// not fail without a word: where there is none, Wine did not start it, which
+// happens when a machine is busy, and it is tried once more.
 func (m *machine) run(t *testing.T, settings []string, args ...string) result {
+	t.Helper()
+	r := m.runOnce(t, settings, args...)
+	if r == (result{code: 1}) {
+		t.Logf("vitrine.exe %s: exit 1 without a word; once more", strings.Join(args, " "))
+		r = m.runOnce(t, settings, args...)
+	}
+	return r
+}
+
+func (m *machine) runOnce(t *testing.T, settings []string, args ...string) result {
 	t.Helper()
 	os.Remove(m.log)
 	c := m.command(settings, args...)
