@@ -101,13 +101,14 @@ type result struct {
 }
 
 // run runs the Windows program with settings for the stand-ins. The program does
-// not fail without a word: where there is none, Wine did not start it, which
+// not fail without a word, and no Windows program ends by a signal of this
+// system: where that is seen, Wine did not start it, or fell while it ended, which
 // happens when a machine is busy, and it is tried once more.
 func (m *machine) run(t *testing.T, settings []string, args ...string) result {
 	t.Helper()
 	r := m.runOnce(t, settings, args...)
-	if r == (result{code: 1}) {
-		t.Logf("vitrine.exe %s: exit 1 without a word; once more", strings.Join(args, " "))
+	if r.code < 0 || r == (result{code: 1}) {
+		t.Logf("vitrine.exe %s: exit %d, %q; once more", strings.Join(args, " "), r.code, r.errs)
 		r = m.runOnce(t, settings, args...)
 	}
 	return r
