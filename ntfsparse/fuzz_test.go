@@ -11,9 +11,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"runtime/metrics"
 	"testing"
-	"time"
+
+	"vitrine/internal/bounds"
 )
 
 // fuzzVolume is a volume of 2 MiB with one of each: testdata/README.md says
@@ -89,34 +89,8 @@ func FuzzVolume(f *testing.F) {
 			return
 		}
 		img := patched(img, patches)
-		bounded(t, func() { readEverything(t, img) })
+		bounds.Check(t, func() { readEverything(t, img) })
 	})
-}
-
-// memoryCap is how much more memory the process may take from the system for
-// reading all of a volume of 2 MiB, whatever its bytes; docs/fuzzing.md states
-// it.
-const memoryCap = 128 << 20
-
-// bounded fails when do takes too long or too much memory.
-func bounded(t testing.TB, do func()) {
-	t.Helper()
-	start, before := time.Now(), mapped()
-	do()
-	if d := time.Since(start); d > 20*time.Second {
-		t.Errorf("took %v", d)
-	}
-	if n := int64(mapped() - before); n > memoryCap {
-		t.Errorf("took %d MiB of memory", n>>20)
-	}
-}
-
-// mapped is all the memory that the process ever took from the system, which
-// the runtime may have given back.
-func mapped() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
 }
 
 // TestRandomDamage wrecks bytes of file records, index blocks and the boot
@@ -135,7 +109,7 @@ func TestRandomDamage(t *testing.T) {
 		for range 1 + rnd.IntN(6) {
 			wreck(b[places[rnd.IntN(len(places))]:], rnd)
 		}
-		if bounded(t, func() { readEverything(t, b) }); t.Failed() {
+		if bounds.Check(t, func() { readEverything(t, b) }); t.Failed() {
 			t.Fatalf("in round %d", round)
 		}
 	}
@@ -518,7 +492,7 @@ func FuzzChunkStore(f *testing.F) {
 			return
 		}
 		img := patched(img, patches)
-		bounded(t, func() {
+		bounds.Check(t, func() {
 			for _, name := range files {
 				_, err := dedupContents(img, name)
 				known(t, err)
@@ -585,7 +559,7 @@ func TestHugeSizes(t *testing.T) {
 			for _, field := range []int64{0x28, 0x30, 0x38} {
 				le.PutUint64(b[at+field:], 1<<61)
 			}
-			if bounded(t, func() { readEverything(t, b) }); t.Failed() {
+			if bounds.Check(t, func() { readEverything(t, b) }); t.Failed() {
 				t.Fatalf("record %d, %v", n, a.Type())
 			}
 		}

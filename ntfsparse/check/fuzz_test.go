@@ -6,10 +6,10 @@ import (
 	"context"
 	"io"
 	"os"
-	"runtime/metrics"
 	"sync"
 	"testing"
-	"time"
+
+	"vitrine/internal/bounds"
 )
 
 // smallVolume is a volume of 2 MiB that this package made for itself, see
@@ -91,32 +91,14 @@ func FuzzRun(f *testing.F) {
 	f.Fuzz(func(t *testing.T, edits []byte) {
 		img := bytes.Clone(smallVolume())
 		spoil(img, edits[:min(len(edits), 200)])
-		start, before := time.Now(), mapped()
-		rep := judged(t, img, Options{Deep: true, MaxPerCode: 50})
-		if d := time.Since(start); d > 20*time.Second {
-			t.Fatalf("the check took %v", d)
-		}
-		if n := int64(mapped() - before); n > memoryCap {
-			t.Fatalf("the check took %d MiB of memory", n>>20)
-		}
+		var rep *Report
+		bounds.Check(t, func() { rep = judged(t, img, Options{Deep: true, MaxPerCode: 50}) })
 		for _, x := range rep.Findings {
 			if _, ok := Codes[x.Code]; !ok || x.Message == "" || x.Severity > rep.Worst {
 				t.Fatalf("%+v", x)
 			}
 		}
 	})
-}
-
-// memoryCap is how much more memory the process may take from the system for
-// checking a volume of 2 MiB, whatever its bytes; docs/fuzzing.md states it.
-const memoryCap = 128 << 20
-
-// mapped is all the memory that the process ever took from the system, which
-// the runtime may have given back.
-func mapped() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
 }
 
 // FuzzRecord gives arbitrary bytes to what decodes single structures.

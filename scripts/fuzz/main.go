@@ -7,11 +7,17 @@
 // What is found interesting is kept in Go's build cache, as by go test; an input
 // that fails is written to the package's testdata/fuzz, where it is a test from
 // then on. The programs are built once: start again after a change.
+//
+// Go gives up an input after 10 seconds of the wall clock, which work in the
+// background often needs to get its few milliseconds of a processor. The
+// programs built here wait for 10 minutes; the targets bound their processor
+// time themselves.
 package main
 
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -86,6 +92,10 @@ type target struct{ pkg, dir, name, program string }
 // build makes a program of each package that has fuzz targets.
 func build(ctx context.Context, bin string, patterns []string) (targets []target, err error) {
 	list := append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}} {{.TestGoFiles}} {{.XTestGoFiles}}"}, patterns...)
+	overlay, err := patience(bin)
+	if err != nil {
+		return nil, err
+	}
 	for i, line := range strings.Split(output("go", list...), "\n") {
 		f := strings.Fields(line)
 		if len(f) < 2 {
@@ -96,7 +106,7 @@ func build(ctx context.Context, bin string, patterns []string) (targets []target
 			continue
 		}
 		program := filepath.Join(bin, strconv.Itoa(i))
-		if msg, err := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz", ".", "-o", program, f[0]).CombinedOutput(); err != nil {
+		if msg, err := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-fuzz", ".", "-o", program, f[0]).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("building %s: %w\n%s", f[0], err, msg)
 		}
 		for _, n := range names {
@@ -104,6 +114,29 @@ func build(ctx context.Context, bin string, patterns []string) (targets []target
 		}
 	}
 	return targets, nil
+}
+
+// patience writes an overlay for go test in which an input has 10 minutes.
+func patience(dir string) (overlay string, err error) {
+	const short, long = "time.AfterFunc(10*time.Second, func() {", "time.AfterFunc(10*time.Minute, func() {"
+	worker := filepath.Join(output("go", "env", "GOROOT"), "src", "internal", "fuzz", "worker.go")
+	src, err := os.ReadFile(worker)
+	if err != nil {
+		return "", err
+	}
+	if bytes.Count(src, []byte(short)) != 1 {
+		return "", fmt.Errorf("%s is not as it is known: it has no %q", worker, short)
+	}
+	patched := filepath.Join(dir, "worker.go")
+	if err := os.WriteFile(patched, bytes.Replace(src, []byte(short), []byte(long), 1), 0o644); err != nil {
+		return "", err
+	}
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{worker: patched}})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, list, 0o644)
 }
 
 var function = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)

@@ -1,0 +1,35 @@
+package bounds
+
+import (
+	"fmt"
+	"testing"
+)
+
+// recorder is a test that only notes what fails.
+type recorder struct {
+	testing.TB
+	failed []string
+}
+
+func (*recorder) Helper() {}
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failed = append(r.failed, fmt.Sprintf(format, args...))
+}
+
+var sink []byte
+
+func TestCheck(t *testing.T) {
+	var r recorder
+	Check(&r, func() {
+		for start := Spent(); Spent() == start; { // time passes
+		}
+	})
+	if len(r.failed) != 0 {
+		t.Errorf("%q", r.failed)
+	}
+	Check(&r, func() { sink = make([]byte, Memory+64<<20) })
+	sink = nil
+	if len(r.failed) != 1 {
+		t.Errorf("%q", r.failed)
+	}
+}

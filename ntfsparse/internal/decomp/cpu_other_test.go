@@ -1,7 +1,0 @@
-//go:build !linux
-
-package decomp
-
-import "testing"
-
-func reportCPU(_ *testing.B, _ int, run func()) { run() }
