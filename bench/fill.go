@@ -27,6 +27,8 @@ func fill(what, dir string, n int) error {
 		return fillSmall(dir, n)
 	case "random":
 		return halfRandom(dir, n)
+	case "plain":
+		return fillPlain(dir, n)
 	case "flat":
 		return fillFlat(dir, n)
 	case "change":
@@ -125,6 +127,51 @@ func logFile(path string, seed, mib int) error {
 		fmt.Fprintf(&b, " id=%012x ms=%d\n", rnd.Uint64()>>16, rnd.IntN(900))
 	}
 	return os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+// fillPlain makes one file, half of it a log and half programs.
+func fillPlain(dir string, mib int) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "plain")
+	if err := logFile(path, 0, mib/2); err != nil {
+		return err
+	}
+	if err := os.Truncate(path, int64(mib/2)<<20); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	code, err := programs(mib / 2 << 20)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(code); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// programs gives n bytes of the system's programs, in order of their names.
+func programs(n int) (b []byte, err error) {
+	list, err := os.ReadDir("/usr/bin")
+	for len(b) < n && err == nil {
+		before := len(b)
+		for _, e := range list {
+			if e.Type().IsRegular() && len(b) < n {
+				p, _ := os.ReadFile(filepath.Join("/usr/bin", e.Name()))
+				b = append(b, p...)
+			}
+		}
+		if len(b) == before {
+			return nil, fmt.Errorf("/usr/bin holds no programs")
+		}
+	}
+	return b[:min(n, len(b))], err
 }
 
 // fillFlat makes n empty files in the folder flat, in no order.

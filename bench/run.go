@@ -16,6 +16,7 @@ type task struct {
 	cases           []kase
 	rate            string // what a case's printed value counts; empty: time is measured
 	column          int    // of the printed values
+	alone           bool   // makes what it needs itself
 }
 
 // kase is one way to do the work. Its lines are bash in the work folder.

@@ -51,6 +51,29 @@ make_flat() { # flat.raw: one folder of 100,000 names in random order
 	wait $pid
 	mv flat.part flat.raw
 }
+make_small() { # small.raw, as for every other task
+	"$VOLUMES" "$B" small
+}
+make_packed() { # packed.raw: the same text and programs in each compressed form
+	mkdir -p packed
+	"$B" fill plain packed/source 256
+	rm -f packed.part
+	truncate -s 2G packed.part
+	mkntfs -q -F -Q -c 4096 -H 255 -S 63 -p 2048 packed.part
+	mkdir -p m3
+	ntfs-3g -o compression,streams_interface=windows,big_writes,no_detach packed.part m3 & local pid=$!
+	until_ok is_mounted m3
+	mkdir m3/lznt1 m3/wof
+	setfattr -n system.ntfs_attrib_be -v 0x00000810 m3/lznt1 || return 1
+	cp packed/source/plain m3/lznt1/plain || return 1
+	pack xpress4k XPRESS 4096 0 && pack xpress8k XPRESS 8192 2 && pack xpress16k XPRESS 16384 3 && pack lzx LZX 32768 1 || return 1
+	umount m3
+	wait $pid
+	mv packed.part packed.raw
+}
+pack() { # NAME METHOD CHUNK NUMBER: a CompactOS file, and the WIM that its contents come from
+	wimlib-imagex capture packed/source packed/$1.wim --compress=$2 --chunk-size=$3 && "$B" wof packed/$1.wim m3/wof/$1 $4
+}
 size_of() { stat -c %s "$1"; }
 `
 
@@ -64,7 +87,7 @@ type shell struct {
 func newShell(c *config) *shell {
 	self, _ := os.Executable()
 	s := &shell{c: c, pids: filepath.Join(c.work, "pids")}
-	s.env = append(os.Environ(), "WORK="+c.work, "V="+c.vitrine, "B="+self, "PIDS="+s.pids, "SCALE="+c.scale)
+	s.env = append(os.Environ(), "WORK="+c.work, "V="+c.vitrine, "B="+self, "PIDS="+s.pids, "SCALE="+c.scale, "VOLUMES="+volumesScript())
 	return s
 }
 
@@ -114,7 +137,7 @@ func (s *shell) line(line string) string {
 
 func (s *shell) has(program string) bool { return s.command("command -v "+program).Run() == nil }
 
-// prepare builds the volumes and images that the tasks share, where they are
+// prepare builds the volumes and images that tasks share, where they are
 // missing.
 func (s *shell) prepare() error {
 	steps := []struct{ file, line string }{

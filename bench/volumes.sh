@@ -2,7 +2,8 @@
 # Builds the volumes that are measured. Same sources in, same contents out:
 # what looks random comes from fixed seeds.
 #
-#	volumes.sh FILL        FILL: the program that fills folders (bench fill …)
+#	volumes.sh FILL [small]        FILL: the program that fills folders (bench fill …)
+#	                               small: small.raw alone
 #
 #	WORK=DIR               where they go
 #	SCALE=small|full       3 GiB mixed and 50,000 files, or 12 GiB and 200,000
@@ -73,13 +74,23 @@ mixed() {
 	rm -f "$mnt"/junk-*
 }
 
+small() { # unless it is there
+	if [ -e "$WORK/small.raw" ]; then return; fi
+	format "$WORK/small.part" $small_size small
+	inside "$WORK/small.part" "$fill" fill small "$mnt" $files
+	mv "$WORK/small.part" "$WORK/small.raw"
+}
+
 mkdir -p "$mnt"
+small
+if [ "${2:-}" = small ]; then
+	rmdir "$mnt"
+	exit
+fi
 format "$WORK/mixed.raw" $size mixed
 inside "$WORK/mixed.raw" mixed
 cp --sparse=always "$WORK/mixed.raw" "$WORK/mixed-incr.raw"
 inside "$WORK/mixed-incr.raw" "$fill" fill change "$mnt"
-format "$WORK/small.raw" $small_size small
-inside "$WORK/small.raw" "$fill" fill small "$mnt" $files
 ntfsclone -q -f -O "$WORK/used.raw" "$WORK/mixed.raw"
 rmdir "$mnt"
 du -m --apparent-size "$WORK"/*.raw
