@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -78,13 +79,13 @@ type lister struct {
 }
 
 func (l *lister) run(ctx context.Context, all []found) error {
-	var files []line
+	var files []volume.Entry
 	for _, at := range all {
 		if at.attr.Kind != volume.Dir {
-			files = append(files, l.line(ctx, at.path, at.path, at.attr))
+			files = append(files, volume.Entry{Name: at.path, Attr: &at.attr})
 		}
 	}
-	l.print(files)
+	l.print(ctx, "", files)
 	for _, at := range all {
 		if at.attr.Kind != volume.Dir {
 			continue
@@ -104,91 +105,97 @@ func (l *lister) folder(ctx context.Context, dir found) error {
 		}
 		fmt.Fprintf(l.e.Out, "%s:\n", printable(dir.path))
 	}
-	var lines []line
-	for _, en := range entries {
-		if en.Err != nil {
-			l.hurt.add(l.e, join(dir.path, en.Name), en.Err)
-			lines = append(lines, line{name: en.Name, mode: "?", object: entryObject{Name: en.Name, Path: join(dir.path, en.Name), Error: plain(en.Err)}})
-			continue
-		}
-		lines = append(lines, l.line(ctx, en.Name, join(dir.path, en.Name), *en.Attr))
-	}
-	l.print(lines)
+	l.print(ctx, dir.path, entries)
 	return err
 }
 
-func (l *lister) print(lines []line) {
-	if len(lines) > 0 {
+// print lists entries of a folder; without a folder their names are paths.
+// Lines are made one by one: a folder may have very many.
+func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) {
+	if len(entries) > 0 {
 		l.next = true
 	}
 	var wide, links int
-	for _, x := range lines {
-		wide, links = max(wide, len(x.size)), max(links, len(x.links))
+	for i := range entries {
+		if a := entries[i].Attr; l.o.long && entries[i].Err == nil {
+			wide, links = max(wide, len(sizeWord(a))), max(links, len(strconv.Itoa(int(a.Links))))
+		}
 	}
-	for _, x := range lines {
+	for i := range entries {
+		en := &entries[i]
+		full := en.Name
+		if dir != "" {
+			full = join(dir, en.Name)
+		}
+		if en.Err != nil {
+			l.hurt.add(l.e, full, en.Err)
+		}
 		switch {
+		case l.e.json && en.Err != nil:
+			l.e.emit("entry", entryObject{Name: en.Name, Path: full, Error: plain(en.Err)})
 		case l.e.json:
-			l.e.emit("entry", x.object)
-		case l.o.long:
-			fmt.Fprintf(l.e.Out, "%-7s %*s %*s  %-16s  %s%s\n", x.mode, links, x.links, wide, x.size, x.when, l.paint(x), x.extra)
+			l.e.emit("entry", l.object(ctx, en.Name, full, *en.Attr))
+		case !l.o.long:
+			fmt.Fprintln(l.e.Out, l.paint(en))
+		case en.Err != nil:
+			fmt.Fprintf(l.e.Out, "%-7s %*s %*s  %-16s  %s\n", "?", links, "", wide, "", "", l.paint(en))
 		default:
-			fmt.Fprintln(l.e.Out, l.paint(x))
+			a := en.Attr
+			fmt.Fprintf(l.e.Out, "%-7s %*d %*s  %-16s  %s%s\n", modeWord(*a), links, a.Links, wide, sizeWord(a), stampNano(a.ModTime), l.paint(en), l.extra(ctx, a))
 		}
 	}
 }
 
-func (l *lister) paint(x line) string {
-	name := x.name
+func sizeWord(a *volume.Attr) string {
+	if a.Kind == volume.Dir {
+		return "-"
+	}
+	return grouped(a.Size)
+}
+
+func (l *lister) paint(en *volume.Entry) string {
+	name := en.Name
 	if l.e.OutTerm {
 		name = printable(name)
 	}
-	switch x.mode[0] {
-	case 'd':
+	switch {
+	case en.Err != nil:
+	case en.Attr.Kind == volume.Dir:
 		return l.e.paintOut(colourFolder, name)
-	case 'l':
+	case en.Attr.Kind == volume.Symlink:
 		return l.e.paintOut(colourLink, name)
 	}
 	return name
 }
 
-// line is one entry, ready to be printed.
-type line struct {
-	mode, links, size, when, name, extra string
-	object                               entryObject
-}
-
-func (l *lister) line(ctx context.Context, name, full string, a volume.Attr) line {
-	x := line{name: name, mode: modeWord(a), links: strconv.Itoa(int(a.Links)), size: grouped(a.Size), when: stampNano(a.ModTime)}
-	if a.Kind == volume.Dir {
-		x.size = "-"
-	}
-	if l.o.long || l.e.json {
-		x.object = l.object(ctx, name, full, a)
-		x.extra = extraWords(x.object)
-	}
-	return x
-}
-
 func (l *lister) object(ctx context.Context, name, full string, a volume.Attr) entryObject {
 	o := newEntryObject(name, full, a)
+	o.Target, o.Streams = l.beside(ctx, &a)
+	return o
+}
+
+// beside is where a link leads, and the named streams.
+func (l *lister) beside(ctx context.Context, a *volume.Attr) (target string, streams []streamObject) {
 	if a.Kind == volume.Symlink {
-		o.Target, _ = l.f.fs.ReadLink(ctx, a.ID)
+		target, _ = l.f.fs.ReadLink(ctx, a.ID)
 	}
 	if able, ok := l.f.fs.(volume.Streams); ok && !a.NoStreams && a.ID>>volume.IDRecordBits == 0 {
 		list, _ := able.Streams(ctx, a.ID)
 		for _, s := range list {
-			o.Streams = append(o.Streams, streamObject{s.Name, s.Size})
+			streams = append(streams, streamObject{s.Name, s.Size})
 		}
 	}
-	return o
+	return target, streams
 }
 
-func extraWords(o entryObject) string {
+// extra is beside in words.
+func (l *lister) extra(ctx context.Context, a *volume.Attr) string {
+	target, streams := l.beside(ctx, a)
 	var b strings.Builder
-	if o.Target != "" {
-		b.WriteString(" -> " + printable(o.Target))
+	if target != "" {
+		b.WriteString(" -> " + printable(target))
 	}
-	for _, s := range o.Streams {
+	for _, s := range streams {
 		fmt.Fprintf(&b, "  [:%s %s]", printable(s.Name), size(s.Size))
 	}
 	return b.String()
@@ -288,7 +295,22 @@ func iso(ns int64) string {
 func join(dir, name string) string { return strings.TrimSuffix(dir, "/") + "/" + name }
 
 func sortByName(all []volume.Entry) {
-	slices.SortFunc(all, func(a, b volume.Entry) int { return compareNames(&a, &b) })
+	type keyed struct {
+		lower string
+		*volume.Entry
+	}
+	keys := make([]keyed, len(all))
+	for i := range all {
+		keys[i] = keyed{strings.ToLower(all[i].Name), &all[i]}
+	}
+	slices.SortFunc(keys, func(a, b keyed) int {
+		return cmp.Or(strings.Compare(a.lower, b.lower), strings.Compare(a.Name, b.Name))
+	})
+	sorted := make([]volume.Entry, len(all))
+	for i, k := range keys {
+		sorted[i] = *k.Entry
+	}
+	copy(all, sorted)
 }
 
 func compareNames(a, b *volume.Entry) int {
