@@ -55,6 +55,7 @@ type checker struct {
 	valueBudget             int64             // bytes of values and contents that may still be read
 	folders                 map[string]uint64 // children of $Extend by name
 	hiberfil                uint64
+	proofs                  chunkProofs
 	objectIDs, reparseIndex uint64 // records of $ObjId and $Reparse; 0: none
 	quiet                   bool   // in a second walk: what it finds is reported already
 
@@ -97,7 +98,7 @@ func (c *checker) stages() {
 		c.readVolume, c.readUpcase, c.readTableBitmap, c.log,
 		c.scanTable, c.attributeLists, c.extensions, c.mirror, c.systemFiles,
 		c.indexes, c.extend, c.links, c.parents, c.security,
-		c.clusters, c.hibernation, c.overlays, c.deep,
+		c.clusters, c.hibernation, c.elsewhere, c.deep,
 	} {
 		if c.stopped() {
 			return

@@ -67,6 +67,7 @@ var Codes = map[string]Code{
 	"T15": {Warning, "A reparse point is malformed."},
 	"T16": {Warning, "An encrypted file lacks its key data."},
 	"T17": {Error, "A compressed system file (CompactOS) lacks its data or has a damaged table."},
+	"T18": {Error, "A deduplicated file's reparse point or stream map is damaged, or the chunk store lacks its chunks."},
 
 	"C1": {Error, "Clusters belong to two files."},
 	"C2": {Error, "Clusters in use are marked free."},
@@ -107,4 +108,5 @@ var Codes = map[string]Code{
 
 	"D1": {Error, "File contents cannot be read."},
 	"D2": {Error, "Compressed contents do not decode."},
+	"D3": {Error, "Contents of a deduplicated file are not as their hash proves."},
 }

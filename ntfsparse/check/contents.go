@@ -19,10 +19,15 @@ type overlay struct {
 	form   int
 }
 
-// overlays judges the tables of compressed system files.
-func (c *checker) overlays() {
+// elsewhere judges files whose contents are not in their unnamed stream: the
+// tables of compressed system files, and deduplicated ones.
+func (c *checker) elsewhere() {
 	c.table.each(func(no uint64, e *entry) {
-		if e.flags&recWof == 0 || e.flags&(recExt|recBad) != 0 || c.stopped() {
+		if e.flags&(recWof|recDedup) == 0 || e.flags&(recExt|recBad) != 0 || c.stopped() {
+			return
+		}
+		if e.flags&recDedup != 0 {
+			c.dedupFile(no)
 			return
 		}
 		if o, msg := c.openOverlay(no); msg != "" {
@@ -123,6 +128,8 @@ func (c *checker) deep() {
 		}
 		if e.flags&recWof != 0 {
 			c.expandOverlay(no)
+		} else if e.flags&recDedup != 0 {
+			c.proveFile(no)
 		} else if e.flags&recSparse != 0 {
 			c.expandFile(no)
 		}

@@ -13,7 +13,8 @@
 //
 // The package decodes all structures itself, field by field, since a checker
 // must see what a reader passes over: it is a second opinion on package
-// ntfsparse, not a user of it. The structures are those of the literature on
+// ntfsparse, not a user of it; chunk stores, which hold contents of files
+// elsewhere, it reads through that. The structures are those of the literature on
 // NTFS: the documentation of the Linux-NTFS project, [MS-FSCC] for reparse
 // points, extended attributes and USN records, [MS-DTYP] for security
 // descriptors. Each code's meaning and severity is in [Codes].

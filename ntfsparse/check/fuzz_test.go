@@ -14,8 +14,10 @@ import (
 
 // smallVolume is a volume of 2 MiB that this package made for itself, see
 // TestMakeSmallVolume.
-var smallVolume = sync.OnceValue(func() []byte {
-	f, err := os.Open("testdata/small.img.gz")
+var smallVolume = sync.OnceValue(func() []byte { return unzipped("testdata/small.img.gz") })
+
+func unzipped(path string) []byte {
+	f, err := os.Open(path)
 	if err != nil {
 		panic(err)
 	}
@@ -29,7 +31,7 @@ var smallVolume = sync.OnceValue(func() []byte {
 		panic(err)
 	}
 	return b
-})
+}
 
 // structures are the offsets of the small volume's blocks worth breaking: boot
 // sector, file records, index blocks, and clusters that hold other metadata.
@@ -98,6 +100,27 @@ func FuzzRun(f *testing.F) {
 				t.Fatalf("%+v", x)
 			}
 		}
+	})
+}
+
+// FuzzDedup breaks a volume of deduplicated files in places given by three
+// bytes, with the byte behind them.
+func FuzzDedup(f *testing.F) {
+	sound := unzipped("../testdata/dedup.img.gz")
+	for at := 0; at < len(sound)-8; at += 8 {
+		if m := string(sound[at : at+4]); m == "Ckhr" || m == "Smap" || m == "Rrtl" || m == "Cthr" {
+			for in := 0; in < 100; in += 12 {
+				p := at + in
+				f.Add([]byte{byte(p), byte(p >> 8), byte(p >> 16), 0x7F})
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		img := bytes.Clone(sound)
+		for ; len(edits) >= 4; edits = edits[4:] {
+			img[(int(edits[0])|int(edits[1])<<8|int(edits[2])<<16)%len(img)] = edits[3]
+		}
+		bounds.Check(t, func() { judged(t, img, Options{Deep: true, MaxPerCode: 50}) })
 	})
 }
 

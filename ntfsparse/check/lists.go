@@ -81,6 +81,9 @@ func (c *checker) listed(no uint64, e, prev listEntry, members map[uint64]*membe
 	each(m.b, func(a *attr) bool {
 		if a.typ == e.typ && a.id == e.id && a.lowest == e.lowest && bytes.Equal(a.name, e.name) {
 			found = true
+			if a.typ == tReparse && a.nonRes {
+				a.value = c.shortValue(a, maxReparse)
+			}
 			c.cur.note(a)
 		}
 		return !found

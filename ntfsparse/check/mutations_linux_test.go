@@ -71,6 +71,7 @@ func furnish(t testing.TB, dir string) {
 	testvol.ObjectID(t, filepath.Join(dir, "objid"), "00112233445566778899aabbccddeeff")
 	testvol.Reparse(t, filepath.Join(dir, "symlink"), 0xA000000C, testvol.LinkData("plain", "plain", true, 1))
 	testvol.WriteWOF(t, filepath.Join(dir, "wof"), bytes.Repeat([]byte("The quick brown fox. "), 3000), testvol.XPRESS4K)
+	deduplicated(t, dir)
 	for _, n := range []string{"x", "y", "z"} {
 		write("gone "+n, nil)
 	}
@@ -80,6 +81,29 @@ func furnish(t testing.TB, dir string) {
 	// The files are younger than their folders: one that is missing there was
 	// lost, not deleted.
 	must(t, os.Chtimes(filepath.Join(dir, "many"), time.Unix(1e9, 0), time.Unix(1e9, 0)))
+}
+
+// deduplicated makes the files "dedup" and "dedup 2", whose chunks are in one
+// container each, and "dedup 3" of both.
+func deduplicated(t testing.TB, dir string) {
+	d := &testvol.Dedup{GUID: [16]byte{1, 2, 3}}
+	one, two, maps := d.Container(false, 1, 1), d.Container(false, 2, 1), d.Container(true, 1, 1)
+	text := bytes.Repeat([]byte("the same again and again; "), 3000)
+	a, b := one.AddData(text[:60000], true), two.AddData(text[5:5000], false)
+	for i, m := range []testvol.DedupMap{maps.AddMap(0, a), maps.AddMap(0, b), maps.AddMap(0, a, b)} {
+		testvol.WriteDedup(t, filepath.Join(dir, []string{"dedup", "dedup 2", "dedup 3"}[i]), m.End, d.Point31(nil, m))
+	}
+	d.Write(t, dir)
+}
+
+// container is the chunk store's file of that name.
+func (v *vol) container(name string) uint64 {
+	return v.no("/System Volume Information/Dedup/ChunkStore/{00030201-0000-0000-0000-000000000000}.ddp/" + name)
+}
+
+// chunk changes the bytes of a container from off on.
+func (v *vol) chunk(name string, off int64, b ...byte) {
+	copy(v.b[v.place(v.stream(v.container(name), tData, ""), off):], b)
 }
 
 // runs rewrites an attribute's run list in place; it must not grow.
@@ -285,6 +309,15 @@ var mutations = []mutation{
 		u32(v.b, int(v.place(v.stream(v.no("/wof"), tData, nameWof), 4)), 1<<30)
 	}},
 	{"T17", "CompactOS data gone", "/wof", func(v *vol) { v.replace(v.no("/wof"), tData, nameWof, drop) }},
+	{"T18", "deduplicated file without a chunk store", "/dedup", func(v *vol) {
+		v.value(v.no("/dedup"), tReparse, "", func(x []byte) { x[20] ^= 1 })
+	}},
+	{"T18", "stream map spoiled", "/dedup", func(v *vol) { v.chunk("Stream/00000001.00000001.ccc", 0x5000+104, 'X') }},
+	{"T18", "container of chunks gone", "/dedup 2", func(v *vol) {
+		rename := func(x []byte) { x[bytes.Index(x, []byte(enc("00000002.")))+14] = '3' }
+		v.block(v.container("Data"), nameI30, 0, rename)
+		v.value(v.container("Data/00000002.00000001.ccc"), tName, "", rename)
+	}},
 
 	{"C1", "two files share clusters", "/plain", func(v *vol) { v.share("/plain", "/other") }},
 	{"C2", "clusters of a file marked free", "/plain", func(v *vol) { v.bit(v.stream(fBitmap, tData, ""), v.lcn("/plain")+2, false) }},
@@ -389,6 +422,8 @@ var mutations = []mutation{
 		at := v.place(s, 60)
 		copy(v.b[at:at+300], bytes.Repeat([]byte{0x11}, 300))
 	}},
+	{"D3", "chunk spoiled", "/dedup 3", func(v *vol) { v.chunk("Data/00000001.00000001.ccc", 0x5000+88+20, 0xFF, 0xFF, 0xFF) }},
+	{"D3", "container of chunks without a header", "/dedup 2", func(v *vol) { v.chunk("Data/00000002.00000001.ccc", 0, 'X') }},
 }
 
 func drop([]byte) []byte { return nil }

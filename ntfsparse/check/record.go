@@ -362,6 +362,9 @@ func (k *current) indexFlags() (f uint16) {
 	if k.wof {
 		f |= recWof
 	}
+	if k.tag == tagDedup {
+		f |= recDedup
+	}
 	return f
 }
 

@@ -28,6 +28,7 @@ const (
 	recSparse  // compressed or sparse contents
 	recEmpty   // has no attributes
 	recNoList  // has lost its attribute list
+	recDedup   // has the reparse point of a deduplicated file
 )
 
 const pageEntries = 4096

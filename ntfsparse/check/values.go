@@ -126,6 +126,7 @@ func (c *checker) root(a *attr) {
 // Reparse tags that the check knows.
 const (
 	tagWof      = 0x80000017
+	tagDedup    = 0x80000013
 	tagMS       = 1 << 31 // made by Microsoft: no GUID behind the header
 	maxReparse  = 16 << 10
 	wofFile     = 2
