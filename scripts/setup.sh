@@ -46,6 +46,7 @@ packages='
 	wimtools
 	wine
 	wine64
+	wine64-preloader
 	xfsprogs
 	xz-utils
 	zstd

@@ -1,13 +1,10 @@
 package windows
 
 import (
-	"bytes"
-	"context"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"vitrine/internal/wine"
 )
@@ -30,50 +27,42 @@ func newDesktop(t testing.TB) *desktop {
 	if d.Prefix, err = base.Clone(filepath.Join(t.TempDir(), "prefix")); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Stop(context.Background()) })
+	stop, err := d.Serve(t.Context())
+	must(t, err)
+	t.Cleanup(stop)
 	must(t, d.Windowed(t.Context()))
 	return d
 }
 
 // command is the program with these arguments.
-func (d *desktop) command(t testing.TB, args ...string) *exec.Cmd {
-	c := d.Command(t.Context(), d.exe, args...)
+func (d *desktop) command(t testing.TB, args ...string) *exec.Cmd { return d.other(t, d.exe, args...) }
+
+// other is another Windows program.
+func (d *desktop) other(t testing.TB, exe string, args ...string) *exec.Cmd {
+	c := d.Command(t.Context(), exe, args...)
 	c.Env = append(c.Env, d.env...)
-	c.WaitDelay = 2 * time.Second // a process in the background may hold the pipes
 	return c
 }
 
 // try runs the program.
 func (d *desktop) try(t testing.TB, args ...string) (out, errs string, code int) {
 	t.Helper()
-	var o, e bytes.Buffer
-	c := d.command(t, args...)
-	c.Stdout, c.Stderr = &o, &e
-	if err := c.Run(); c.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return unix(o.String()), unix(e.String()), c.ProcessState.ExitCode()
+	r := runs(t, d.command(t, args...))
+	return r.out, r.errs, r.code
 }
 
 // vitrine runs the program and fails the test unless it exits with 0.
 func (d *desktop) vitrine(t testing.TB, args ...string) string {
 	t.Helper()
-	out, errs, code := d.try(t, args...)
-	if code != 0 {
-		t.Fatalf("vitrine.exe %s: exit %d\n%s%s", strings.Join(args, " "), code, out, errs)
-	}
-	return out
+	return d.run(t, d.exe, args...)
 }
 
-// run runs another Windows program.
+// run runs another Windows program, and fails the test unless it exits with 0.
 func (d *desktop) run(t testing.TB, exe string, args ...string) string {
 	t.Helper()
-	c := d.Command(t.Context(), exe, args...)
-	c.Env = append(c.Env, d.env...)
-	c.WaitDelay = 2 * time.Second
-	out, err := c.CombinedOutput()
-	if c.ProcessState == nil || c.ProcessState.ExitCode() != 0 {
-		t.Fatalf("%s %s: %v\n%s", exe, strings.Join(args, " "), err, out)
+	r := runs(t, d.other(t, exe, args...))
+	if r.code != 0 {
+		t.Fatalf("%s %s: exit %d\n%s%s", exe, strings.Join(args, " "), r.code, r.out, r.errs)
 	}
-	return unix(string(out))
+	return r.out
 }

@@ -1,7 +1,6 @@
 package windows
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,9 +20,6 @@ func (d *desktop) install(t *testing.T, size int64) (asked func() []string) {
 	must(t, os.WriteFile(d.Path(`C:\disk.img`), nil, 0o600))
 	must(t, os.Truncate(d.Path(`C:\disk.img`), size))
 	must(t, wine.BuildDriver(t.Context(), d.Path(diskDriver), "testdata/disk/disk.c"))
-	stop, err := d.Serve(context.Background()) // a driver lives as long as it
-	must(t, err)
-	t.Cleanup(stop)
 	d.run(t, "sc", "create", "vitrinedisk", "type=", "kernel", "start=", "demand", "binPath=", diskDriver)
 	d.run(t, "sc", "start", "vitrinedisk")
 	return func() []string {

@@ -6,13 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"vitrine/internal/wine"
 )
@@ -100,37 +100,46 @@ type result struct {
 	code      int
 }
 
-// run runs the Windows program with settings for the stand-ins. The program does
-// not fail without a word, and no Windows program ends by a signal of this
-// system: where that is seen, Wine did not start it, or fell while it ended, which
-// happens when a machine is busy, and it is tried once more.
+// run runs the Windows program with settings for the stand-ins.
 func (m *machine) run(t *testing.T, settings []string, args ...string) result {
 	t.Helper()
-	r := m.runOnce(t, settings, args...)
-	if r.code < 0 || r == (result{code: 1}) {
-		t.Logf("vitrine.exe %s: exit %d, %q; once more", strings.Join(args, " "), r.code, r.errs)
-		r = m.runOnce(t, settings, args...)
-	}
-	return r
+	os.Remove(m.log)
+	return runs(t, m.command(settings, args...))
 }
 
-func (m *machine) runOnce(t *testing.T, settings []string, args ...string) result {
+// runs runs a program to its end. What it prints goes to files: the end of pipes
+// would come only when what it leaves in the background has ended too.
+func runs(t testing.TB, c *exec.Cmd) result {
 	t.Helper()
-	os.Remove(m.log)
-	c := m.command(settings, args...)
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
-	if err := c.Run(); err != nil && c.ProcessState == nil {
+	dir := t.TempDir()
+	out, errs := filepath.Join(dir, "out"), filepath.Join(dir, "err")
+	for name, to := range map[string]*io.Writer{out: &c.Stdout, errs: &c.Stderr} {
+		f, err := os.Create(name)
+		must(t, err)
+		defer f.Close()
+		*to = f
+	}
+	if err := c.Run(); c.ProcessState == nil {
 		t.Fatal(err)
 	}
-	return result{unix(out.String()), unix(errs.String()), c.ProcessState.ExitCode()}
+	if code := c.ProcessState.ExitCode(); code < 0 {
+		t.Errorf("%s: %v, which no Windows program does", strings.Join(c.Args, " "), c.ProcessState)
+	}
+	return result{text(t, out), text(t, errs), c.ProcessState.ExitCode()}
+}
+
+// text is what a Windows program has written into a file.
+func text(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	must(t, err)
+	return strings.ReplaceAll(string(b), "\r\n", "\n")
 }
 
 func (m *machine) command(settings []string, args ...string) *exec.Cmd {
 	c := m.Command(context.Background(), m.Path(`C:\vitrine.exe`), args...)
 	c.Env = append(c.Env, "WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe=;vssapi,virtdisk,iscsidsc=n", `VITRINE_STANDIN_LOG=C:\standin.log`)
 	c.Env = append(c.Env, settings...)
-	c.WaitDelay = 5 * time.Second // a process in the background may hold the pipes
 	return c
 }
 
@@ -149,8 +158,6 @@ func (m *machine) calls() string {
 	b, _ := os.ReadFile(m.log)
 	return string(b)
 }
-
-func unix(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 
 // native runs the program for this system.
 func native(t *testing.T, args ...string) string {

@@ -185,6 +185,10 @@ func (p Prefix) RemoveDrive(letter byte) {
 
 // Loader is Wine's program that starts Windows programs. The wrapper that
 // Debian puts in front of it says on each start that 32-bit programs do not run.
+//
+// Its preloader, a package of its own, must be there: without it the system puts
+// Wine's heap at random, now and then where Windows has data at a fixed address,
+// and then a program ends with 1 before it begins.
 func Loader() string { return findTool("/usr/lib/wine/wine64", "wine64", "wine") }
 
 func server() string { return findTool("/usr/lib/wine/wineserver64", "wineserver") }
