@@ -61,6 +61,9 @@ func openDevice(path string, n winName, access uint32) (*os.File, error) {
 		flags |= windows.FILE_FLAG_WRITE_THROUGH
 	}
 	h, err := windows.CreateFile(name, access, share, nil, windows.OPEN_EXISTING, flags, 0)
+	if what := noVolume(n); err != nil && what != "" {
+		return nil, refuse(path, ErrNotDisk, "%s", what)
+	}
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) {
 		return nil, refuse(path, os.ErrPermission, "disks and volumes are open to administrators only")
 	}
@@ -71,6 +74,22 @@ func openDevice(path string, n winName, access uint32) (*os.File, error) {
 		control(h, fsctlExtendedDASD, nil, nil) // file systems that do not know it do not need it
 	}
 	return os.NewFile(uintptr(h), path), nil
+}
+
+// noVolume says what a letter stands for that has no volume of its own; "" when
+// it has, or is no letter.
+func noVolume(n winName) string {
+	letter, _ := cutDevicePrefix(n.open)
+	if n.kind != winVolume || len(letter) != 2 {
+		return ""
+	}
+	if folder := unsubstituted(letter, dosDevice); folder != letter {
+		return "stands for the folder " + folder
+	}
+	if root, err := windows.UTF16PtrFromString(letter + `\`); err == nil && windows.GetDriveType(root) == windows.DRIVE_REMOTE {
+		return "is a folder of another machine"
+	}
+	return ""
 }
 
 // control asks a driver and gives the number of bytes of its answer.

@@ -86,7 +86,7 @@ func volumeAt(open string) winVol {
 // volumeHolding is the volume on which a file is or would be; false when it is
 // not on one of this machine.
 func volumeHolding(path string) (winVol, bool) {
-	p, err := windows.UTF16PtrFromString(path)
+	p, err := windows.UTF16PtrFromString(unsubstituted(path, dosDevice))
 	if err != nil {
 		return winVol{}, false
 	}
@@ -107,6 +107,21 @@ func volumeHolding(path string) (winVol, bool) {
 		v.paths = []string{at}
 	}
 	return v, true
+}
+
+// dosDevice is what a letter stands for in the system's own names; "" when it is
+// not known.
+func dosDevice(letter string) string {
+	p, err := windows.UTF16PtrFromString(letter)
+	if err != nil {
+		return ""
+	}
+	buf := make([]uint16, windows.MAX_LONG_PATH)
+	n, err := windows.QueryDosDevice(p, &buf[0], uint32(len(buf)))
+	if err != nil {
+		return ""
+	}
+	return windows.UTF16ToString(buf[:n])
 }
 
 // inUse says where a disk or volume is mounted.

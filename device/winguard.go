@@ -91,6 +91,39 @@ func pageFilePaths(list []string) (files []string) {
 	return files
 }
 
+// unsubstituted follows letters that SUBST has made of folders, to a path on the
+// volume that holds them. device tells what a letter stands for: \??\C:\folder, or
+// \Device\… for a letter of its own.
+func unsubstituted(path string, device func(letter string) string) string {
+	const letters = 26 // more steps go in a circle
+	for range letters {
+		rest, _ := cutDevicePrefix(path)
+		if len(rest) < 2 || rest[1] != ':' {
+			break
+		}
+		folder, ok := strings.CutPrefix(device(rest[:2]), `\??\`)
+		if !ok {
+			break
+		}
+		if share, ok := cutFold(folder, `UNC\`); ok {
+			return `\\` + share + rest[2:]
+		}
+		if len(folder) < 2 || folder[1] != ':' {
+			break
+		}
+		path = strings.TrimSuffix(folder, `\`) + rest[2:]
+	}
+	return path
+}
+
+// cutFold is [strings.CutPrefix] without regard to case.
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
 // inUseText says where volumes are mounted; "" when nowhere.
 func inUseText(vols []winVol, whole bool) string {
 	var at []string

@@ -80,3 +80,21 @@ func TestInUseText(t *testing.T) {
 		}
 	}
 }
+
+func TestUnsubstituted(t *testing.T) {
+	devices := map[string]string{
+		"C:": `\Device\HarddiskVolume3`, "S:": `\??\C:\folder`, "T:": `\??\s:\a b`, "R:": `\??\C:\`,
+		"N:": `\??\UNC\server\share`, "O:": `\??\P:\`, "P:": `\??\O:\`, "V:": `\??\Volume{1}\`, "M:": `\Device\LanmanRedirector\;M:1\server\share`,
+	}
+	device := func(letter string) string { return devices[strings.ToUpper(letter)] }
+	for path, want := range map[string]string{
+		`C:\images\x.vtr`: `C:\images\x.vtr`, `D:\x.vtr`: `D:\x.vtr`, `\\server\x.vtr`: `\\server\x.vtr`, "": "",
+		`S:\x.vtr`: `C:\folder\x.vtr`, `s:`: `C:\folder`, `\\?\S:\x.vtr`: `C:\folder\x.vtr`, `T:\x.vtr`: `C:\folder\a b\x.vtr`, `R:\x.vtr`: `C:\x.vtr`,
+		`N:\x.vtr`: `\\server\share\x.vtr`, `V:\x.vtr`: `V:\x.vtr`, `M:\x.vtr`: `M:\x.vtr`, `\\?\UNC\server\x.vtr`: `\\?\UNC\server\x.vtr`,
+	} {
+		if got := unsubstituted(path, device); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	unsubstituted(`O:\x.vtr`, device) // comes to an end
+}
