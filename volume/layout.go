@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -105,7 +106,7 @@ func (d *disk) read() (*Layout, error) {
 		d.problem("the disk is marked as GPT, but neither copy of its table is sound")
 	}
 	info := Detect(d.r, d.size)
-	if m == nil || bootSectorKinds[info.Kind] || m.empty() && info.Kind != "" {
+	if m == nil || bootSectorKinds[info.Kind] || m.empty() && (info.Kind != "" || d.ntfsBehind()) {
 		return d.bare(m, info), nil
 	}
 	if m.protective() && m.others() == 0 {
@@ -158,6 +159,20 @@ func (d *disk) bare(m *mbrSector, info FSInfo) *Layout {
 		l.Partitions = []Partition{{Number: 1, Len: d.size}}
 	}
 	return l
+}
+
+// ntfsBehind tells whether an NTFS volume over the whole disk has left its
+// backup boot sector at the end: the first one may be damaged, and then looks
+// like an MBR without partitions.
+func (d *disk) ntfsBehind() bool {
+	for s := int64(512); s <= 4096; s *= 2 {
+		sectors := d.size / s
+		b, err := d.bytes((sectors-1)*s, 512)
+		if err == nil && bootSector(b).sector == s && string(b[3:11]) == "NTFS    " && binary.LittleEndian.Uint64(b[40:]) == uint64(sectors-1) {
+			return true
+		}
+	}
+	return false
 }
 
 // bytes reads exactly n bytes.

@@ -205,6 +205,26 @@ func TestBareFileSystems(t *testing.T) {
 	}
 }
 
+// A damaged NTFS boot sector that still has the mark of an MBR is no empty table:
+// the backup at the end tells.
+func TestDamagedBareNTFS(t *testing.T) {
+	for _, sector := range []string{"512", "4096"} {
+		for _, damage := range []struct {
+			off int64
+			b   []byte
+		}{{3, []byte("XXXX")}, {13, []byte{0}}, {11, []byte{0, 0}}} {
+			img := blank(t, 64<<20)
+			tool(t, "", "mkntfs", "-qFf", "-s", sector, img)
+			patch(t, img, damage.off, damage.b)
+			l := layoutOf(t, img, 0)
+			if l.Table != TableNone || len(l.Partitions) != 1 || l.Partitions[0].Len != 64<<20 {
+				t.Errorf("sector %s, %q at %d: %+v", sector, damage.b, damage.off, l)
+			}
+			openImage(t, img)
+		}
+	}
+}
+
 // A file system in the first partition does not hide the table, and one that
 // has the mark of an MBR in its boot code is no table.
 func TestTableBesideFileSystem(t *testing.T) {
