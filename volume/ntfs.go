@@ -107,7 +107,7 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 	a := Attr{
 		ID: ID(in.Ref.Record()), Gen: uint32(in.Ref.Seq()), Kind: kindOf(in.Mode()),
 		Links: uint32(max(1, in.Links)), Size: in.Size, Alloc: in.Alloc,
-		ModTime: in.Modified.Unix(), AccessTime: in.Accessed.Unix(), ChangeTime: in.Changed.Unix(), BirthTime: in.Created.Unix(),
+		ModTime: ntfsTime(in.Modified), AccessTime: ntfsTime(in.Accessed), ChangeTime: ntfsTime(in.Changed), BirthTime: ntfsTime(in.Created),
 		Win: in.Attributes, Reparse: in.Tag, NoStreams: in.Streams == 0,
 	}
 	hidePlain(&a)
@@ -122,6 +122,14 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 		setPOSIX(&a, in.POSIX())
 	}
 	return a
+}
+
+// ntfsTime takes 0 for a time that was never set, as Windows does.
+func ntfsTime(t ntfsparse.Time) int64 {
+	if t == 0 {
+		return NoTime
+	}
+	return t.Unix()
 }
 
 // hidePlain hides, as Windows does, that a file is stored in another way:

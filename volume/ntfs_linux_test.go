@@ -320,3 +320,20 @@ func checkHoles(t *testing.T, p string, f OpenFile, want []byte) {
 		off = end
 	}
 }
+
+// TestUnsetTimes: 0 is no time in the year 1601.
+func TestUnsetTimes(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		path := filepath.Join(dir, "unset")
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		testvol.Times(t, path, 0, 1, 0)
+	})
+	n := openImage(t, img)
+	a, err := n.Lookup(context.Background(), n.Root(), "unset")
+	if err != nil || a.BirthTime != NoTime || a.AccessTime != NoTime || a.ModTime == NoTime {
+		t.Errorf("%v, %+v", err, a)
+	}
+}
