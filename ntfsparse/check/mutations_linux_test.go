@@ -385,6 +385,9 @@ var mutations = []mutation{
 		})
 	}},
 	{"I12", "name with NUL", "", func(v *vol) { v.value(v.no("/plain"), tName, "", func(x []byte) { x[nameHead+2] = 0 }) }},
+	{"I12", "file named by two dots", "", func(v *vol) {
+		v.value(v.no("/sub/inner"), tName, "", func(x []byte) { x[0x40] = 2; copy(x[0x42:], ".\x00.\x00") })
+	}},
 	{"I13", "file whose folder is a file", "/resident/plain", func(v *vol) { v.parent("/plain", "/resident") }},
 	{"I13", "folder in itself", "", func(v *vol) { v.parent("/sub", "/sub/inner") }},
 	{"I13", "folder with another sequence number", "/sub/inner", func(v *vol) { v.value(v.no("/sub/inner"), tName, "", func(x []byte) { x[6]++ }) }},

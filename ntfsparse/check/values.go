@@ -44,7 +44,10 @@ func (c *checker) name(a *attr) {
 		k.e.flags |= recBad
 		return
 	}
-	if msg := illegal(&f); msg != "" {
+	if msg := illegal(&f); msg != "" || k.base != fRoot && dots(f.name) {
+		if msg == "" {
+			msg = "stands for a folder itself or the one above"
+		}
 		c.find("I12", k.base, a.label(), "A name of record %d %s.", k.no, msg)
 	}
 	if k.e.parent == 0 {
@@ -71,6 +74,11 @@ func illegal(f *fileName) string {
 		}
 	}
 	return ""
+}
+
+// dots reports whether a name is "." or "..".
+func dots(name []byte) bool {
+	return string(name) == ".\x00" || string(name) == ".\x00.\x00"
 }
 
 func (c *checker) objectID(a *attr) {
