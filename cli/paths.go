@@ -84,11 +84,14 @@ func (f finder) child(ctx context.Context, dir found, name string) (found, error
 		return found{full, name, a}, nil
 	}
 	folder, ok := f.fs.(volume.Folder)
-	if !ok || !errors.Is(err, fs.ErrNotExist) {
+	if !ok {
 		return found{}, f.notThere(dir, name, err)
 	}
-	a, spelled, err := folder.LookupFold(ctx, dir.attr.ID, name)
-	if err != nil {
+	a, spelled, folded := folder.LookupFold(ctx, dir.attr.ID, name)
+	if folded != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = folded
+		}
 		return found{}, f.notThere(dir, name, err)
 	}
 	return found{path.Join(dir.path, spelled), spelled, a}, nil

@@ -7,24 +7,26 @@ import (
 
 // Dir is a folder's list of names.
 type Dir struct {
-	x    *Index
-	fold bool // names are told apart by case alone
+	x      *Index
+	fold   bool  // names are told apart by case alone
+	broken error // why there is no index at all
 }
 
 // Dir opens the file's index of names; it fails with ErrNotDir when the file
-// is not a folder.
+// is not a folder. Where the index is damaged, the names that it has lost are
+// those that the files have themselves.
 func (f *File) Dir() (*Dir, error) {
 	if !f.IsDir() {
 		return nil, classf(ErrNotDir, f.rec.N, "file has no names below it")
 	}
 	x, err := f.index(indexName30)
+	if err == nil && (x.Type != TypeFileName || x.Collation != CollateFileName) {
+		err = classf(ErrCorrupt, f.rec.N, "folder's index is not one of names")
+	}
+	d := &Dir{x: x, broken: err}
 	if err != nil {
-		return nil, err
+		d.x = &Index{v: f.v, file: f.Ref()}
 	}
-	if x.Type != TypeFileName || x.Collation != CollateFileName {
-		return nil, classf(ErrCorrupt, f.rec.N, "folder's index is not one of names")
-	}
-	d := &Dir{x: x}
 	if s, err := f.Standard(); err == nil {
 		d.fold = s.CaseSensitive()
 	}
@@ -75,6 +77,9 @@ func notFound(name string) error {
 }
 
 func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, error) {
+	if d.broken != nil {
+		return d.findSlowly(units, cmp, d.broken)
+	}
 	var bad error
 	e, ok, err := d.x.Find(func(key []byte) int {
 		if len(key) < 0x42 || len(key)-0x42 < 2*int(key[0x40]) {
@@ -117,26 +122,49 @@ func (d *Dir) entry(e IndexEntry) DirEntry {
 // Read yields the names behind the cookie after (0: from the start), without
 // DOS names and the root's name for itself, until yield returns false. The
 // order is that of the disk. Damage is yielded as an error and does not end
-// the list. The entry's Units are valid until yield returns.
+// the list: the names that it hides come last, as far as the files that have
+// them are sound. The entry's Units are valid until yield returns.
 func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
+	if after >= strayCookie {
+		d.readStrays(after, yield)
+		return
+	}
+	more := true
+	if d.broken == nil {
+		more = d.readIndex(after, yield)
+	} else {
+		d.noteDamage()
+		more = yield(DirEntry{}, d.broken)
+	}
+	if more {
+		d.readStrays(0, yield)
+	}
+}
+
+// readIndex is Read without strays.
+func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bool) {
 	from := int64(after>>16) - 2
+	more = true
 	d.x.Scan(max(from, -1), func(block int64, e IndexEntry, err error) bool {
-		if err != nil {
-			return yield(DirEntry{}, err)
+		if err == nil {
+			cookie := uint64(block+2)<<16 | uint64(e.Off)
+			if cookie <= after {
+				return true
+			}
+			var n FileName
+			if n, err = ParseFileName(e.Key()); err == nil {
+				if n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
+					return true
+				}
+				more = yield(DirEntry{n, e.Ref(), cookie}, nil)
+				return more
+			}
 		}
-		cookie := uint64(block+2)<<16 | uint64(e.Off)
-		if cookie <= after {
-			return true
-		}
-		n, err := ParseFileName(e.Key())
-		if err != nil {
-			return yield(DirEntry{}, inRecord(err, d.x.file.Record()))
-		}
-		if n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
-			return true
-		}
-		return yield(DirEntry{n, e.Ref(), cookie}, nil)
+		d.noteDamage()
+		more = yield(DirEntry{}, inRecord(err, d.x.file.Record()))
+		return more
 	})
+	return more
 }
 
 // Root opens the root folder.

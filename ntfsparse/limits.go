@@ -2,26 +2,29 @@ package ntfsparse
 
 // Limits of what this package accepts or holds, whatever the volume says.
 const (
-	maxClusterSize = 2 << 20  // Windows' own limit
-	maxRecordSize  = 64 << 10 // real volumes have 1 or 4 KiB
-	maxIndexBlock  = 64 << 10 // real volumes have 4 KiB
-	maxAttrList    = 256 << 10
-	maxBadExt      = 64       // extension records that are not the file's, until its list is given up
-	maxRuns        = 1 << 22  // per stream; 16 bytes each
-	maxExtRecords  = 16 << 20 // bytes of extension records of one file, beside the list's own limit
-	maxReparse     = 16 << 10
-	maxEAs         = 64 << 10
-	maxSecurity    = 64 << 10
-	maxDepth       = 1024 // of a path
-	maxTreeDepth   = 32   // of an index
-	metaPage       = 16 << 10
-	metaCacheSize  = 8 << 20 // pages of MFT and indexes
-	unitCacheSize  = 8 << 20 // decompressed units
-	maxNotes       = 100
-	maxContainers  = 1 << 18 // of a chunk store; 1 GiB each on Windows
-	maxMoved       = 1 << 20 // entries of a table of moved chunks
-	maxChunk       = 1 << 20 // plain bytes; Windows has 128 KiB
-	maxOpenRuns    = 1 << 19 // of the containers kept open; 16 bytes each
-	maxGenerations = 16      // of a container, that are looked through
-	maxStores      = 4       // chunk stores kept open
+	maxClusterSize  = 2 << 20  // Windows' own limit
+	maxRecordSize   = 64 << 10 // real volumes have 1 or 4 KiB
+	maxIndexBlock   = 64 << 10 // real volumes have 4 KiB
+	maxAttrList     = 256 << 10
+	maxBadExt       = 64       // extension records that are not the file's, until its list is given up
+	maxRuns         = 1 << 22  // per stream; 16 bytes each
+	maxExtRecords   = 16 << 20 // bytes of extension records of one file, beside the list's own limit
+	maxReparse      = 16 << 10
+	maxEAs          = 64 << 10
+	maxSecurity     = 64 << 10
+	maxDepth        = 1024 // of a path
+	maxTreeDepth    = 32   // of an index
+	metaPage        = 16 << 10
+	metaCacheSize   = 8 << 20 // pages of MFT and indexes
+	unitCacheSize   = 8 << 20 // decompressed units
+	maxNotes        = 100
+	maxContainers   = 1 << 18  // of a chunk store; 1 GiB each on Windows
+	maxMoved        = 1 << 20  // entries of a table of moved chunks
+	maxChunk        = 1 << 20  // plain bytes; Windows has 128 KiB
+	maxOpenRuns     = 1 << 19  // of the containers kept open; 16 bytes each
+	maxGenerations  = 16       // of a container, that are looked through
+	maxStores       = 4        // chunk stores kept open
+	maxStrayFolders = 64       // damaged folders whose lost files are looked for
+	maxStrayBytes   = 64 << 20 // of their names, all folders together
+	maxListed       = 1 << 22  // entries that such a folder still has; 8 bytes each
 )

@@ -30,6 +30,7 @@ type Volume struct {
 	notes  []string
 	noted  map[string]bool
 	stores map[[16]byte]*chunkStore
+	strays map[uint64]*lazy[[]stray] // of damaged folders
 }
 
 // lazy is a value that is made when first asked for.
