@@ -29,6 +29,7 @@ type conn struct {
 	work   context.Context // of requests: ends when the connection is closed
 	cancel context.CancelFunc
 	quit   func() bool // forgets the server's stop
+	in     *arrivals   // the client's bytes, encrypted or not
 	nc     net.Conn
 	r      *bufio.Reader
 
@@ -43,11 +44,15 @@ type conn struct {
 	flags    uint16
 
 	wmu sync.Mutex // guards writing to nc during transmission
+
+	alone bool // a request runs where it was read, nothing else does
+	ahead int  // requests to go until one may
 }
 
 func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {
 	widen(nc)
-	c := &conn{s: s, ctx: ctx, nc: nc, r: bufio.NewReaderSize(nc, 16<<10)}
+	in := newArrivals(nc)
+	c := &conn{s: s, ctx: ctx, in: in, nc: in, r: bufio.NewReaderSize(in, 16<<10)}
 	c.work, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	raw := nc // closing it ends TLS as well
 	c.quit = context.AfterFunc(ctx, func() {

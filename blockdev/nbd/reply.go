@@ -62,6 +62,9 @@ func putBuffer(b []byte) {
 func (c *conn) send(b []byte) error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	if c.alone && c.in.waiting() {
+		c.ahead = crowd // it has not seen this answer yet
+	}
 	c.nc.SetWriteDeadline(time.Now().Add(ioTime))
 	_, err := c.nc.Write(b)
 	return err

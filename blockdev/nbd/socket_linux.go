@@ -1,7 +1,11 @@
 package nbd
 
 import (
+	"io"
 	"net"
+	"runtime"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,4 +30,75 @@ func widen(nc net.Conn) {
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
 		}
 	})
+}
+
+// patience is how long a connection is looked at again and again before its
+// reader goes to sleep: about what it costs to wake it on an idle processor.
+const patience = 50 * time.Microsecond
+
+// maxShy bounds the reads that are not waited for actively after one that took
+// too long.
+const maxShy = 256
+
+// arrivals reads from a client. One that asks again as soon as it was answered
+// is waited for without going to sleep.
+type arrivals struct {
+	net.Conn
+	eager bool            // wait actively
+	raw   syscall.RawConn // nil: the system cannot look without waiting
+	shy   int             // reads to go until it is waited for actively …
+	next  int             // … and after the next failure
+	p     []byte
+	n     int
+	err   error
+	look  func(fd uintptr) bool
+	peek  func(fd uintptr) bool
+}
+
+func newArrivals(nc net.Conn) *arrivals {
+	a := &arrivals{Conn: nc, next: 1}
+	if sc, ok := nc.(syscall.Conn); ok && runtime.GOMAXPROCS(0) > 1 {
+		a.raw, _ = sc.SyscallConn()
+	}
+	var one [1]byte
+	a.peek = func(fd uintptr) bool {
+		a.n, _, a.err = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return true
+	}
+	a.look = func(fd uintptr) bool {
+		for began := time.Now(); ; unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) { // to the client, if it is to run here
+			a.n, a.err = unix.Read(int(fd), a.p)
+			if a.err != unix.EAGAIN && a.err != unix.EINTR || time.Since(began) > patience {
+				return true
+			}
+		}
+	}
+	return a
+}
+
+// Read reads as io.Reader.
+func (a *arrivals) Read(p []byte) (int, error) {
+	if a.shy--; a.raw == nil || !a.eager || a.shy >= 0 {
+		return a.Conn.Read(p)
+	}
+	a.p = p
+	if err := a.raw.Read(a.look); err != nil {
+		return 0, err
+	}
+	switch {
+	case a.err == nil && a.n > 0:
+		a.next = 1
+		return a.n, nil
+	case a.err == nil:
+		return 0, io.EOF
+	case a.err != unix.EAGAIN && a.err != unix.EINTR:
+		return 0, &net.OpError{Op: "read", Net: "nbd", Err: a.err}
+	}
+	a.shy, a.next = a.next, min(2*a.next, maxShy)
+	return a.Conn.Read(p)
+}
+
+// waiting reports whether bytes of the client have arrived that were not read.
+func (a *arrivals) waiting() bool {
+	return a.raw == nil || a.raw.Read(a.peek) != nil || a.err == nil && a.n > 0
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,15 +40,20 @@ type job struct {
 	held int64 // bytes of the server's memory
 }
 
-// transmit serves requests until the client leaves. Requests run in parallel;
-// it returns when all are done.
+// crowd is how many requests in turn go to workers after a client was seen to
+// ask for more before it was answered.
+const crowd = 64
+
+// transmit serves requests until the client leaves. Requests of a client that
+// sends several at a time run in parallel; it returns when all are done. One
+// that comes alone runs where it was read: handing it over would cost more than
+// answering it from memory.
 func (c *conn) transmit() error {
 	c.nc.SetDeadline(time.Time{})
-	jobs := make(chan job)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer close(jobs)
-	for started := 0; c.ctx.Err() == nil; {
+	p := pool{c: c, jobs: make(chan job)}
+	defer p.wait()
+	for c.ctx.Err() == nil {
+		c.in.eager = c.ahead == 0
 		j, err := c.next()
 		if c.work.Err() != nil {
 			return nil // given up: an answer could not be sent
@@ -55,26 +61,56 @@ func (c *conn) transmit() error {
 		if err != nil || j.r.cmd == cmdDisc {
 			return err
 		}
-		select {
-		case jobs <- j: // somebody is idle
+		if c.r.Buffered() > 0 || p.busy.Load() > 0 {
+			c.ahead = crowd
+		}
+		if c.ahead == 0 {
+			c.alone = true
+			c.run(j)
+			c.alone = false
 			continue
-		default:
 		}
-		if started < workers {
-			started++
-			running.Go(func() { c.labour(jobs) })
-		}
-		jobs <- j
+		c.ahead--
+		p.hand(j)
 	}
 	return nil
 }
 
-// labour runs requests one after the other.
-func (c *conn) labour(jobs <-chan job) {
-	for j := range jobs {
-		c.run(j.r, j.bad)
-		c.s.memory.Release(j.held)
+// pool runs requests in parallel.
+type pool struct {
+	c       *conn
+	jobs    chan job
+	busy    atomic.Int32 // requests that are not done
+	started int
+	running sync.WaitGroup
+}
+
+// hand gives a request to a worker.
+func (p *pool) hand(j job) {
+	p.busy.Add(1)
+	select {
+	case p.jobs <- j: // somebody is idle
+		return
+	default:
 	}
+	if p.started < workers {
+		p.started++
+		p.running.Go(p.labour)
+	}
+	p.jobs <- j
+}
+
+// labour runs requests one after the other.
+func (p *pool) labour() {
+	for j := range p.jobs {
+		p.c.run(j)
+		p.busy.Add(-1)
+	}
+}
+
+func (p *pool) wait() {
+	close(p.jobs)
+	p.running.Wait()
 }
 
 // next reads a request, checks it, and waits until there is memory for it.
@@ -205,12 +241,13 @@ func (c *conn) whole(r *request) bool { return !c.structured || r.flags&cmdFlagD
 // run carries out a request and answers it. When the answer cannot be sent the
 // connection is of no more use: closing it ends the reading side too, and
 // nothing is worked out for requests that came with it.
-func (c *conn) run(r *request, bad errno) {
-	if err := c.answerRequest(r, bad); err != nil {
+func (c *conn) run(j job) {
+	if err := c.answerRequest(j.r, j.bad); err != nil {
 		c.nc.Close()
 		c.cancel()
 	}
-	putBuffer(r.payload)
+	putBuffer(j.r.payload)
+	c.s.memory.Release(j.held)
 }
 
 func (c *conn) answerRequest(r *request, bad errno) error {
