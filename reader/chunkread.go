@@ -197,8 +197,12 @@ func (p *Point) readStored(m *member, seg *index.Segment, first, last int, buf [
 	if err != nil {
 		return 0, nil, at, p.damage(m, at, err)
 	}
-	stored = buf[:end+int64(sl.Len)-base]
-	at, err = p.read(m, stored, base)
+	n := int(end + int64(sl.Len) - base)
+	direct := p.pool.fresh.take(m.dir, seg.Number, first, last, n)
+	stored, at, err = p.find.readAny(m, buf, base, n, direct)
+	if err != nil {
+		err = p.damage(m, at, err)
+	}
 	return base, stored, at, err
 }
 

@@ -16,9 +16,13 @@ type file interface {
 	Size() (int64, error)
 }
 
-type osFile struct{ *os.File }
+// directReader is a file that can be read past the system's cache.
+type directReader interface {
+	readDirect(buf []byte, off int64, n int) (b []byte, ok bool)
+}
 
-func (f osFile) Size() (int64, error) {
+// Size is the file's length in bytes.
+func (f *osFile) Size() (int64, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -40,7 +44,7 @@ func openFile(path string) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return newOSFile(f), nil
 }
 
 // maxHandles bounds the open files of a pool: enough for a long chain, and at

@@ -60,15 +60,28 @@ type finder struct {
 
 // read fills b from address addr of m. It also says where that is.
 func (f *finder) read(m *member, b []byte, addr int64) (place, error) {
-	if addr < 0 || addr > m.Length || int64(len(b)) > m.Length-addr {
-		return place{}, fmt.Errorf("member %d: bytes %d to %d are behind its end (%w)", m.Number, addr, addr+int64(len(b)), index.ErrCorrupt)
+	_, at, err := f.readAny(m, b, addr, len(b), false)
+	return at, err
+}
+
+// readAny reads n bytes from address addr of m to somewhere in buf, which has
+// directRoom bytes more if they may be read past the system's cache.
+func (f *finder) readAny(m *member, buf []byte, addr int64, n int, direct bool) (b []byte, at place, err error) {
+	if addr < 0 || addr > m.Length || int64(n) > m.Length-addr {
+		return nil, at, fmt.Errorf("member %d: bytes %d to %d are behind its end (%w)", m.Number, addr, addr+int64(n), index.ErrCorrupt)
 	}
-	p, err := f.locate(m, addr, int64(len(b)))
+	p, err := f.locate(m, addr, int64(n))
 	if err != nil {
-		return place{}, err
+		return nil, at, err
 	}
-	at := place{p.path, addr + p.shift}
-	return at, f.files.use(p.path, func(fl file) error {
+	at = place{p.path, addr + p.shift}
+	err = f.files.use(p.path, func(fl file) error {
+		if d, ok := fl.(directReader); ok && direct {
+			if b, ok = d.readDirect(buf, at.off, n); ok {
+				return nil
+			}
+		}
+		b = buf[:n]
 		n, err := fl.ReadAt(b, at.off)
 		if n == len(b) {
 			return nil
@@ -78,6 +91,7 @@ func (f *finder) read(m *member, b []byte, addr int64) (place, error) {
 		}
 		return err
 	})
+	return b, at, err
 }
 
 // locate finds the part that holds n bytes at addr.

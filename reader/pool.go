@@ -25,10 +25,11 @@ type Pool struct {
 	pages  *pageCache
 	chunks *chunkCache
 	zstd   *zstd.Decoder
-	stored sync.Pool     // *[]byte of groupChunks*MaxStored
+	stored sync.Pool     // *[]byte of groupChunks*MaxStored and directRoom
 	plain  sync.Pool     // *[]byte of bufferSize
 	help   chan struct{} // one token per goroutine that helps a read
 	ahead  aheadQueue
+	fresh  fresh
 
 	mu   sync.Mutex
 	dirs map[index.Hash]uint32
@@ -56,7 +57,7 @@ func newPool(cacheBytes, pageCacheBytes int64, open func(string) (file, error)) 
 	p := &Pool{files: newHandles(open), pages: newPageCache(pageCacheBytes), chunks: newChunkCache(cacheBytes), zstd: dec,
 		help: make(chan struct{}, max(cpus-1, 1)), dirs: map[index.Hash]uint32{}}
 	p.stored.New = func() any {
-		b := make([]byte, groupChunks*index.MaxStored)
+		b := make([]byte, groupChunks*index.MaxStored+directRoom)
 		return &b
 	}
 	p.plain.New = func() any {
