@@ -267,6 +267,7 @@ func (e *env) exports(ctx context.Context, o *serveOptions, ref imageRef, srv *n
 	if err != nil {
 		return nil, err
 	}
+	go p.Warm(ctx)
 	list, err := servedOf(p, ref.Part)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -446,6 +447,7 @@ func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) (err e
 		return err
 	}
 	defer p.Close()
+	go p.Warm(ctx)
 	t := &iscsi.Target{Name: fmt.Sprintf("iqn.2026-01.vitrine:%s-%04d", strings.ToLower(p.Set().String()), p.Tail().Self.Number)}
 	list, err := o.disks(p, ref.Part)
 	if err != nil {
