@@ -78,9 +78,13 @@ func (f *osFile) pread(buf []byte, off int64, n int) ([]byte, bool) {
 	return buf[skip+in:][:n], true
 }
 
+// openDirect opens the file once more. From then on the system shall not read
+// ahead: what it brought into its cache would be read from there, and make it
+// read on.
 func (f *osFile) openDirect() {
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 	if err == nil {
 		f.direct = fd
+		unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM)
 	}
 }

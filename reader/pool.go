@@ -111,15 +111,17 @@ var (
 
 // decode expands a chunk's stored bytes into the first BlockSize bytes of buf,
 // and proves them. What lies behind them may be overwritten; with bufferSize
-// bytes in all it is faster.
+// bytes in all it is faster. The hash proves the checksum too, which is looked
+// at only to tell what is wrong.
 func (p *Pool) decode(buf []byte, sl *index.Slot, stored []byte) error {
-	if index.CRC(stored) != sl.CRC {
+	err := p.prove(buf, sl, stored)
+	if err != nil && index.CRC(stored) != sl.CRC {
 		return errCRC
 	}
-	return p.prove(buf, sl, stored)
+	return err
 }
 
-// prove is decode for stored bytes whose checksum was compared.
+// prove is decode without a look at the checksum.
 func (p *Pool) prove(buf []byte, sl *index.Slot, stored []byte) error {
 	if err := p.expand(buf, sl.Codec, stored); err != nil {
 		return err
