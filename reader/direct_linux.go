@@ -24,13 +24,27 @@ const directAfter = 4
 // osFile is a file of the system.
 type osFile struct {
 	*os.File
+	plain  atomic.Bool // it is not read directly
 	reads  atomic.Int32
-	plain  atomic.Bool // it cannot be read directly
 	opened sync.Once
 	direct int // descriptor, once opened
 }
 
-func newOSFile(f *os.File) *osFile { return &osFile{File: f, direct: -1} }
+// newOSFile looks whether a file can be read directly. Then the system shall
+// not read ahead: what it brought into its cache would be read from there, and
+// make it read on.
+func newOSFile(f *os.File) *osFile {
+	o := &osFile{File: f, direct: -1}
+	var st unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st)
+	can := err == nil && st.Mask&unix.STATX_DIOALIGN != 0 && st.Dio_offset_align > 0 && max(st.Dio_offset_align, st.Dio_mem_align) <= directAlign
+	if _, err := o.cached(0, 1); !can || err != nil {
+		o.plain.Store(true)
+		return o
+	}
+	unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM)
+	return o
+}
 
 // Close closes both descriptors.
 func (f *osFile) Close() error {
@@ -42,24 +56,28 @@ func (f *osFile) Close() error {
 
 // readDirect reads n bytes from off past the system's cache, which for what is
 // read once costs more than the disk, to somewhere in buf. It reports false,
-// and has done nothing, where the system cannot tell what is in its cache, has
-// it there, or does not read directly.
+// and has done nothing, where the system has them in its cache or does not read
+// directly.
 func (f *osFile) readDirect(buf []byte, off int64, n int) ([]byte, bool) {
 	if f.plain.Load() || f.reads.Add(1) <= directAfter || n == 0 {
 		return nil, false
 	}
 	f.opened.Do(f.openDirect)
-	r := unix.CachestatRange{Off: uint64(off), Len: uint64(n)}
-	var st unix.Cachestat_t
-	if f.direct < 0 || unix.Cachestat(uint(f.Fd()), &r, &st, 0) != nil {
-		f.plain.Store(true)
-		return nil, false
-	}
-	pages := uint64(off+int64(n)-1)/uint64(os.Getpagesize()) - uint64(off)/uint64(os.Getpagesize()) + 1
-	if st.Cache >= pages || st.Dirty+st.Writeback > 0 {
+	if cached, err := f.cached(off, n); cached || err != nil || f.direct < 0 {
 		return nil, false
 	}
 	return f.pread(buf, off, n)
+}
+
+// cached reports whether the system has n bytes at off in its cache, or some
+// that are not on the disk yet.
+func (f *osFile) cached(off int64, n int) (bool, error) {
+	r := unix.CachestatRange{Off: uint64(off), Len: uint64(n)}
+	var st unix.Cachestat_t
+	err := unix.Cachestat(uint(f.Fd()), &r, &st, 0)
+	size := int64(os.Getpagesize())
+	pages := (off+int64(n)-1)/size - off/size + 1
+	return st.Cache >= uint64(pages) || st.Dirty+st.Writeback > 0, err
 }
 
 // pread reads the whole pages around n bytes at off.
@@ -78,13 +96,9 @@ func (f *osFile) pread(buf []byte, off int64, n int) ([]byte, bool) {
 	return buf[skip+in:][:n], true
 }
 
-// openDirect opens the file once more. From then on the system shall not read
-// ahead: what it brought into its cache would be read from there, and make it
-// read on.
 func (f *osFile) openDirect() {
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 	if err == nil {
 		f.direct = fd
-		unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM)
 	}
 }

@@ -46,7 +46,8 @@ func (v *verifier) scan(pr *prover, nth int, progress func(int64)) error {
 	defer sp.done()
 	err := index.Scan(sp, m.Length, m.Length, &h, index.ScanVisitor{
 		Segment: func(p index.SegmentPtr, s *index.Segment, bad []int) error {
-			pr.add(job{nth: nth, m: m, seg: s, ptr: p, body: sp.take(p), need: v.need(nth, m, p, s, bad)})
+			body, raw := sp.take(p)
+			pr.add(job{nth: nth, m: m, seg: s, ptr: p, body: body, raw: raw, need: v.need(nth, m, p, s, bad)})
 			return nil
 		},
 		Damaged: func(addr, n int64) error {
@@ -261,7 +262,8 @@ type spool struct {
 	v    *verifier
 	m    *member
 	pr   *prover
-	buf  []byte
+	raw  []byte // for a segment and directRoom …
+	buf  []byte // … and the part of it that was read last
 	at   int64
 	errs int
 }
@@ -271,14 +273,19 @@ func (s *spool) ReadAt(b []byte, addr int64) (int, error) {
 		s.fill(b, addr)
 		return len(b), nil
 	}
-	if s.buf == nil {
-		s.buf = s.pr.buffer()
+	if s.raw == nil {
+		s.raw = s.pr.buffer()
 	}
-	if cap(s.buf) < len(b) {
-		s.buf = make([]byte, len(b))
+	if len(s.raw) < len(b)+directRoom {
+		s.raw = make([]byte, len(b)+directRoom)
 	}
-	s.buf, s.at = s.buf[:len(b)], addr
-	s.fill(s.buf, addr)
+	s.at = addr
+	if got, _, err := s.v.p.find.readAny(s.m, s.raw, addr, len(b), true); err == nil {
+		s.buf, s.v.r.Stored = got, s.v.r.Stored+int64(len(b))
+	} else {
+		s.buf = s.raw[:len(b)]
+		s.fill(s.buf, addr)
+	}
 	return copy(b, s.buf), nil
 }
 
@@ -308,19 +315,19 @@ func (s *spool) part(b []byte, addr int64) {
 
 // done gives the buffer back.
 func (s *spool) done() {
-	if s.buf != nil {
-		s.pr.free <- s.buf
+	if s.raw != nil {
+		s.pr.free <- s.raw
 	}
 }
 
-// take gives up the buffer that holds segment p; nil if it does not.
-func (s *spool) take(p index.SegmentPtr) []byte {
+// take gives up the buffer if it holds segment p.
+func (s *spool) take(p index.SegmentPtr) (body, raw []byte) {
 	if s.at != p.Off || len(s.buf) < int(p.Len) {
-		return nil
+		return nil, nil
 	}
-	b := s.buf
-	s.buf = nil
-	return b
+	body, raw = s.buf, s.raw
+	s.buf, s.raw = nil, nil
+	return body, raw
 }
 
 // sample proves some of the chunks, chosen by chance, in file order.
@@ -372,6 +379,7 @@ type job struct {
 	seg    *index.Segment
 	ptr    index.SegmentPtr
 	body   []byte
+	raw    []byte // the buffer that body is in
 	need   uint64
 }
 
@@ -407,7 +415,7 @@ func (pr *prover) buffer() []byte {
 func (pr *prover) add(j job) {
 	if j.need == 0 {
 		if j.body != nil {
-			pr.free <- j.body
+			pr.free <- j.raw
 		}
 		return
 	}
@@ -428,7 +436,7 @@ func (pr *prover) work() {
 	for j := range pr.jobs {
 		pr.do(j, dst, one)
 		if j.body != nil {
-			pr.free <- j.body
+			pr.free <- j.raw
 		}
 		pr.open.Done()
 	}
