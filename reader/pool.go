@@ -64,7 +64,7 @@ func newPool(cacheBytes, pageCacheBytes int64, open func(string) (file, error)) 
 		b := make([]byte, bufferSize)
 		return &b
 	}
-	p.ahead.init(p, cpus)
+	p.ahead.init(p, 2*cpus)
 	return p
 }
 
