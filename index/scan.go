@@ -24,11 +24,19 @@ type ScanVisitor struct {
 	Progress func(addr int64) error
 }
 
+// Lender shows bytes that it holds instead of copying them.
+type Lender interface {
+	// Lend gives n bytes from off, which stay as they are until the next call.
+	// Errors are those of io.ReaderAt.
+	Lend(n int, off int64) ([]byte, error)
+}
+
 // Scan walks the records of a member from the front, without its index: for
 // members that are unfinished or whose index is damaged, and to prove every
 // stored byte. r is the member's address space (all parts joined, further
 // headers left out), size its length. Scan stops at the tail of a finished
-// member, whose address is end; pass size when there is none.
+// member, whose address is end; pass size when there is none. If r is a
+// [Lender] the records are not copied.
 func Scan(r io.ReaderAt, size, end int64, h *Header, v ScanVisitor) error {
 	s := &scanner{r: r, size: min(size, end), h: h, v: v, gap: -1}
 	for at := int64(HeaderSize); at+PreambleSize <= s.size; {
@@ -91,11 +99,8 @@ func (s *scanner) record(at int64) (int64, error) {
 		return 0, nil
 	}
 	padded := int(min(alignUp(p.size()), s.size-at))
-	if cap(s.buf) < padded {
-		s.buf = make([]byte, padded)
-	}
-	all := s.buf[:padded]
-	if err := readFull(s.r, all, at); err != nil {
+	all, err := s.bytes(padded, at)
+	if err != nil {
 		return 0, ignoreShort(err)
 	}
 	n := min(p.size(), s.size-at)
@@ -110,6 +115,17 @@ func (s *scanner) record(at int64) (int64, error) {
 		s.miss(at + p.size())
 	}
 	return alignUp(p.size()), nil
+}
+
+// bytes gives n bytes from at, good until the next call.
+func (s *scanner) bytes(n int, at int64) ([]byte, error) {
+	if l, ok := s.r.(Lender); ok {
+		return l.Lend(n, at)
+	}
+	if cap(s.buf) < n {
+		s.buf = make([]byte, n)
+	}
+	return s.buf[:n], readFull(s.r, s.buf[:n], at)
 }
 
 // ignoreShort turns a file that ends into "no record"; other errors are real.

@@ -41,13 +41,12 @@ func (v *verifier) contents() error {
 func (v *verifier) scan(pr *prover, nth int, progress func(int64)) error {
 	m := &v.p.members[nth]
 	h := v.r.Members[nth].Header
-	sp := &spool{v: v, m: m, pr: pr}
+	sp := newSpool(v, m, pr)
 	var gaps []interval
 	defer sp.done()
 	err := index.Scan(sp, m.Length, m.Length, &h, index.ScanVisitor{
 		Segment: func(p index.SegmentPtr, s *index.Segment, bad []int) error {
-			body, raw := sp.take(p)
-			pr.add(job{nth: nth, m: m, seg: s, ptr: p, body: body, raw: raw, need: v.need(nth, m, p, s, bad)})
+			pr.add(job{nth: nth, m: m, seg: s, ptr: p, held: sp.take(p), need: v.need(nth, m, p, s, bad)})
 			return nil
 		},
 		Damaged: func(addr, n int64) error {
@@ -255,81 +254,6 @@ func uncovered(whole interval, list []interval) (holes []interval) {
 	return holes
 }
 
-// spool is a member's address space for a scan. It keeps what was read last, so
-// that a segment's chunks can be handed on without reading them again. What
-// cannot be read is zeros to the scan, which then finds no record there.
-type spool struct {
-	v    *verifier
-	m    *member
-	pr   *prover
-	raw  []byte // for a segment and directRoom …
-	buf  []byte // … and the part of it that was read last
-	at   int64
-	errs int
-}
-
-func (s *spool) ReadAt(b []byte, addr int64) (int, error) {
-	if len(b) <= index.PreambleSize {
-		s.fill(b, addr)
-		return len(b), nil
-	}
-	if s.raw == nil {
-		s.raw = s.pr.buffer()
-	}
-	if len(s.raw) < len(b)+directRoom {
-		s.raw = make([]byte, len(b)+directRoom)
-	}
-	s.at = addr
-	if got, _, err := s.v.p.find.readAny(s.m, s.raw, addr, len(b), true); err == nil {
-		s.buf, s.v.r.Stored = got, s.v.r.Stored+int64(len(b))
-	} else {
-		s.buf = s.raw[:len(b)]
-		s.fill(s.buf, addr)
-	}
-	return copy(b, s.buf), nil
-}
-
-func (s *spool) fill(b []byte, addr int64) {
-	for len(b) > 0 {
-		n := int64(len(b))
-		if p, ok := s.m.where(addr); ok {
-			n = min(n, p.end-addr)
-		}
-		s.part(b[:n], addr)
-		b, addr = b[n:], addr+n
-	}
-}
-
-// part reads from one part.
-func (s *spool) part(b []byte, addr int64) {
-	at, err := s.v.p.find.read(s.m, b, addr)
-	if err == nil {
-		s.v.r.Stored += int64(len(b))
-		return
-	}
-	clear(b)
-	if s.errs++; s.errs <= 3 {
-		s.v.note(s.v.p.damage(s.m, at, err))
-	}
-}
-
-// done gives the buffer back.
-func (s *spool) done() {
-	if s.raw != nil {
-		s.pr.free <- s.raw
-	}
-}
-
-// take gives up the buffer if it holds segment p.
-func (s *spool) take(p index.SegmentPtr) (body, raw []byte) {
-	if s.at != p.Off || len(s.buf) < int(p.Len) {
-		return nil, nil
-	}
-	body, raw = s.buf, s.raw
-	s.buf, s.raw = nil, nil
-	return body, raw
-}
-
 // sample proves some of the chunks, chosen by chance, in file order.
 func (v *verifier) sample() error {
 	rnd := rand.New(rand.NewPCG(v.o.Seed, 0))
@@ -370,16 +294,15 @@ func (v *verifier) choose(rnd *rand.Rand) (total int64) {
 	return total
 }
 
-// job is a segment of which some chunks are to be proved. Without seg and body
-// they are read by number.
+// job is a segment of which some chunks are to be proved. Without seg and held
+// bytes they are read by number.
 type job struct {
 	nth    int
 	m      *member
 	number uint32
 	seg    *index.Segment
 	ptr    index.SegmentPtr
-	body   []byte
-	raw    []byte // the buffer that body is in
+	held   held
 	need   uint64
 }
 
@@ -387,7 +310,7 @@ type job struct {
 type prover struct {
 	v       *verifier
 	jobs    chan job
-	free    chan []byte // buffers of a segment each; their number bounds memory
+	free    chan []byte // buffers of a segment each, empty until used; their number bounds memory
 	workers sync.WaitGroup
 	open    sync.WaitGroup // jobs not done
 	plain   atomic.Int64
@@ -395,9 +318,9 @@ type prover struct {
 
 func newProver(v *verifier) *prover {
 	n := v.o.Workers
-	pr := &prover{v: v, jobs: make(chan job, n), free: make(chan []byte, n+2)}
+	pr := &prover{v: v, jobs: make(chan job, n), free: make(chan []byte, n+2+heldAhead)}
 	for range cap(pr.free) {
-		pr.free <- nil
+		pr.free <- []byte{}
 	}
 	for range n {
 		pr.workers.Go(pr.work)
@@ -405,18 +328,16 @@ func newProver(v *verifier) *prover {
 	return pr
 }
 
-func (pr *prover) buffer() []byte {
-	if b := <-pr.free; b != nil {
-		return b
+// put takes a buffer back.
+func (pr *prover) put(h held) {
+	if h.raw != nil {
+		pr.free <- h.raw
 	}
-	return []byte{}
 }
 
 func (pr *prover) add(j job) {
 	if j.need == 0 {
-		if j.body != nil {
-			pr.free <- j.raw
-		}
+		pr.put(j.held)
 		return
 	}
 	pr.open.Add(1)
@@ -435,9 +356,7 @@ func (pr *prover) work() {
 	one := make([]byte, index.MaxStored)
 	for j := range pr.jobs {
 		pr.do(j, dst, one)
-		if j.body != nil {
-			pr.free <- j.raw
-		}
+		pr.put(j.held)
 		pr.open.Done()
 	}
 }
@@ -468,8 +387,8 @@ func (pr *prover) do(j job, dst, one []byte) {
 // chunk proves one chunk, out of the body, of which the scan compared the
 // checksums, or out of the file.
 func (pr *prover) chunk(j job, addr int64, sl *index.Slot, dst, one []byte) (at place, err error) {
-	if j.body != nil {
-		stored := j.body[addr-j.ptr.Off:][:sl.Len]
+	if j.held.body != nil {
+		stored := j.held.body[addr-j.ptr.Off:][:sl.Len]
 		if err = pr.v.p.pool.prove(dst, sl, stored); err != nil {
 			p, _ := j.m.where(addr)
 			at = place{p.path, addr + p.shift}
