@@ -130,7 +130,7 @@ func attachHere(ctx context.Context, e *env, o *serveOptions, ref imageRef) erro
 		return err
 	}
 	defer p.Close()
-	go p.Warm(ctx)
+	lasting(ctx, p)
 	d, closeOverlay, err := o.attach(p, ref)
 	if err != nil {
 		return err

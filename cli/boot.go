@@ -110,7 +110,7 @@ func runBoot(ctx context.Context, e *env, o *bootOptions, arg string) error {
 	if err != nil {
 		return err
 	}
-	go p.Warm(ctx)
+	lasting(ctx, p)
 	return m.run(ctx, p, firmware)
 }
 

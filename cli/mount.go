@@ -278,7 +278,7 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 	t.SetTime(s.when)
 	t.OnClose(s.close)
 	if s.image != nil {
-		go s.image.Warm(ctx)
+		lasting(ctx, s.image)
 		e.noteMissing(o.ref.Spec(), "this point", s.image.Missing())
 	}
 	return t, nil

@@ -172,6 +172,7 @@ func (e *env) timeline(ctx context.Context, o *mountOptions) (*mount.Tree, error
 	t := mount.NewTree()
 	t.SetTime(set.Members[len(set.Members)-1].Time())
 	boundMemory(wideHeapLimit)
+	lasting(ctx, nil)
 	pool := reader.NewPool(0, 0)
 	t.OnClose(pool.Close)
 	for _, m := range set.Members {

@@ -261,13 +261,14 @@ func serveNBD(ctx context.Context, e *env, o *serveOptions, arg string) error {
 // exports fills the server; done closes what it serves.
 func (e *env) exports(ctx context.Context, o *serveOptions, ref imageRef, srv *nbd.Server) (done func() error, err error) {
 	if o.timeline {
+		lasting(ctx, nil)
 		return e.timelineExports(ctx, ref, srv)
 	}
 	p, err := e.point(ctx, ref, reader.Options{FillUnreadable: o.fill})
 	if err != nil {
 		return nil, err
 	}
-	go p.Warm(ctx)
+	lasting(ctx, p)
 	list, err := servedOf(p, ref.Part)
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -447,7 +448,7 @@ func serveISCSI(ctx context.Context, e *env, o *serveOptions, arg string) (err e
 		return err
 	}
 	defer p.Close()
-	go p.Warm(ctx)
+	lasting(ctx, p)
 	t := &iscsi.Target{Name: fmt.Sprintf("iqn.2026-01.vitrine:%s-%04d", strings.ToLower(p.Set().String()), p.Tail().Self.Number)}
 	list, err := o.disks(p, ref.Part)
 	if err != nil {
