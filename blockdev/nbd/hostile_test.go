@@ -440,6 +440,34 @@ func TestRequestsRunInParallel(t *testing.T) {
 	}
 }
 
+// TestCrowdAfterLoneRequests has a client that asked for one thing at a time
+// ask for many: only the first keeps the others waiting.
+func TestCrowdAfterLoneRequests(t *testing.T) {
+	dev := &slow{Bytes: blockdev.Bytes{B: make([]byte, 1<<20)}, gate: make(chan struct{}, 1000)}
+	c := ready(t, start(t, &Server{Exports: []*Export{{Device: dev}}}), false)
+	const lone = 3 * crowd
+	for range lone {
+		dev.gate <- struct{}{}
+		c.request(0, cmdRead, 0, 512, "")
+		c.get(simpleLen + 512)
+	}
+	if m := dev.most.Load(); m != 512 {
+		t.Fatalf("%d bytes at a time", m)
+	}
+	for range workers + 5 {
+		c.request(0, cmdRead, 0, 512, "")
+	}
+	dev.gate <- struct{}{}
+	for dev.calls.Load() < lone+1+workers {
+		time.Sleep(time.Millisecond)
+	}
+	close(dev.gate)
+	c.get((workers + 5) * (simpleLen + 512))
+	if m := dev.most.Load(); m != workers*512 {
+		t.Errorf("%d bytes at a time", m)
+	}
+}
+
 func TestThousandConnections(t *testing.T) {
 	addr, _ := testServer(t)
 	before := runtime.NumGoroutine()

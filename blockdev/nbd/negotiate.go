@@ -45,7 +45,7 @@ type conn struct {
 
 	wmu sync.Mutex // guards writing to nc during transmission
 
-	alone bool // a request runs where it was read, nothing else does
+	alone bool // a request runs where it was received, nothing else does
 	ahead int  // requests to go until one may
 }
 

@@ -40,18 +40,19 @@ type job struct {
 	held int64 // bytes of the server's memory
 }
 
-// crowd is how many requests in turn go to workers after a client was seen to
-// ask for more before it was answered.
+// crowd is how many requests in turn go to workers at first, and after a client
+// was seen to ask for more before it was answered.
 const crowd = 64
 
-// transmit serves requests until the client leaves. Requests of a client that
-// sends several at a time run in parallel; it returns when all are done. One
-// that comes alone runs where it was read: handing it over would cost more than
-// answering it from memory.
+// transmit serves requests until the client leaves. Requests run in parallel;
+// it returns when all are done. Of a client that asks for one thing at a time
+// reads run where they were received: handing them over would cost more than
+// answering them from memory.
 func (c *conn) transmit() error {
 	c.nc.SetDeadline(time.Time{})
 	p := pool{c: c, jobs: make(chan job)}
 	defer p.wait()
+	c.ahead = crowd
 	for c.ctx.Err() == nil {
 		c.in.eager = c.ahead == 0
 		j, err := c.next()
@@ -64,13 +65,13 @@ func (c *conn) transmit() error {
 		if c.r.Buffered() > 0 || p.busy.Load() > 0 {
 			c.ahead = crowd
 		}
-		if c.ahead == 0 {
+		if c.ahead == 0 && j.r.cmd == cmdRead {
 			c.alone = true
 			c.run(j)
 			c.alone = false
 			continue
 		}
-		c.ahead--
+		c.ahead = max(c.ahead-1, 0)
 		p.hand(j)
 	}
 	return nil
