@@ -1,7 +1,6 @@
 package windows
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -104,8 +103,8 @@ func TestAttachKilled(t *testing.T) {
 		out := m.ok(t, settings, "attach", at(images), "--json")
 		var r struct{ PID int }
 		must(t, json.Unmarshal([]byte(out), &r))
-		if out, err := m.Command(context.Background(), "taskkill", "/f", "/pid", fmt.Sprint(r.PID)).CombinedOutput(); err != nil {
-			t.Fatalf("taskkill: %v\n%s", err, out)
+		if k := runs(t, m.Command(t.Context(), "taskkill", "/f", "/pid", fmt.Sprint(r.PID))); k.code != 0 {
+			t.Fatalf("taskkill: exit %d\n%s%s", k.code, k.out, k.errs)
 		}
 		m.await(t, "RemoveIScsiStaticTarget")
 		if mounts := m.ok(t, settings, "mounts"); strings.Contains(mounts, diskSeven) {
@@ -122,8 +121,8 @@ func TestAttachClosed(t *testing.T) {
 	out := m.ok(t, setDisk(), "attach", at(images), "--json")
 	var r struct{ PID int }
 	must(t, json.Unmarshal([]byte(out), &r))
-	if out, err := m.Command(context.Background(), "taskkill", "/pid", fmt.Sprint(r.PID)).CombinedOutput(); err != nil {
-		t.Fatalf("taskkill: %v\n%s", err, out)
+	if k := runs(t, m.Command(t.Context(), "taskkill", "/pid", fmt.Sprint(r.PID))); k.code != 0 {
+		t.Fatalf("taskkill: exit %d\n%s%s", k.code, k.out, k.errs)
 	}
 	m.await(t, "RemoveIScsiStaticTarget")
 	if mounts := m.ok(t, setDisk(), "mounts"); strings.Contains(mounts, diskSeven) {
@@ -215,8 +214,8 @@ func TestCopyKilled(t *testing.T) {
 	}
 	var r struct{ PID int }
 	must(t, json.Unmarshal([]byte(out), &r))
-	if out, err := m.Command(context.Background(), "taskkill", "/f", "/pid", fmt.Sprint(r.PID)).CombinedOutput(); err != nil {
-		t.Fatalf("taskkill: %v\n%s", err, out)
+	if k := runs(t, m.Command(t.Context(), "taskkill", "/f", "/pid", fmt.Sprint(r.PID))); k.code != 0 {
+		t.Fatalf("taskkill: exit %d\n%s%s", k.code, k.out, k.errs)
 	}
 	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		copies, _ := filepath.Glob(filepath.Join(images, ".vitrine-attached-*"))

@@ -268,7 +268,7 @@ func TestWineMountPlaces(t *testing.T) {
 	log()
 	c.Process.Kill()
 	c.Wait()
-	m.run(t, "wineboot", "--kill")
+	must(t, m.other(t, "wineboot", "--kill").Run()) // kills what reads exit codes too
 	if list := m.vitrine(t, "mounts"); strings.Contains(list, "W:") {
 		t.Errorf("after kill: %s", list)
 	}
@@ -307,8 +307,8 @@ func TestWineNoWinFsp(t *testing.T) {
 	m.play(t, "statfs")
 	c := m.command(t, "mount", `Z:`+image, "X:")
 	c.Dir = work
-	if b, _ := c.CombinedOutput(); c.ProcessState.ExitCode() != 6 || !strings.Contains(string(b), "WinFsp is damaged") {
-		t.Errorf("a damaged DLL: exit %d\n%s", c.ProcessState.ExitCode(), b)
+	if r := runs(t, c); r.code != 6 || !strings.Contains(r.errs, "WinFsp is damaged") {
+		t.Errorf("a damaged DLL: exit %d\n%s", r.code, r.errs)
 	}
 	for _, where := range []string{`C:\missing\folder`, `C:\windows`, "C:"} {
 		if err := os.WriteFile(dll, good, 0o644); err != nil {
