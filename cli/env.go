@@ -77,11 +77,11 @@ func (e *env) note(n note) {
 		e.tell("note", n)
 		return
 	}
-	line := "note: "
+	line := n.Text
 	if n.Path != "" {
-		line += printable(n.Path) + ": "
+		line = n.Path + ": " + line
 	}
-	e.meter.above(func() { fmt.Fprintln(e.Err, line+oneLine(n.Text)) })
+	e.meter.above(func() { fmt.Fprintln(e.Err, "note: "+oneLine(line)) })
 }
 
 // errorReport is the last object of a failed command.

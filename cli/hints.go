@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -236,7 +237,13 @@ func systemWords(err error) string {
 	return err.Error()
 }
 
+// afterLetter is the second colon where a drive is named before a message: "X:: in use".
+var afterLetter = regexp.MustCompile(`\b([A-Za-z]:): `)
+
 // oneLine keeps a message to its one line, whatever names are in it.
 func oneLine(s string) string {
+	if onWindows {
+		s = afterLetter.ReplaceAllString(s, "$1 ")
+	}
 	return printable(strings.ReplaceAll(strings.TrimSpace(s), "\n", " "))
 }

@@ -57,7 +57,7 @@ func execute(ctx context.Context, e *env, args []string) error {
 	if mount.IsHelper(append([]string{os.Args[0]}, args...)) && !isCommand(root, args) {
 		return runHelper(ctx, e, args)
 	}
-	root.SetArgs(findWords(args))
+	root.SetArgs(usualWords(args, onWindows))
 	return root.ExecuteContext(ctx)
 }
 

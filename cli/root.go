@@ -155,14 +155,15 @@ func takes(least, most int) cobra.PositionalArgs {
 // onWindows decides how paths are read.
 const onWindows = runtime.GOOS == "windows"
 
-// findWords lets find's tests be written with one dash, as elsewhere.
-func findWords(args []string) []string {
-	if len(args) == 0 || args[0] != "find" {
-		return args
-	}
+// usualWords lets people write what they are used to: the tests of find with one
+// dash, and on Windows /? for help.
+func usualWords(args []string, windows bool) []string {
 	out := append([]string(nil), args...)
 	for i, a := range out {
-		if len(a) > 2 && a[0] == '-' && a[1] != '-' && strings.Contains(findTests, " "+strings.SplitN(a[1:], "=", 2)[0]+" ") {
+		switch {
+		case windows && a == "/?":
+			out[i] = "--help"
+		case out[0] == "find" && len(a) > 2 && a[0] == '-' && a[1] != '-' && strings.Contains(findTests, " "+strings.SplitN(a[1:], "=", 2)[0]+" "):
 			out[i] = "-" + a
 		}
 	}
