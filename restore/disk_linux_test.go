@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"vitrine/capture"
@@ -65,8 +66,23 @@ func dirty(t *testing.T, size int64) string {
 func loop(t *testing.T, path string, sector int) string {
 	t.Helper()
 	dev := tool(t, "", "losetup", "-f", "--show", "-b", fmt.Sprint(sector), path)
-	t.Cleanup(func() { exec.Command("losetup", "-d", dev).Run() })
+	this := new(byte)
+	looped.Store(dev, this)
+	t.Cleanup(func() {
+		if looped.CompareAndDelete(dev, this) {
+			exec.Command("losetup", "-d", dev).Run()
+		}
+	})
 	return dev
+}
+
+// looped are the loop devices that are to be detached: once, since somebody
+// else may get the same number then.
+var looped sync.Map
+
+func unloop(dev string) {
+	looped.Delete(dev)
+	exec.Command("losetup", "-d", dev).Run()
 }
 
 // fill puts file systems made by the usual tools into a disk's partitions.
@@ -90,7 +106,7 @@ func makeDisk(t *testing.T, size int64, sector int, script string) string {
 	dev := loop(t, img, sector)
 	tool(t, script, "sfdisk", "-q", "--no-reread", dev)
 	l := layout(t, dev)
-	exec.Command("losetup", "-d", dev).Run()
+	unloop(dev)
 	fill(t, img, l)
 	return img
 }
@@ -211,7 +227,7 @@ func TestDisksComeBack(t *testing.T) {
 			back := dirty(t, diskSize)
 			dev := loop(t, back, c.sector)
 			restoreTo(t, src, dev, Options{})
-			exec.Command("losetup", "-d", dev).Run()
+			unloop(dev)
 			sameWhereHeld(t, src.View, img, 0, back, 0)
 
 			file := filepath.Join(t.TempDir(), "back.img")
@@ -297,7 +313,7 @@ func TestGPTOnOtherSizes(t *testing.T) {
 		if l.DiskID != want.DiskID || len(l.Problems) != 0 || fmt.Sprint(l.Partitions) != fmt.Sprint(want.Partitions) {
 			t.Errorf("%+v", l)
 		}
-		exec.Command("losetup", "-d", dev).Run()
+		unloop(dev)
 		sameWhereHeld(t, src.View, img, 0, back, 0, span{0, 34 * 512}, span{51 << 20, diskSize})
 		checkParts(t, back, want)
 	}
@@ -353,7 +369,7 @@ func TestPartitionTargets(t *testing.T) {
 	if p.Off != at || p.Whole {
 		t.Errorf("%+v", p)
 	}
-	exec.Command("losetup", "-d", dev).Run()
+	unloop(dev)
 	backup := l.Partitions[0].Len - 512
 	sameWhereHeld(t, d.Partitions[0], img, boot, other, at, span{0, 512}, span{backup, backup + 512})
 	for _, off := range []int64{at, at + backup} {
@@ -412,7 +428,7 @@ func TestDeltaOnDisk(t *testing.T) {
 	if second.Written > 6<<20 || second.Same == 0 || second.Written+second.Same != first.Written {
 		t.Errorf("first %+v, then %+v", first, second)
 	}
-	exec.Command("losetup", "-d", dev).Run()
+	unloop(dev)
 	sameWhereHeld(t, src.View, img, 0, back, 0)
 }
 
