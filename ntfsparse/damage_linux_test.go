@@ -155,6 +155,23 @@ func TestDeletedFiles(t *testing.T) {
 	if _, err := v.OpenDeleted(ntfsparse.MakeRef(5, 5)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the root is no deleted file: %v", err)
 	}
+
+	// Without $Bitmap they are still listed, and those without clusters come back.
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[v.Boot().MFT*v.Boot().ClusterSize+ntfsparse.RecordBitmap*1024] = 'X'
+	blind, n := openBytes(t, b), 0
+	err = blind.Deleted(context.Background(), func(d *ntfsparse.DeletedFile) error {
+		if n++; d.Recoverable() != (d.Path == "/keep/resident" || d.Info.IsDir) {
+			t.Errorf("without a bitmap: %s, %v", d.Path, d.Err)
+		}
+		return nil
+	})
+	if _, opened := blind.OpenDeleted(found["/keep/resident"]); err != nil || opened != nil || n != len(found) {
+		t.Errorf("without a bitmap: %d of %d, %v, %v", n, len(found), err, opened)
+	}
 }
 
 // TestPlaceholders: what is not on the volume does not read as zeros.

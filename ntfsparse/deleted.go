@@ -23,13 +23,11 @@ type DeletedFile struct {
 func (d *DeletedFile) Recoverable() bool { return d.Err == nil && d.Free == d.Clusters }
 
 // Deleted visits every deleted file and folder whose record still has a name,
-// in the order of the MFT, until visit returns an error.
+// in the order of the MFT, until visit returns an error. Where $Bitmap cannot be
+// read, that is the Err of every file that has clusters.
 func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) error {
 	bitmap, err := v.clusterBitmap()
-	if err != nil {
-		return err
-	}
-	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, paths: v.newPathCache()}
+	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, blind: err, paths: v.newPathCache()}
 	return v.Scan(ctx, FirstUser, func(n uint64, rec *Record, err error) error {
 		if err != nil || rec.InUse() || rec.Base() != 0 {
 			return nil
@@ -44,6 +42,7 @@ func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) er
 type deletedWalk struct {
 	v      *Volume
 	window bitWindow
+	blind  error // why there is no bitmap
 	paths  *pathCache
 	gone   map[Ref]string // paths of deleted folders
 }
@@ -120,6 +119,9 @@ func (w *deletedWalk) countStream(s *Stream) (clusters, free int64, err error) {
 		r := s.runs.At(i)
 		if r.LCN == Hole {
 			continue
+		}
+		if w.blind != nil {
+			return 0, 0, w.blind
 		}
 		if clusters+r.Len > w.v.geo.clusters {
 			return 0, 0, classf(ErrCorrupt, s.file.Record(), "stream %q has more clusters than the volume", s.name)
@@ -208,10 +210,7 @@ func (v *Volume) deletedFile(ref Ref) (*File, error) {
 // stillFree fails when other files have taken clusters of a deleted one's stream.
 func (v *Volume) stillFree(s *Stream) error {
 	bitmap, err := v.clusterBitmap()
-	if err != nil {
-		return err
-	}
-	w := deletedWalk{v: v, window: bitWindow{s: bitmap}}
+	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, blind: err}
 	n, free, err := w.countStream(s)
 	if err == nil && n != free {
 		err = classf(ErrNotCaptured, s.file.Record(), "%d of %d clusters of the deleted file belong to others", n-free, n)
