@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"vitrine/capture"
@@ -34,6 +35,9 @@ since something is always missing.`,
 }
 
 func runRescue(ctx context.Context, e *env, o *rescueOptions, path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return &os.PathError{Op: "rescue", Path: path, Err: syscall.EISDIR} // Windows would not say so
+	}
 	h, err := capture.Identify(path)
 	if err != nil {
 		return err
