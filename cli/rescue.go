@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
 	"vitrine/capture"
 	"vitrine/index"
 	"vitrine/reader"
