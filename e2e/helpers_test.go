@@ -192,15 +192,6 @@ func led(in tree) tree {
 	return out
 }
 
-func sumFile(t testing.TB, p string) string {
-	t.Helper()
-	sum, err := sumOf(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sum
-}
-
 func sumOf(p string) (string, error) {
 	f, err := os.Open(p)
 	if err != nil {

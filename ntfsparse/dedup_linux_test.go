@@ -408,6 +408,9 @@ func containerBytes(t *testing.T, img []byte) (at []int64) {
 			t.Fatal(err)
 		}
 		d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+			if err != nil {
+				t.Fatal(err)
+			}
 			f, err := v.FileRef(e.Ref)
 			if err != nil {
 				t.Fatal(err)

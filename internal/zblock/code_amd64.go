@@ -67,7 +67,10 @@ func codedAs(n int, code, bits uint8) coded {
 	return coded(code) | coded(bits)<<8 | coded(n&(1<<bits-1))<<16
 }
 
-// litCoded and matchCoded are the values that litCodes and matchCodes have.
+// litCoded and matchCoded are the values that litCodes and matchCodes have, for
+// the assembly.
+//
+//lint:ignore U1000 the assembly reads them
 var litCoded, matchCoded = func() (l [64]coded, m [128]coded) {
 	for n, c := range litCodes {
 		l[n] = codedAs(n, c, litBits[c])
