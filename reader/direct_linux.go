@@ -59,7 +59,7 @@ func (f *osFile) Close() error {
 // and has done nothing, where the system has them in its cache or does not read
 // directly.
 func (f *osFile) readDirect(buf []byte, off int64, n int) ([]byte, bool) {
-	if f.plain.Load() || f.reads.Add(1) <= directAfter || n == 0 {
+	if f.plain.Load() || n == 0 || f.early() {
 		return nil, false
 	}
 	f.opened.Do(f.openDirect)
@@ -67,6 +67,12 @@ func (f *osFile) readDirect(buf []byte, off int64, n int) ([]byte, bool) {
 		return nil, false
 	}
 	return f.pread(buf, off, n)
+}
+
+// early reports whether a read is one of the first of the file. Later ones are
+// not counted: the number would run over.
+func (f *osFile) early() bool {
+	return f.reads.Load() <= directAfter && f.reads.Add(1) <= directAfter
 }
 
 // cached reports whether the system has n bytes at off in its cache, or some

@@ -106,3 +106,16 @@ func TestShortDirect(t *testing.T) {
 		}
 	}
 }
+
+// TestEarly counts the first reads of a file, and no more than these.
+func TestEarly(t *testing.T) {
+	var o osFile
+	for i := range 3 * directAfter {
+		if got := o.early(); got != (i < directAfter) {
+			t.Errorf("read %d: early %v", i, got)
+		}
+	}
+	if n := o.reads.Load(); n > directAfter+1 {
+		t.Errorf("%d reads were counted", n)
+	}
+}
