@@ -72,14 +72,24 @@ func unitShift(u string) (float64, bool) {
 	return float64(10 * (i + 1)), i >= 0
 }
 
-// sizeFlag is a pflag value of bytes.
+// units are the letters of sizes, each 1024 times the one before it.
+const units = "KMGTPE"
+
+// sizeFlag is a pflag value of bytes. It is written as it can be given: "2G".
 type sizeFlag int64
 
 func (f *sizeFlag) String() string {
 	if *f == 0 {
 		return ""
 	}
-	return strconv.FormatInt(int64(*f), 10)
+	n, unit := int64(*f), -1
+	for n%1024 == 0 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	if unit < 0 {
+		return strconv.FormatInt(n, 10)
+	}
+	return strconv.FormatInt(n, 10) + units[unit:][:1]
 }
 func (f *sizeFlag) Type() string { return "SIZE" }
 func (f *sizeFlag) Set(s string) error {

@@ -31,6 +31,18 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
+func TestSizeFlag(t *testing.T) {
+	for n, want := range map[sizeFlag]string{0: "", 512: "512", 64 << 10: "64K", 3 << 19: "1536K", 2 << 30: "2G", 2<<30 + 1: "2147483649", 4 << 60: "4E"} {
+		if got := n.String(); got != want {
+			t.Errorf("%d is written %q, want %q", int64(n), got, want)
+		}
+		var back sizeFlag
+		if err := back.Set(n.String()); n != 0 && (err != nil || back != n) {
+			t.Errorf("%s is read as %d, %v", want, int64(back), err)
+		}
+	}
+}
+
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 s", 8400 * time.Millisecond: "8.4 s", 59 * time.Second: "59 s", 200 * time.Second: "3 min 20 s", 7500 * time.Second: "2 h 05 min", 90000 * time.Second: "1 d 01 h",
