@@ -365,10 +365,33 @@ func (o *serveOptions) listener() (net.Listener, error) {
 		removeStale(o.unix)
 	}
 	l, err := net.Listen(network, address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, &problem{exitFailed, err.Error(), "another program listens there; choose another address, or port 0 for a free one", err}
+	if err != nil {
+		if hint := o.listenHint(err); hint != "" {
+			return nil, &problem{exitFailed, err.Error(), hint, err}
+		}
 	}
 	return l, err
+}
+
+// listenHint is what to do when nothing can listen there, or "" if the error is
+// none of addresses.
+func (o *serveOptions) listenHint(err error) string {
+	_, malformed := errors.AsType[*net.AddrError](err)
+	_, unknown := errors.AsType[*net.DNSError](err)
+	st, statErr := os.Lstat(o.unix)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && statErr == nil && st.Mode()&fs.ModeSocket == 0:
+		return "that is no socket and was not touched; name a path where nothing is"
+	case errors.Is(err, syscall.EADDRINUSE) && o.unix != "":
+		return "another program listens there; choose another path"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there; choose another address, or port 0 for a free one"
+	case malformed, unknown, errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "--listen takes an address of this machine and a port from 0 to 65535, such as 127.0.0.1:10809 or [::1]:0"
+	case errors.Is(err, syscall.EINVAL) && o.unix != "":
+		return "the path of a socket may have some 100 characters; choose a shorter one"
+	}
+	return ""
 }
 
 // removeStale removes a socket that a killed server left behind: one that
