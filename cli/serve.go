@@ -57,8 +57,8 @@ func newServeNBD(e *env) *cobra.Command {
 	o := serveOptions{listen: "127.0.0.1:10809"}
 	c := &cobra.Command{
 		Use: "nbd IMAGE[:N]", Short: "Serve over NBD: qemu, nbd-client, nbdcopy", Args: takes(1, 1),
-		Long: `Serve exports named disk and partition-1, partition-2, … over NBD until interrupted. The
-first one is also the default. With --timeline every point of the set is served:
+		Long: `Serve exports named disk and partition-1, partition-2, … over NBD until interrupted; an
+image of one file system has partition-1 alone. The first one is also the default. With --timeline every point of the set is served:
 0/disk, 0/partition-1, 1/disk, …; points are opened when they are asked for.`,
 		Example: `  vitrine serve nbd backups@3
   vitrine serve nbd backups --unix /run/v.sock --overlay

@@ -47,7 +47,8 @@ const crowd = 64
 // transmit serves requests until the client leaves. Requests run in parallel;
 // it returns when all are done. Of a client that asks for one thing at a time
 // reads run where they were received: handing them over would cost more than
-// answering them from memory.
+// answering them from memory. Long ones do not, which a client may not take
+// while it has something to send.
 func (c *conn) transmit() error {
 	c.nc.SetDeadline(time.Time{})
 	p := pool{c: c, jobs: make(chan job)}
@@ -65,7 +66,7 @@ func (c *conn) transmit() error {
 		if c.r.Buffered() > 0 || p.busy.Load() > 0 {
 			c.ahead = crowd
 		}
-		if c.ahead == 0 && j.r.cmd == cmdRead {
+		if c.ahead == 0 && j.r.cmd == cmdRead && j.r.n <= maxPiece {
 			c.alone = true
 			c.run(j)
 			c.alone = false
