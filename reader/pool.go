@@ -111,17 +111,15 @@ var (
 
 // decode expands a chunk's stored bytes into the first BlockSize bytes of buf,
 // and proves them. What lies behind them may be overwritten; with bufferSize
-// bytes in all it is faster. The hash proves the checksum too, which is looked
-// at only to tell what is wrong.
+// bytes in all it is faster.
 func (p *Pool) decode(buf []byte, sl *index.Slot, stored []byte) error {
-	err := p.prove(buf, sl, stored)
-	if err != nil && index.CRC(stored) != sl.CRC {
+	if index.CRC(stored) != sl.CRC {
 		return errCRC
 	}
-	return err
+	return p.prove(buf, sl, stored)
 }
 
-// prove is decode without a look at the checksum.
+// prove is decode for stored bytes whose checksum was compared.
 func (p *Pool) prove(buf []byte, sl *index.Slot, stored []byte) error {
 	if err := p.expand(buf, sl.Codec, stored); err != nil {
 		return err
