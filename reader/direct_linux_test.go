@@ -54,16 +54,22 @@ func TestPread(t *testing.T) {
 	}
 }
 
-// TestReadDirect reads a file as members are read. Where the test's folder
-// cannot be read directly, that is refused from the start.
-func TestReadDirect(t *testing.T) {
+// openRandom opens a random file as members are opened.
+func openRandom(t *testing.T) (*osFile, []byte) {
+	t.Helper()
 	path, data := randomFile(t)
 	f, err := openFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	o := f.(*osFile)
+	t.Cleanup(func() { f.Close() })
+	return f.(*osFile), data
+}
+
+// TestReadDirect reads a file as members are read. Where the test's folder
+// cannot be read directly, that is refused from the start.
+func TestReadDirect(t *testing.T) {
+	o, data := openRandom(t)
 	buf := make([]byte, 64<<10+directRoom)
 	direct := 0
 	for i := range 40 {
@@ -71,7 +77,7 @@ func TestReadDirect(t *testing.T) {
 		b, ok := o.readDirect(buf, off, n)
 		if !ok {
 			b = buf[:n]
-			if _, err := f.ReadAt(b, off); err != nil {
+			if _, err := o.ReadAt(b, off); err != nil {
 				t.Fatal(err)
 			}
 		} else {
@@ -93,15 +99,10 @@ func TestReadDirect(t *testing.T) {
 // TestShortDirect has a file end inside what is asked for: a direct read leaves
 // the error to the common one.
 func TestShortDirect(t *testing.T) {
-	path, data := randomFile(t)
-	f, err := openFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	o, data := openRandom(t)
 	buf := make([]byte, 64<<10+directRoom)
 	for range directAfter + 3 {
-		if _, ok := f.(*osFile).readDirect(buf, int64(len(data))-100, 200); ok {
+		if _, ok := o.readDirect(buf, int64(len(data))-100, 200); ok {
 			t.Fatal("200 bytes were read of 100")
 		}
 	}

@@ -44,7 +44,7 @@ const maxShy = 256
 // is waited for without going to sleep.
 type arrivals struct {
 	net.Conn
-	eager bool            // wait actively
+	eager bool            // wait actively, where there are several processors
 	raw   syscall.RawConn // nil: the system cannot look without waiting
 	shy   int             // reads to go until it is waited for actively …
 	next  int             // … and after the next failure
@@ -57,7 +57,7 @@ type arrivals struct {
 
 func newArrivals(nc net.Conn) *arrivals {
 	a := &arrivals{Conn: nc, next: 1}
-	if sc, ok := nc.(syscall.Conn); ok && runtime.GOMAXPROCS(0) > 1 {
+	if sc, ok := nc.(syscall.Conn); ok {
 		a.raw, _ = sc.SyscallConn()
 	}
 	var one [1]byte
@@ -78,7 +78,7 @@ func newArrivals(nc net.Conn) *arrivals {
 
 // Read reads as io.Reader.
 func (a *arrivals) Read(p []byte) (int, error) {
-	if a.shy--; a.raw == nil || !a.eager || a.shy >= 0 {
+	if a.shy--; !a.eager || !a.looks() || runtime.NumCPU() == 1 || a.shy >= 0 {
 		return a.Conn.Read(p)
 	}
 	a.p = p
@@ -98,7 +98,11 @@ func (a *arrivals) Read(p []byte) (int, error) {
 	return a.Conn.Read(p)
 }
 
-// waiting reports whether bytes of the client have arrived that were not read.
+// looks reports whether it can be told what has arrived.
+func (a *arrivals) looks() bool { return a.raw != nil }
+
+// waiting reports, where that can be told, whether bytes of the client have
+// arrived that were not read.
 func (a *arrivals) waiting() bool {
-	return a.raw == nil || a.raw.Read(a.peek) != nil || a.err == nil && a.n > 0
+	return a.raw.Read(a.peek) != nil || a.err == nil && a.n > 0
 }

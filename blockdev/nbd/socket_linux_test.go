@@ -25,21 +25,31 @@ func sendBufferOf(t *testing.T, c *net.UnixConn) (n int) {
 	return n
 }
 
-func TestUnixSocketIsWide(t *testing.T) {
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+// connected gives both ends of a connection.
+func connected(t *testing.T, network string) (client, server net.Conn) {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	if network == "unix" {
+		addr = filepath.Join(t.TempDir(), "s")
+	}
+	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	client, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
+	if client, err = net.Dial(network, l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	server, err := l.Accept()
-	if err != nil {
+	t.Cleanup(func() { client.Close() })
+	if server, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { server.Close() })
+	return client, server
+}
+
+func TestUnixSocketIsWide(t *testing.T) {
+	client, server := connected(t, "unix")
 	c := newConn(t.Context(), &Server{}, server)
 	defer c.close()
 	if wide, usual := sendBufferOf(t, server.(*net.UnixConn)), sendBufferOf(t, client.(*net.UnixConn)); wide <= usual {
@@ -50,25 +60,7 @@ func TestUnixSocketIsWide(t *testing.T) {
 // TestArrivals has bytes come early, late, not before a deadline, and no more.
 func TestArrivals(t *testing.T) {
 	for _, network := range []string{"unix", "tcp"} {
-		addr := filepath.Join(t.TempDir(), "s")
-		if network == "tcp" {
-			addr = "127.0.0.1:0"
-		}
-		l, err := net.Listen(network, addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		client, err := net.Dial(network, l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		nc, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
+		client, nc := connected(t, network)
 		a := newArrivals(nc)
 		a.eager = true
 		var b [8]byte

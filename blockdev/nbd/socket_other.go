@@ -14,6 +14,8 @@ type arrivals struct {
 
 func newArrivals(nc net.Conn) *arrivals { return &arrivals{Conn: nc} }
 
-// waiting reports whether bytes of the client have arrived that were not read;
-// here it cannot be told.
-func (*arrivals) waiting() bool { return true }
+// looks reports whether it can be told what has arrived.
+func (*arrivals) looks() bool { return false }
+
+// waiting reports whether bytes of the client have arrived that were not read.
+func (*arrivals) waiting() bool { return false }

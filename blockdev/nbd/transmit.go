@@ -45,10 +45,10 @@ type job struct {
 const crowd = 64
 
 // transmit serves requests until the client leaves. Requests run in parallel;
-// it returns when all are done. Of a client that asks for one thing at a time
-// reads run where they were received: handing them over would cost more than
-// answering them from memory. Long ones do not, which a client may not take
-// while it has something to send.
+// it returns when all are done. Of a client that asks for one thing at a time,
+// where the system tells that it does, reads run where they were received:
+// handing them over would cost more than answering them from memory. Long ones
+// do not, which a client may not take while it has something to send.
 func (c *conn) transmit() error {
 	c.nc.SetDeadline(time.Time{})
 	p := pool{c: c, jobs: make(chan job)}
@@ -63,7 +63,7 @@ func (c *conn) transmit() error {
 		if err != nil || j.r.cmd == cmdDisc {
 			return err
 		}
-		if c.r.Buffered() > 0 || p.busy.Load() > 0 {
+		if c.r.Buffered() > 0 || p.busy.Load() > 0 || !c.in.looks() {
 			c.ahead = crowd
 		}
 		if c.ahead == 0 && j.r.cmd == cmdRead && j.r.n <= maxPiece {
