@@ -31,6 +31,11 @@ func dial(t testing.TB, addr string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
+	return over(t, nc)
+}
+
+// over speaks over a connection.
+func over(t testing.TB, nc net.Conn) *client {
 	nc.SetDeadline(time.Now().Add(20 * time.Second))
 	return &client{t, nc}
 }
@@ -91,14 +96,19 @@ func str(s string) string { return string(be.AppendUint32(nil, uint32(len(s)))) 
 // ready begins transmission, with simple or structured replies.
 func ready(t testing.TB, addr string, structured bool) *client {
 	t.Helper()
-	c := dial(t, addr).greet()
+	return dial(t, addr).begin(structured)
+}
+
+func (c *client) begin(structured bool) *client {
+	c.t.Helper()
+	c.greet()
 	if structured {
 		c.opt(optStructuredReply, "")
 		c.last()
 	}
 	c.opt(optGo, str("")+"\x00\x00")
 	if k := c.last(); k != repAck {
-		t.Fatalf("GO: %#x", k)
+		c.t.Fatalf("GO: %#x", k)
 	}
 	return c
 }

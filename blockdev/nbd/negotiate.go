@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vitrine/blockdev"
@@ -45,8 +46,9 @@ type conn struct {
 
 	wmu sync.Mutex // guards writing to nc during transmission
 
-	alone bool // a request runs where it was received, nothing else does
-	ahead int  // requests to go until one may
+	busy  atomic.Int32 // requests of workers that are not answered
+	alone bool         // a request runs where it was received, nothing else does
+	ahead int          // requests to go until one may
 }
 
 func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {

@@ -58,16 +58,30 @@ func putBuffer(b []byte) {
 	}
 }
 
-// send writes one reply, or one chunk of one.
+// send writes one reply, or one chunk of one. A worker's request is answered, as
+// far as counting goes, before the client can see the end of it and ask for more;
+// but if it is long, when the client has taken it.
 func (c *conn) send(b []byte) error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	if c.alone && c.in.waiting() {
 		c.ahead = crowd // it has not seen this answer yet
 	}
+	ends := !c.alone && last(b)
+	if ends && len(b) <= smallBuffer {
+		c.busy.Add(-1)
+	}
 	c.nc.SetWriteDeadline(time.Now().Add(ioTime))
 	_, err := c.nc.Write(b)
+	if ends && len(b) > smallBuffer {
+		c.busy.Add(-1)
+	}
 	return err
+}
+
+// last reports whether a reply, or a chunk of one, is the end of it.
+func last(b []byte) bool {
+	return be.Uint32(b) == magicSimple || be.Uint16(b[4:])&chunkDone != 0
 }
 
 // simple fills in the header of a simple reply: magic, error, cookie.

@@ -1,15 +1,21 @@
 package nbd
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vitrine/blockdev"
 )
 
 func sendBufferOf(t *testing.T, c *net.UnixConn) (n int) {
@@ -97,5 +103,66 @@ func TestArrivals(t *testing.T) {
 		if _, err := a.Read(b[:]); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%s, closed: %v", network, err)
 		}
+	}
+}
+
+// lagging is a connection whose first writes return only when the client has
+// asked for more.
+type lagging struct {
+	*net.TCPConn
+	lags, reads atomic.Int32
+}
+
+func (l *lagging) Read(b []byte) (int, error) {
+	n, err := l.TCPConn.Read(b)
+	l.reads.Add(1)
+	return n, err
+}
+
+func (l *lagging) Write(b []byte) (int, error) {
+	before := l.reads.Load()
+	n, err := l.TCPConn.Write(b)
+	if l.lags.Add(-1) >= 0 {
+		for l.reads.Load() == before {
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
+	return n, err
+}
+
+// placed notes whether the last read ran where it was received.
+type placed struct {
+	blockdev.Bytes
+	here atomic.Bool
+}
+
+func (p *placed) ReadAtContext(ctx context.Context, b []byte, off int64) (int, error) {
+	p.here.Store(!bytes.Contains(debug.Stack(), []byte("labour")))
+	return p.Bytes.ReadAtContext(ctx, b, off)
+}
+
+// TestOvertakenAnswers has a client ask for one thing at a time, and be quicker
+// than the worker that answered it: it is still seen to do so.
+func TestOvertakenAnswers(t *testing.T) {
+	client, server := connected(t, "tcp")
+	nc := &lagging{TCPConn: server.(*net.TCPConn)}
+	dev := &placed{Bytes: blockdev.Bytes{B: make([]byte, 1<<20)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- (&Server{Exports: []*Export{{Device: dev}}}).ServeConn(ctx, nc) }()
+	c := over(t, client).begin(false)
+	nc.lags.Store(10)
+	for range crowd {
+		c.request(0, cmdRead, 0, 512, "")
+		c.get(simpleLen + 512)
+	}
+	c.request(0, cmdRead, 0, 512, "")
+	c.get(simpleLen + 512)
+	if !dev.here.Load() {
+		t.Error("the client was taken for several")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

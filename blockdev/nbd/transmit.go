@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -63,7 +62,7 @@ func (c *conn) transmit() error {
 		if err != nil || j.r.cmd == cmdDisc {
 			return err
 		}
-		if c.r.Buffered() > 0 || p.busy.Load() > 0 || !c.in.looks() {
+		if c.r.Buffered() > 0 || c.busy.Load() > 0 || !c.in.looks() {
 			c.ahead = crowd
 		}
 		if c.ahead == 0 && j.r.cmd == cmdRead && j.r.n <= maxPiece {
@@ -82,14 +81,13 @@ func (c *conn) transmit() error {
 type pool struct {
 	c       *conn
 	jobs    chan job
-	busy    atomic.Int32 // requests that are not done
 	started int
 	running sync.WaitGroup
 }
 
 // hand gives a request to a worker.
 func (p *pool) hand(j job) {
-	p.busy.Add(1)
+	p.c.busy.Add(1)
 	select {
 	case p.jobs <- j: // somebody is idle
 		return
@@ -106,7 +104,6 @@ func (p *pool) hand(j job) {
 func (p *pool) labour() {
 	for j := range p.jobs {
 		p.c.run(j)
-		p.busy.Add(-1)
 	}
 }
 
