@@ -386,6 +386,30 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestOneThatTakesNothing has a client ask for more than there is memory for and
+// take no reply: another one is served at once.
+func TestOneThatTakesNothing(t *testing.T) {
+	dev := &slow{Bytes: blockdev.Bytes{B: make([]byte, maxRequest)}, gate: make(chan struct{})}
+	close(dev.gate)
+	s := &Server{Exports: []*Export{{Device: dev}}, MaxMemory: 4 * maxRequest}
+	addr := start(t, s)
+	lazy := ready(t, addr, false)
+	for range workers {
+		lazy.request(0, cmdRead, 0, maxRequest, "")
+	}
+	for dev.calls.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	c := ready(t, addr, false)
+	for range 3 * crowd {
+		c.request(0, cmdRead, 0, maxPiece, "")
+		c.get(simpleLen + maxPiece)
+	}
+	if !s.memory.TryAcquire(2 * maxRequest) {
+		t.Error("the client that takes nothing holds more than its share")
+	}
+}
+
 // TestMemoryIsCounted holds what is counted for a request against what it takes.
 func TestMemoryIsCounted(t *testing.T) {
 	c := &conn{}

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"vitrine/blockdev"
 )
 
@@ -44,7 +46,8 @@ type conn struct {
 	writable blockdev.Writable
 	flags    uint16
 
-	wmu sync.Mutex // guards writing to nc during transmission
+	share *semaphore.Weighted // of the server's memory
+	wmu   sync.Mutex          // guards writing to nc during transmission
 
 	busy  atomic.Int32 // requests of workers that are not answered
 	alone bool         // a request runs where it was received, nothing else does
@@ -54,7 +57,7 @@ type conn struct {
 func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {
 	widen(nc)
 	in := newArrivals(nc)
-	c := &conn{s: s, ctx: ctx, in: in, nc: in, r: bufio.NewReaderSize(in, 16<<10)}
+	c := &conn{s: s, ctx: ctx, in: in, nc: in, r: bufio.NewReaderSize(in, 16<<10), share: semaphore.NewWeighted(s.share())}
 	c.work, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	raw := nc // closing it ends TLS as well
 	c.quit = context.AfterFunc(ctx, func() {

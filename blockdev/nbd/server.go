@@ -44,8 +44,9 @@ type Server struct {
 	RequireTLS bool
 	// MaxConns bounds connections; more are closed at once. 0: 128.
 	MaxConns int
-	// MaxMemory bounds the bytes that all running requests hold, in bytes; at
-	// least 32 MiB. 0: 256 MiB.
+	// MaxMemory bounds the bytes that all running requests hold; at least
+	// 32 MiB. 0: 256 MiB. Those of one connection hold at most a quarter of it,
+	// or the largest one.
 	MaxMemory int64
 	// OnError, if set, is told why a connection ended badly. It may be called
 	// in parallel.
@@ -128,6 +129,12 @@ func (s *Server) prepare() {
 	}
 	s.memory = semaphore.NewWeighted(max(s.MaxMemory, maxRequest+headRoom))
 	s.slots = semaphore.NewWeighted(int64(s.MaxConns))
+}
+
+// share is how much of the memory one connection may hold: one that takes no
+// replies must leave something to the others.
+func (s *Server) share() int64 {
+	return max(s.MaxMemory/4, maxRequest) + workers*headRoom
 }
 
 // ServeConn serves one connection, which it closes, until the client leaves or

@@ -209,7 +209,11 @@ func (c *conn) timed(read func() error) error {
 // a write. It returns how many bytes of memory the request holds.
 func (c *conn) admit(r *request) (held int64, err error) {
 	held = c.needs(r)
+	if err := c.share.Acquire(c.work, held); err != nil {
+		return 0, err
+	}
 	if err := c.s.memory.Acquire(c.work, held); err != nil {
+		c.share.Release(held)
 		return 0, err
 	}
 	if r.cmd == cmdWrite {
@@ -217,9 +221,14 @@ func (c *conn) admit(r *request) (held int64, err error) {
 		err = c.timed(func() error { _, err := io.ReadFull(c.r, r.payload); return err })
 	}
 	if err != nil {
-		c.s.memory.Release(held)
+		c.release(held)
 	}
 	return held, err
+}
+
+func (c *conn) release(held int64) {
+	c.s.memory.Release(held)
+	c.share.Release(held)
 }
 
 func (c *conn) needs(r *request) int64 {
@@ -246,7 +255,7 @@ func (c *conn) run(j job) {
 		c.cancel()
 	}
 	putBuffer(j.r.payload)
-	c.s.memory.Release(j.held)
+	c.release(j.held)
 }
 
 func (c *conn) answerRequest(r *request, bad errno) error {
