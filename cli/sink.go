@@ -4,11 +4,12 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"vitrine/internal/direct"
 )
 
-// directFrom is the size from which a file is written past the system's cache:
-// that takes a fraction of the processor time, nothing is left to be synced,
-// and what others have in the cache stays there.
+// directFrom is the size from which a file is written past the system's cache;
+// then nothing is left to be synced, either.
 const directFrom = 8 << 20
 
 // directUnit is what offsets and lengths of direct writes are multiples of.
@@ -23,7 +24,7 @@ type sink struct {
 func newSink(f *os.File, size int64) *sink {
 	s := &sink{File: f}
 	if size >= directFrom {
-		s.direct = openDirect(f)
+		s.direct, _ = direct.Open(f, os.O_WRONLY)
 	}
 	return s
 }

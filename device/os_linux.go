@@ -2,7 +2,6 @@ package device
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -189,22 +188,6 @@ func (t *Target) goDirect() {
 	d, err := os.OpenFile(t.info.Path, os.O_RDWR|unix.O_DIRECT, 0)
 	if err == nil {
 		t.direct, t.raw = d, newRawFile(d, t.info)
-	}
-}
-
-// goDirectFile adds direct I/O to a plain file, where the file system says
-// (since Linux 6.1) that pages suit it: writing past the cache takes a fifth
-// of the processor time, and leaves the cache to others.
-func (t *Target) goDirectFile() {
-	var st unix.Statx_t
-	err := unix.Statx(int(t.f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st)
-	if err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || st.Dio_offset_align == 0 ||
-		alignment%max(st.Dio_offset_align, st.Dio_mem_align) != 0 {
-		return
-	}
-	d, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", t.f.Fd()), os.O_RDWR|unix.O_DIRECT, 0)
-	if err == nil {
-		t.direct, t.raw = d, newRawFile(d, Info{Size: t.info.Size, SectorSize: alignment})
 	}
 }
 

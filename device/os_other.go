@@ -56,8 +56,6 @@ func openDiskTarget(path string, o TargetOptions) (*Target, error) {
 	return nil, refuse(path, ErrUnsupported, "disks cannot be restored to on this system yet")
 }
 
-func (*Target) goDirectFile() {}
-
 func discard(*os.File, bool, int64, int64) error { return ErrNoDiscard }
 
 func zeroOut(*os.File, bool, int64, int64) error { return ErrNoDiscard }

@@ -217,8 +217,6 @@ func reserve(*os.File, int64, int64) error { return nil }
 
 func writeBehind(*os.File, int64, int64) {}
 
-func (*Target) goDirectFile() {}
-
 func freeSpace(dir string) int64 {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"vitrine/internal/direct"
 )
 
 // TargetOptions guard a target.
@@ -128,6 +130,17 @@ func openFileTarget(path string, st fs.FileInfo, o TargetOptions) (*Target, erro
 	t := &Target{info: Info{Path: path, Size: st.Size(), Start: -1}, f: f}
 	t.goDirectFile()
 	return t, nil
+}
+
+// goDirectFile adds direct I/O to a plain file, where the system says that pages
+// suit it.
+func (t *Target) goDirectFile() {
+	if !direct.Suits(t.f, alignment) {
+		return
+	}
+	if d, err := direct.Open(t.f, os.O_RDWR); err == nil {
+		t.direct, t.raw = d, newRawFile(d, Info{Size: t.info.Size, SectorSize: alignment})
+	}
 }
 
 // Info describes the target as it was opened, with its present size.

@@ -2,12 +2,13 @@ package reader
 
 import (
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"vitrine/internal/direct"
 )
 
 // directAlign is what addresses, offsets and lengths of direct reads are
@@ -27,18 +28,15 @@ type osFile struct {
 	plain  atomic.Bool // it is not read directly
 	reads  atomic.Int32
 	opened sync.Once
-	direct int // descriptor, once opened
+	direct *os.File // the same one, once opened
 }
 
 // newOSFile looks whether a file can be read directly. Then the system shall
 // not read ahead: what it brought into its cache would be read from there, and
 // make it read on.
 func newOSFile(f *os.File) *osFile {
-	o := &osFile{File: f, direct: -1}
-	var st unix.Statx_t
-	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st)
-	can := err == nil && st.Mask&unix.STATX_DIOALIGN != 0 && st.Dio_offset_align > 0 && max(st.Dio_offset_align, st.Dio_mem_align) <= directAlign
-	if _, err := o.cached(0, 1); !can || err != nil {
+	o := &osFile{File: f}
+	if _, err := o.cached(0, 1); err != nil || !direct.Suits(f, directAlign) {
 		o.plain.Store(true)
 		return o
 	}
@@ -46,10 +44,10 @@ func newOSFile(f *os.File) *osFile {
 	return o
 }
 
-// Close closes both descriptors.
+// Close closes both files.
 func (f *osFile) Close() error {
-	if f.direct >= 0 {
-		unix.Close(f.direct)
+	if f.direct != nil {
+		f.direct.Close()
 	}
 	return f.File.Close()
 }
@@ -63,7 +61,7 @@ func (f *osFile) readDirect(buf []byte, off int64, n int) ([]byte, bool) {
 		return nil, false
 	}
 	f.opened.Do(f.openDirect)
-	if cached, err := f.cached(off, n); cached || err != nil || f.direct < 0 {
+	if cached, err := f.cached(off, n); cached || err != nil || f.direct == nil {
 		return nil, false
 	}
 	return f.pread(buf, off, n)
@@ -91,7 +89,7 @@ func (f *osFile) pread(buf []byte, off int64, n int) ([]byte, bool) {
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(buf))) & (directAlign - 1))
 	in := int(off & (directAlign - 1))
 	end := (in + n + directAlign - 1) &^ (directAlign - 1)
-	got, err := unix.Pread(f.direct, buf[skip:][:end], off-int64(in))
+	got, err := unix.Pread(int(f.direct.Fd()), buf[skip:][:end], off-int64(in))
 	switch {
 	case err == unix.EINVAL:
 		f.plain.Store(true)
@@ -103,8 +101,7 @@ func (f *osFile) pread(buf []byte, off int64, n int) ([]byte, bool) {
 }
 
 func (f *osFile) openDirect() {
-	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
-	if err == nil {
-		f.direct = fd
+	if d, err := direct.Open(f.File, os.O_RDONLY); err == nil {
+		f.direct = d
 	}
 }

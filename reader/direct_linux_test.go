@@ -37,7 +37,7 @@ func TestPread(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	o := &osFile{File: f, direct: int(f.Fd())}
+	o := &osFile{File: f, direct: f}
 	r := rand.New(rand.NewPCG(1, 2))
 	buf := make([]byte, 300<<10+directRoom+directAlign)
 	for range 2000 {
