@@ -8,8 +8,10 @@ import (
 
 // DeletedFile is a file that was deleted and whose record is still there.
 type DeletedFile struct {
-	Ref  Ref
-	Path string // the best that is known; "/$Orphan-N/…" where folder N is gone
+	Ref Ref
+	// Path is the best that is known: "/$Orphan-N/…" where folder N is gone, and
+	// "/$Nameless-N" of a file that has contents and no name any more.
+	Path string
 	Name FileName
 	Info *Info // valid until visit returns
 	// Clusters is the number of clusters that its unnamed stream had, Free how
@@ -22,8 +24,8 @@ type DeletedFile struct {
 // Recoverable tells whether nothing of the file has been given to others.
 func (d *DeletedFile) Recoverable() bool { return d.Err == nil && d.Free == d.Clusters }
 
-// Deleted visits every deleted file and folder whose record still has a name,
-// in the order of the MFT, until visit returns an error. Where $Bitmap cannot be
+// Deleted visits every deleted file and folder whose record still has a name or
+// contents, in the order of the MFT, until visit returns an error. Where $Bitmap cannot be
 // read, that is the Err of every file that has clusters.
 func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) error {
 	bitmap, err := v.clusterBitmap()
@@ -44,52 +46,59 @@ type deletedWalk struct {
 	window bitWindow
 	blind  error // why there is no bitmap
 	paths  *pathCache
-	gone   map[Ref]string // paths of deleted folders
+	gone   map[Ref]foundPath // deleted folders; names counts those that are gone
+	bytes  int               // of their paths
 }
 
-const (
-	maxGone      = 4096 // folders remembered
-	maxGoneDepth = 64
-)
+// maxGoneDepth is how many deleted folders a path has at most.
+const maxGoneDepth = 64
 
 func (w *deletedWalk) file(n uint64) (*DeletedFile, bool) {
 	f, err := w.v.anyFile(n)
 	if err != nil {
 		return nil, false
 	}
-	name, ok := f.mainName()
-	if !ok {
+	in := f.Info()
+	d := &DeletedFile{Ref: f.Ref(), Info: &in}
+	switch name, ok := f.mainName(); {
+	case ok:
+		d.Name, d.Path = name, w.path(name, 0).path
+	case in.Size > 0 && !in.IsDir:
+		d.Path = fmt.Sprintf("/$Nameless-%d", n)
+	default:
 		return nil, false
 	}
-	in := f.Info()
-	d := &DeletedFile{Ref: f.Ref(), Name: name, Info: &in, Path: w.path(name, 0)}
 	d.Clusters, d.Free, d.Err = w.count(f)
 	return d, true
 }
 
 // path goes up through folders that exist or are deleted themselves, as long
 // as their sequence numbers fit.
-func (w *deletedWalk) path(name FileName, depth int) string {
-	if p, ok := w.paths.path(name.Parent); ok {
-		return p + "/" + name.Name()
+func (w *deletedWalk) path(name FileName, depth int) foundPath {
+	up, ok := w.paths.find(name.Parent)
+	up.names = 0
+	if !ok {
+		up = w.folder(name.Parent, depth)
 	}
-	return w.folder(name.Parent, depth) + "/" + name.Name()
+	return foundPath{up.path + "/" + name.Name(), up.names + 1}
 }
 
 // folder is the path of a folder that was deleted.
-func (w *deletedWalk) folder(ref Ref, depth int) string {
+func (w *deletedWalk) folder(ref Ref, depth int) foundPath {
 	if p, ok := w.gone[ref]; ok {
 		return p
 	}
-	p := fmt.Sprintf("/$Orphan-%d", ref.Record())
+	p := foundPath{path: fmt.Sprintf("/$Orphan-%d", ref.Record())}
 	f, err := w.v.anyFile(ref.Record())
 	if err == nil && depth < maxGoneDepth && f.IsDir() && sameOrNext(ref.Seq(), f) {
 		if up, ok := f.mainName(); ok {
-			p = w.path(up, depth+1)
+			if full := w.path(up, depth+1); full.names <= maxGoneDepth {
+				p = full
+			}
 		}
 	}
-	if w.gone == nil || len(w.gone) >= maxGone {
-		w.gone = map[Ref]string{}
+	if w.bytes += len(p.path) + 64; w.gone == nil || w.bytes > maxPathBytes {
+		w.gone, w.bytes = map[Ref]foundPath{}, len(p.path)
 	}
 	w.gone[ref] = p
 	return p
@@ -97,7 +106,7 @@ func (w *deletedWalk) folder(ref Ref, depth int) string {
 
 // sameOrNext: deleting a record counts its sequence number up.
 func sameOrNext(seq uint16, f *File) bool {
-	return !f.rec.InUse() && (f.rec.Seq() == seq || f.rec.Seq() == seq+1)
+	return !f.rec.InUse() && (f.rec.Seq() == seq || f.rec.Seq() == nextSeq(seq))
 }
 
 func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
@@ -112,8 +121,11 @@ func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
 }
 
 func (w *deletedWalk) countStream(s *Stream) (clusters, free int64, err error) {
-	if s.bad != nil || s.runs == nil {
+	switch {
+	case s.bad != nil || s.runs == nil:
 		return 0, 0, s.bad
+	case s.runs.End() <= (s.size-1)>>w.v.geo.shift:
+		return 0, 0, s.beyond() // an extension record has been used anew
 	}
 	for i := range s.runs.Len() {
 		r := s.runs.At(i)

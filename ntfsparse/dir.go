@@ -130,19 +130,23 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 		return
 	}
 	more := true
+	var refused error
 	if d.broken == nil {
-		more = d.readIndex(after, yield)
+		more, refused = d.readIndex(after, yield)
 	} else {
-		d.noteDamage()
+		refused = d.noteDamage()
 		more = yield(DirEntry{}, d.broken)
+	}
+	if more && refused != nil {
+		more = yield(DirEntry{}, refused)
 	}
 	if more {
 		d.readStrays(0, yield)
 	}
 }
 
-// readIndex is Read without strays.
-func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bool) {
+// readIndex is Read without strays; the error says why they are not looked for.
+func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bool, refused error) {
 	from := int64(after>>16) - 2
 	more = true
 	d.x.Scan(max(from, -1), func(block int64, e IndexEntry, err error) bool {
@@ -160,11 +164,11 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bo
 				return more
 			}
 		}
-		d.noteDamage()
+		refused = d.noteDamage()
 		more = yield(DirEntry{}, inRecord(err, d.x.file.Record()))
 		return more
 	})
-	return more
+	return more, refused
 }
 
 // Root opens the root folder.

@@ -110,19 +110,28 @@ func (f *File) fail(err error) {
 	}
 }
 
-// extension reads an extension record and checks that it belongs to base.
+// extension reads an extension record and checks that it belongs to base. Of a
+// deleted file both have counted their sequence numbers up, and what refers to
+// them was left as it was.
 func (v *Volume) extension(base *Record, ref Ref) (*Record, error) {
 	ext, err := v.Record(ref.Record())
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case ext.Seq() != ref.Seq() || ext.InUse() != base.InUse():
+	}
+	fits := func(rec *Record, ref Ref) bool {
+		return rec.Seq() == ref.Seq() || !rec.InUse() && rec.Seq() == nextSeq(ref.Seq())
+	}
+	switch {
+	case !fits(ext, ref) || ext.InUse() != base.InUse():
 		return nil, classf(ErrCorrupt, ref.Record(), "extension record has been used anew")
-	case ext.Base() != base.Ref():
+	case ext.Base().Record() != base.N || !fits(base, ext.Base()):
 		return nil, classf(ErrCorrupt, ref.Record(), "extension record does not belong to record %d", base.N)
 	}
 	return ext, nil
 }
+
+// nextSeq is the sequence number that a record has once its file was deleted.
+func nextSeq(seq uint16) uint16 { return max(seq+1, 1) }
 
 // attributeList reads the attribute list among attrs; none is no error.
 func (v *Volume) attributeList(rec *Record, attrs []Attr) ([]ListEntry, error) {

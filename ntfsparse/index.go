@@ -319,9 +319,15 @@ const blockBatch = 64 << 10
 
 // Scan yields every entry with a key: of the root, then of each block in use
 // in the order of the disk, from block from on (-1: the root). The second
-// value is the block. An error about one block does not end the scan.
+// value is the block. An error about one block does not end the scan. That a
+// block belongs to the tree and is not marked as in use is an error, too: its
+// entries are left out.
 func (x *Index) Scan(from int64, yield func(block int64, e IndexEntry, err error) bool) {
-	if from < 0 && !yieldNode(x.root, -1, yield) {
+	s := indexScan{x: x, yield: yield}
+	if x.blocks != nil {
+		s.below = usedBlocks{x: x, bitmap: *x.bitmap, base: -1}
+	}
+	if from < 0 && !s.node(x.root, -1) {
 		return
 	}
 	if x.blocks == nil {
@@ -332,7 +338,7 @@ func (x *Index) Scan(from int64, yield func(block int64, e IndexEntry, err error
 	per := int64(len(buf) / x.BlockSize)
 	for i := used.next(max(0, from)); i < x.Blocks(); i = used.next(i + per) {
 		n := min(per, x.Blocks()-i)
-		if !x.scanBatch(i, buf[:n*int64(x.BlockSize)], &used, yield) {
+		if !s.batch(i, buf[:n*int64(x.BlockSize)], &used) {
 			return
 		}
 	}
@@ -341,19 +347,62 @@ func (x *Index) Scan(from int64, yield func(block int64, e IndexEntry, err error
 	}
 }
 
-// scanBatch yields the entries of the blocks from i on that fit into buf.
-func (x *Index) scanBatch(i int64, buf []byte, used *usedBlocks, yield func(int64, IndexEntry, error) bool) bool {
+// indexScan is a scan under way.
+type indexScan struct {
+	x     *Index
+	yield func(int64, IndexEntry, error) bool
+	below usedBlocks // to look at what entries lead to
+	lost  bool       // a block is not marked; said once
+}
+
+// batch yields the entries of the blocks from i on that fit into buf.
+func (s *indexScan) batch(i int64, buf []byte, used *usedBlocks) bool {
+	x := s.x
 	whole := readFull(x.blocks, buf, i*int64(x.BlockSize))
 	for ; len(buf) > 0; i, buf = i+1, buf[x.BlockSize:] {
 		if used.next(i) != i {
 			continue
 		}
 		n, err := x.scanBlock(i, buf[:x.BlockSize], whole)
-		if err != nil && !yield(i, IndexEntry{}, err) || err == nil && !yieldNode(n, i, yield) {
+		if err != nil && !s.yield(i, IndexEntry{}, err) || err == nil && !s.node(n, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// node yields the entries of a node.
+func (s *indexScan) node(n IndexNode, block int64) bool {
+	for e, err := range n.Entries() {
+		if err == nil && !s.lost {
+			if lost := s.unmarked(e); lost != nil {
+				s.lost = true
+				if !s.yield(block, IndexEntry{}, lost) {
+					return false
+				}
+			}
+		}
+		if err == nil && e.Last() {
+			return true
+		}
+		if !s.yield(block, e, err) {
+			return false
+		}
+	}
+	return true
+}
+
+// unmarked tells when the block below an entry is none that the scan comes to.
+func (s *indexScan) unmarked(e IndexEntry) error {
+	vcn, sub := e.SubNode()
+	if !sub || s.x.blocks == nil {
+		return nil
+	}
+	i, err := s.x.BlockOf(vcn)
+	if err == nil && s.below.next(i) != i && s.below.err == nil {
+		err = classf(ErrCorrupt, s.x.file.Record(), "index block %d is in the tree but not marked as in use", i)
+	}
+	return err
 }
 
 // scanBlock decodes a block that was read among others, or reads it alone.
@@ -404,16 +453,4 @@ func (u *usedBlocks) load(base int64) error {
 	}
 	u.base = base
 	return nil
-}
-
-func yieldNode(n IndexNode, block int64, yield func(int64, IndexEntry, error) bool) bool {
-	for e, err := range n.Entries() {
-		if err == nil && e.Last() {
-			return true
-		}
-		if !yield(block, e, err) {
-			return false
-		}
-	}
-	return true
 }

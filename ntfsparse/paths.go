@@ -7,7 +7,7 @@ import "math/bits"
 type pathCache struct {
 	v     *Volume
 	slots []folder // by record number, modulo
-	paths map[uint64]string
+	paths map[uint64]foundPath
 	bytes int  // of paths
 	user  bool // the volume's own folders lead nowhere
 }
@@ -18,6 +18,13 @@ type folder struct {
 	name   string
 }
 
+// foundPath is a folder's path, "" when it does not hang on the root, and the
+// number of names in it.
+type foundPath struct {
+	path  string
+	names int
+}
+
 const (
 	maxFolders   = 1 << 17
 	maxPathBytes = 8 << 20
@@ -25,7 +32,7 @@ const (
 
 func (v *Volume) newPathCache() *pathCache {
 	n := min(maxFolders, 1<<bits.Len64(v.records/4+64))
-	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]string{}, user: true}
+	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true}
 }
 
 // remember takes a folder that the scan passed.
@@ -36,40 +43,49 @@ func (c *pathCache) remember(ref Ref, n FileName) {
 // path is the path of a folder, without a '/' at its end: "" for the root. It
 // fails when the folder is gone or does not hang on the root.
 func (c *pathCache) path(ref Ref) (string, bool) {
+	p, ok := c.find(ref)
+	return p.path, ok
+}
+
+// find is path with the number of names.
+func (c *pathCache) find(ref Ref) (foundPath, bool) {
 	if ref.Record() == RecordRoot {
-		return "", true
+		return foundPath{}, true
 	}
 	if p, ok := c.paths[uint64(ref)]; ok {
-		return p, p != ""
+		return p, p.path != ""
 	}
 	p, ok := c.resolve(ref)
-	if c.bytes += len(p) + 64; c.bytes > maxPathBytes {
-		c.paths, c.bytes = map[uint64]string{}, len(p)
+	if c.bytes += len(p.path) + 64; c.bytes > maxPathBytes {
+		c.paths, c.bytes = map[uint64]foundPath{}, len(p.path)
 	}
 	c.paths[uint64(ref)] = p
 	return p, ok
 }
 
 // resolve goes up until a known path or the root.
-func (c *pathCache) resolve(ref Ref) (string, bool) {
-	names, length := make([]string, 0, 8), 0
-	head := ""
-	for ; ref.Record() != RecordRoot; length++ {
+func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
+	names := make([]string, 0, 8)
+	var head foundPath
+	for ref.Record() != RecordRoot {
 		if p, ok := c.paths[uint64(ref)]; ok {
-			if p == "" {
-				return "", false
+			if p.path == "" {
+				return foundPath{}, false
 			}
 			head = p
 			break
 		}
 		f, ok := c.folder(ref)
-		if !ok || length > maxDepth || c.user && ref.Record() < FirstUser {
-			return "", false
+		if !ok || len(names) >= maxDepth || c.user && ref.Record() < FirstUser {
+			return foundPath{}, false
 		}
 		names = append(names, f.name)
 		ref = f.parent
 	}
-	return joinUp(head, names), true
+	if head.names+len(names) > maxDepth {
+		return foundPath{}, false
+	}
+	return foundPath{joinUp(head.path, names), head.names + len(names)}, true
 }
 
 // joinUp joins names that were gathered from the innermost outwards.
@@ -123,7 +139,7 @@ func (f *File) Path() (string, error) {
 	if f.rec.N == RecordRoot {
 		return "/", nil
 	}
-	c := pathCache{v: f.v, slots: make([]folder, 64), paths: map[uint64]string{}}
+	c := pathCache{v: f.v, slots: make([]folder, 64), paths: map[uint64]foundPath{}}
 	for _, n := range f.Names() {
 		if n.Space == NameDOS {
 			continue

@@ -2,9 +2,12 @@ package ntfsparse_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"vitrine/internal/testvol"
@@ -69,6 +72,15 @@ func TestLostNames(t *testing.T) {
 			i := bytes.Index(r, []byte("$\x00I\x003\x000\x00"))
 			r[i+8] = 0x77 // another type, or none
 		},
+		"bitmap of the index": func(b []byte) {
+			r := b[record : record+1024]
+			for _, a := range f.Attrs() {
+				if a.Type() == ntfsparse.TypeBitmap {
+					at := a.Off + int(binary.LittleEndian.Uint16(r[a.Off+0x14:]))
+					r[at+1] = 0x55 // every other block of eight
+				}
+			}
+		},
 	} {
 		b := bytes.Clone(sound)
 		wreck(b)
@@ -117,5 +129,97 @@ func TestLostNames(t *testing.T) {
 	}
 	if blocks < 20 {
 		t.Errorf("only %d index blocks", blocks)
+	}
+}
+
+// TestManyLostNames: an index that lost thousands of long names.
+func TestManyLostNames(t *testing.T) {
+	const files = 2500
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		for i := range files {
+			name := fmt.Sprintf("%04d%s", i, strings.Repeat("x", 196))
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(b); at += 4096 {
+		if string(b[at:at+4]) == "INDX" {
+			clear(b[at : at+4096])
+		}
+	}
+	root, err := openBytes(t, b).Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := root.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+		if err == nil && e.Ref.Record() >= ntfsparse.FirstUser {
+			n++
+		}
+		return true
+	})
+	if n != files {
+		t.Errorf("%d names of %d", n, files)
+	}
+}
+
+// TestManyDamagedFolders: for so many folders the lost names are looked for, and
+// of the others it is said that they are not.
+func TestManyDamagedFolders(t *testing.T) {
+	const folders = 70
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		for i := range folders {
+			os.Mkdir(filepath.Join(dir, fmt.Sprint(i)), 0o755)
+			os.WriteFile(filepath.Join(dir, fmt.Sprint(i), "f"), nil, 0o644)
+		}
+	})
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := openBytes(t, b)
+	var all []*ntfsparse.File
+	for i := range folders {
+		f, err := v.Lookup(fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := recordIn(v, b, f.Ref().Record())
+		r[bytes.Index(r, []byte("$\x00I\x003\x000\x00"))+8] = 0x77
+		all = append(all, f)
+	}
+	v = openBytes(t, b)
+	found, refused := 0, 0
+	for _, f := range all {
+		f, err := v.FileRef(f.Ref())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := f.Dir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+			if err == nil {
+				found++
+			} else if errors.Is(err, ntfsparse.ErrUnsupported) {
+				refused++
+			}
+			return true
+		})
+	}
+	if s := strings.Join(v.Notes(), " "); found != 64 || refused != folders-64 || !strings.Contains(s, "64 folders") {
+		t.Errorf("%d names found, %d folders left out, notes %q", found, refused, s)
 	}
 }

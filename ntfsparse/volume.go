@@ -26,11 +26,12 @@ type Volume struct {
 	space   lazy[Space]
 	owners  lazy[*Owners]
 
-	mu     sync.Mutex
-	notes  []string
-	noted  map[string]bool
-	stores map[[16]byte]*chunkStore
-	strays map[uint64]*lazy[[]stray] // of damaged folders
+	mu         sync.Mutex
+	notes      []string
+	noted      map[string]bool
+	stores     map[[16]byte]*chunkStore
+	strays     map[uint64]*lazy[[]stray] // of damaged folders
+	strayBytes int                       // that they hold
 }
 
 // lazy is a value that is made when first asked for.
