@@ -53,7 +53,9 @@ func start(t testing.TB, s *Server) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	s.OnError = func(_ net.Addr, err error) { t.Logf("connection: %v", err) }
+	if s.OnError == nil {
+		s.OnError = func(_ net.Addr, err error) { t.Logf("connection: %v", err) }
+	}
 	go func() { done <- s.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()

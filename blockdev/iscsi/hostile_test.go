@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -319,6 +320,82 @@ func TestHalfClosed(t *testing.T) {
 	i.Write(loginPDU(0x87, names).encode(digests{})[0][:20])
 	i.Conn.(*net.TCPConn).CloseWrite()
 	i.gone()
+}
+
+// TestEnds has connections end in all ways: what is ordinary is not told, the
+// rest in words.
+func TestEnds(t *testing.T) {
+	leave := func(i *initiator, linger int) {
+		i.Conn.(*net.TCPConn).SetLinger(linger)
+		i.Close()
+	}
+	ask := func(i *initiator, reads uint32) *initiator { // for 4 MiB each
+		i.login(names)
+		for n := range reads {
+			i.send(scsi(n, flagRead, 4<<20, "\x28\x00\x00\x00\x00\x00\x00\x20\x00\x00"))
+		}
+		return i
+	}
+	for _, tc := range []struct {
+		name string
+		do   func(i *initiator, addr string)
+		want error // nil: nothing is told
+	}{
+		{"it only looks", func(i *initiator, _ string) { leave(i, -1) }, nil},
+		{"it leaves", func(i *initiator, _ string) { leave(i.login(names), -1) }, nil},
+		{"it is killed", func(i *initiator, _ string) { leave(i.login(names), 0) }, nil},
+		{"it leaves before the answers", func(i *initiator, _ string) { leave(ask(i, 8), -1) }, nil},
+		{"it leaves amid the answers", func(i *initiator, _ string) { ask(i, 8).get(); leave(i, -1) }, nil},
+		{"it is killed amid the answers", func(i *initiator, _ string) { ask(i, 8).get(); leave(i, 0) }, nil},
+		{"it logs in again", func(i *initiator, addr string) {
+			ask(i, 8)
+			again := dial(i.t, addr).login(names)
+			i.gone()
+			leave(again, -1)
+		}, nil},
+		{"it resets the target", func(i *initiator, _ string) {
+			i.login(names).send(newPDU(opTaskMgmt|opImmediate, flagFinal|tmfColdReset, 9))
+			i.get()
+			i.gone()
+		}, nil},
+		{"it logs out", func(i *initiator, _ string) {
+			i.login(names).send(newPDU(opLogout|opImmediate, flagFinal, 9))
+			i.get()
+			i.gone()
+		}, nil},
+		{"it leaves amid a message", func(i *initiator, _ string) {
+			i.login(names).Write(make([]byte, 20))
+			leave(i, -1)
+		}, errCut},
+		{"it talks nonsense", func(i *initiator, _ string) { i.send(scsi(0, 0, 0, "")); i.gone() }, errProtocol},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &Server{Targets: []*Target{{Name: iqn, LUNs: disk(blockdev.Bytes{B: make([]byte, 4<<20)})}}}
+			var mu sync.Mutex
+			var told []error
+			s.OnError = func(_ net.Addr, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, err)
+			}
+			if err := s.init(); err != nil {
+				t.Fatal(err)
+			}
+			addr := start(t, s)
+			i := dial(t, addr)
+			tc.do(i, addr)
+			i.Close()
+			if err := s.slots.Acquire(t.Context(), int64(s.MaxConns)); err != nil { // all have ended
+				t.Fatal(err)
+			}
+			s.slots.Release(int64(s.MaxConns))
+			mu.Lock()
+			defer mu.Unlock()
+			if err := errors.Join(told...); !errors.Is(err, tc.want) {
+				t.Errorf("told: %v, want: %v", err, tc.want)
+			}
+		})
+	}
 }
 
 // feed sends what an R2T asks for: zeros.

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -123,10 +125,44 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	defer c.close()
 	defer c.detach()
 	ok, err := c.login()
-	if !ok || err != nil {
-		return err
+	if ok && err == nil {
+		err = c.fullFeature()
 	}
-	return c.fullFeature()
+	return c.ending(err)
+}
+
+// Ends that are told.
+var (
+	errTimeout = errors.New("the initiator sends no data")
+	errDeaf    = errors.New("the initiator takes no answers")
+	errSlow    = errors.New("the initiator does not log in")
+	errCut     = errors.New("the initiator hung up in the middle of a message")
+)
+
+// ending is what to tell of a connection that ended with err: nothing when the
+// initiator hung up, or when it was no fault of its own.
+func (c *conn) ending(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ctx.Err() != nil:
+		return nil
+	case c.why != nil: // reading only noticed that the connection was closed
+		return c.why
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlow
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errCut
+	case err == io.EOF, broken(err):
+		return nil
+	}
+	return err
+}
+
+// broken says that the connection is no more, for whatever reason.
+func broken(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
 }
 
 func (s *Server) init() (err error) {
@@ -184,7 +220,7 @@ func (s *Server) enter(c *conn) {
 			return
 		}
 		s.mu.Unlock()
-		old.nc.Close()
+		old.hangUp(nil)
 		<-old.gone
 	}
 }
@@ -237,6 +273,7 @@ type conn struct {
 	tasks       map[uint32]*task // by initiator task tag
 	held        map[uint32]*task // by CmdSN: came too early
 	nextTTT     uint32
+	why         error // it was hung up on, when that is to be told
 
 	wmu    sync.Mutex // guards sending
 	statSN uint32
@@ -258,6 +295,17 @@ func newConn(ctx context.Context, s *Server, nc net.Conn) *conn {
 		context.AfterFunc(c.work, func() { t.Stop() })
 	})
 	return c
+}
+
+// hangUp ends the connection beside the reading of PDUs. The first reason counts;
+// nil, and that it had ended or was broken already, are none.
+func (c *conn) hangUp(why error) {
+	c.mu.Lock()
+	if c.why == nil && c.work.Err() == nil && !broken(why) {
+		c.why = why
+	}
+	c.mu.Unlock()
+	c.nc.Close()
 }
 
 func (c *conn) close() {
@@ -294,6 +342,9 @@ func (c *conn) send(p *pdu, status bool) error {
 	c.nc.SetWriteDeadline(time.Now().Add(ioTime))
 	bufs := net.Buffers(p.encode(c.p.digests))
 	_, err := bufs.WriteTo(c.nc)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errDeaf
+	}
 	return err
 }
 

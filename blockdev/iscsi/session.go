@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -50,9 +49,6 @@ func (c *conn) receive() error {
 	for c.ctx.Err() == nil {
 		p, err := readPDU(c.r, c.p.digests, maxReceive)
 		if err != nil {
-			if err == io.EOF || c.ctx.Err() != nil {
-				return nil
-			}
 			return err
 		}
 		if err := c.dispatch(p); err != nil {
@@ -221,8 +217,8 @@ func (c *conn) manage(p *pdu) error {
 		defer func() { <-c.managers }()
 		rsp := newPDU(opTaskMgmtRsp, flagFinal, p.itt())
 		rsp.bhs[2] = c.function(p)
-		if c.send(rsp, true) != nil || p.flags()&0x7f == tmfColdReset {
-			c.nc.Close()
+		if err := c.send(rsp, true); err != nil || p.flags()&0x7f == tmfColdReset {
+			c.hangUp(err)
 		}
 	})
 	return nil
@@ -378,8 +374,8 @@ func (c *conn) run(t *task) {
 		return
 	}
 	c.forget(t)
-	if t.respond(err) != nil {
-		c.nc.Close()
+	if err := t.respond(err); err != nil {
+		c.hangUp(err)
 	}
 }
 

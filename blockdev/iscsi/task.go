@@ -12,10 +12,7 @@ const (
 	attrOrdered = 2
 )
 
-var (
-	errAborted = errors.New("aborted")
-	errTimeout = errors.New("the initiator sends no data")
-)
+var errAborted = errors.New("aborted")
 
 // task is one SCSI command.
 type task struct {
@@ -210,7 +207,7 @@ func (t *task) await() error {
 		t.buf = nil // late data must not be written to it
 		return t.ctx.Err()
 	case <-timer.C:
-		t.c.nc.Close()
+		t.c.hangUp(errTimeout)
 		return errTimeout
 	}
 }
