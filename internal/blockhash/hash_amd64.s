@@ -1,0 +1,159 @@
+#include "textflag.h"
+
+// Z0 to Z15 are the state v0 to v15, Z16 to Z31 the words m0 to m15 of the
+// pieces, each with a lane for each chain.
+
+// IV0 to IV7 (BLAKE3, 2.2).
+DATA iv<>+0(SB)/4, $0x6a09e667
+DATA iv<>+4(SB)/4, $0xbb67ae85
+DATA iv<>+8(SB)/4, $0x3c6ef372
+DATA iv<>+12(SB)/4, $0xa54ff53a
+DATA iv<>+16(SB)/4, $0x510e527f
+DATA iv<>+20(SB)/4, $0x9b05688c
+DATA iv<>+24(SB)/4, $0x1f83d9ab
+DATA iv<>+28(SB)/4, $0x5be0cd19
+GLOBL iv<>(SB), RODATA|NOPTR, $32
+
+// MIX is one half of four G side by side: with a, b, c, d and message word x.
+#define MIX(a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3, x0, x1, x2, x3, rd, rb) \
+	VPADDD x0, a0, a0; VPADDD x1, a1, a1; VPADDD x2, a2, a2; VPADDD x3, a3, a3; \
+	VPADDD b0, a0, a0; VPADDD b1, a1, a1; VPADDD b2, a2, a2; VPADDD b3, a3, a3; \
+	VPXORD a0, d0, d0; VPXORD a1, d1, d1; VPXORD a2, d2, d2; VPXORD a3, d3, d3; \
+	VPRORD rd, d0, d0; VPRORD rd, d1, d1; VPRORD rd, d2, d2; VPRORD rd, d3, d3; \
+	VPADDD d0, c0, c0; VPADDD d1, c1, c1; VPADDD d2, c2, c2; VPADDD d3, c3, c3; \
+	VPXORD c0, b0, b0; VPXORD c1, b1, b1; VPXORD c2, b2, b2; VPXORD c3, b3, b3; \
+	VPRORD rb, b0, b0; VPRORD rb, b1, b1; VPRORD rb, b2, b2; VPRORD rb, b3, b3
+
+// ROUND mixes columns, then diagonals.
+#define ROUND(m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15) \
+	MIX(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, m0, m2, m4, m6, $16, $12); \
+	MIX(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, m1, m3, m5, m7, $8, $7); \
+	MIX(Z0, Z1, Z2, Z3, Z5, Z6, Z7, Z4, Z10, Z11, Z8, Z9, Z15, Z12, Z13, Z14, m8, m10, m12, m14, $16, $12); \
+	MIX(Z0, Z1, Z2, Z3, Z5, Z6, Z7, Z4, Z10, Z11, Z8, Z9, Z15, Z12, Z13, Z14, m9, m11, m13, m15, $8, $7)
+
+// ROWS turns four rows of 32-bit words, in each 128 bits of them, into columns.
+// It uses Z8 to Z11.
+#define ROWS(r0, r1, r2, r3) \
+	VPUNPCKLDQ r1, r0, Z8; VPUNPCKHDQ r1, r0, Z9; VPUNPCKLDQ r3, r2, Z10; VPUNPCKHDQ r3, r2, Z11; \
+	VPUNPCKLQDQ Z10, Z8, r0; VPUNPCKHQDQ Z10, Z8, r1; VPUNPCKLQDQ Z11, Z9, r2; VPUNPCKHQDQ Z11, Z9, r3
+
+// QUARTERS does the same with four rows of 128 bits.
+#define QUARTERS(r0, r1, r2, r3) \
+	VSHUFI32X4 $0x88, r1, r0, Z8; VSHUFI32X4 $0xdd, r1, r0, Z9; VSHUFI32X4 $0x88, r3, r2, Z10; VSHUFI32X4 $0xdd, r3, r2, Z11; \
+	VSHUFI32X4 $0x88, Z10, Z8, r0; VSHUFI32X4 $0x88, Z11, Z9, r1; VSHUFI32X4 $0xdd, Z10, Z8, r2; VSHUFI32X4 $0xdd, Z11, Z9, r3
+
+// FOUR loads the pieces of four lanes and goes on to the next ones. It uses SI.
+#define FOUR(r0, r1, r2, r3) \
+	VMOVDQU32 (SI), r0; VMOVDQU32 (SI)(R9*1), r1; VMOVDQU32 (SI)(R9*2), r2; VMOVDQU32 (SI)(R10*1), r3; \
+	LEAQ (SI)(R9*4), SI
+
+// func compress(out *[lanes]cv, in *byte, stride, n uint64, counter *[lanes]uint32, first, last, every uint32)
+TEXT ·compress(SB), NOSPLIT, $0-52
+	MOVQ out+0(FP), DI
+	MOVQ in+8(FP), DX
+	MOVQ stride+16(FP), R9
+	MOVQ n+24(FP), CX
+	MOVQ counter+32(FP), R8
+	MOVL first+40(FP), AX
+	LEAQ (R9)(R9*2), R10
+
+	LEAQ iv<>(SB), R11
+	VPBROADCASTD 0(R11), Z0
+	VPBROADCASTD 4(R11), Z1
+	VPBROADCASTD 8(R11), Z2
+	VPBROADCASTD 12(R11), Z3
+	VPBROADCASTD 16(R11), Z4
+	VPBROADCASTD 20(R11), Z5
+	VPBROADCASTD 24(R11), Z6
+	VPBROADCASTD 28(R11), Z7
+
+piece:
+	MOVQ DX, SI
+	FOUR(Z16, Z17, Z18, Z19)
+	FOUR(Z20, Z21, Z22, Z23)
+	FOUR(Z24, Z25, Z26, Z27)
+	FOUR(Z28, Z29, Z30, Z31)
+	ROWS(Z16, Z17, Z18, Z19)
+	ROWS(Z20, Z21, Z22, Z23)
+	ROWS(Z24, Z25, Z26, Z27)
+	ROWS(Z28, Z29, Z30, Z31)
+	QUARTERS(Z16, Z20, Z24, Z28)
+	QUARTERS(Z17, Z21, Z25, Z29)
+	QUARTERS(Z18, Z22, Z26, Z30)
+	QUARTERS(Z19, Z23, Z27, Z31)
+
+	ORL every+48(FP), AX
+	CMPQ CX, $1
+	JNE flags
+	ORL last+44(FP), AX
+flags:
+	VPBROADCASTD 0(R11), Z8
+	VPBROADCASTD 4(R11), Z9
+	VPBROADCASTD 8(R11), Z10
+	VPBROADCASTD 12(R11), Z11
+	VMOVDQU32 (R8), Z12
+	VPXORD Z13, Z13, Z13
+	MOVL $64, R12
+	VPBROADCASTD R12, Z14
+	VPBROADCASTD AX, Z15
+	XORL AX, AX
+
+	ROUND(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31)
+	ROUND(Z18, Z22, Z19, Z26, Z23, Z16, Z20, Z29, Z17, Z27, Z28, Z21, Z25, Z30, Z31, Z24)
+	ROUND(Z19, Z20, Z26, Z28, Z29, Z18, Z23, Z30, Z22, Z21, Z25, Z16, Z27, Z31, Z24, Z17)
+	ROUND(Z26, Z23, Z28, Z25, Z30, Z19, Z29, Z31, Z20, Z16, Z27, Z18, Z21, Z24, Z17, Z22)
+	ROUND(Z28, Z29, Z25, Z27, Z31, Z26, Z30, Z24, Z23, Z18, Z21, Z19, Z16, Z17, Z22, Z20)
+	ROUND(Z25, Z30, Z27, Z21, Z24, Z28, Z31, Z17, Z29, Z19, Z16, Z26, Z18, Z22, Z20, Z23)
+	ROUND(Z27, Z31, Z21, Z16, Z17, Z25, Z24, Z22, Z30, Z26, Z18, Z28, Z19, Z20, Z23, Z29)
+
+	VPXORD Z8, Z0, Z0
+	VPXORD Z9, Z1, Z1
+	VPXORD Z10, Z2, Z2
+	VPXORD Z11, Z3, Z3
+	VPXORD Z12, Z4, Z4
+	VPXORD Z13, Z5, Z5
+	VPXORD Z14, Z6, Z6
+	VPXORD Z15, Z7, Z7
+
+	ADDQ $64, DX
+	DECQ CX
+	JNE piece
+
+	// Word k of all lanes is in Zk; each lane's eight words belong side by side.
+	// After ROWS, quarter k of register c has four words of lane 4k+c.
+	ROWS(Z0, Z1, Z2, Z3)
+	ROWS(Z4, Z5, Z6, Z7)
+	VEXTRACTI32X4 $0, Z0, 0(DI)
+	VEXTRACTI32X4 $0, Z4, 16(DI)
+	VEXTRACTI32X4 $1, Z0, 128(DI)
+	VEXTRACTI32X4 $1, Z4, 144(DI)
+	VEXTRACTI32X4 $2, Z0, 256(DI)
+	VEXTRACTI32X4 $2, Z4, 272(DI)
+	VEXTRACTI32X4 $3, Z0, 384(DI)
+	VEXTRACTI32X4 $3, Z4, 400(DI)
+	VEXTRACTI32X4 $0, Z1, 32(DI)
+	VEXTRACTI32X4 $0, Z5, 48(DI)
+	VEXTRACTI32X4 $1, Z1, 160(DI)
+	VEXTRACTI32X4 $1, Z5, 176(DI)
+	VEXTRACTI32X4 $2, Z1, 288(DI)
+	VEXTRACTI32X4 $2, Z5, 304(DI)
+	VEXTRACTI32X4 $3, Z1, 416(DI)
+	VEXTRACTI32X4 $3, Z5, 432(DI)
+	VEXTRACTI32X4 $0, Z2, 64(DI)
+	VEXTRACTI32X4 $0, Z6, 80(DI)
+	VEXTRACTI32X4 $1, Z2, 192(DI)
+	VEXTRACTI32X4 $1, Z6, 208(DI)
+	VEXTRACTI32X4 $2, Z2, 320(DI)
+	VEXTRACTI32X4 $2, Z6, 336(DI)
+	VEXTRACTI32X4 $3, Z2, 448(DI)
+	VEXTRACTI32X4 $3, Z6, 464(DI)
+	VEXTRACTI32X4 $0, Z3, 96(DI)
+	VEXTRACTI32X4 $0, Z7, 112(DI)
+	VEXTRACTI32X4 $1, Z3, 224(DI)
+	VEXTRACTI32X4 $1, Z7, 240(DI)
+	VEXTRACTI32X4 $2, Z3, 352(DI)
+	VEXTRACTI32X4 $2, Z7, 368(DI)
+	VEXTRACTI32X4 $3, Z3, 480(DI)
+	VEXTRACTI32X4 $3, Z7, 496(DI)
+	VZEROUPPER
+	RET
