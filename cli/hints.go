@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"vitrine/blockdev/attach"
+	"vitrine/blockdev/nbd"
 	"vitrine/blockdev/overlay"
 	"vitrine/capture"
 	"vitrine/device"
@@ -124,6 +125,7 @@ var hintTable = []hintRule{
 	{isAny(overlay.ErrNotOverlay), exitFailed, "name a new file, or one that --overlay-file made; this one was not changed"},
 	{isAny(overlay.ErrInUse), exitFailed, "end what has it open, or name another file"},
 	{isAny(overlay.ErrCorrupt), exitDamage, "the image is safe; begin again with a new overlay file, and keep this one if what was written matters"},
+	{is[*nbd.TLSFileError], exitFailed, "certificates and keys are PEM files, keys without a password; 'openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem' makes both"},
 	{isAny(shellext.ErrUnsupported), exitDriver, "start vitrine from a terminal; nothing was changed"},
 	{isAny(attach.ErrUnavailable), exitDriver, onSystem("attaching needs the rights of an administrator ('Run as administrator'), and Windows' iSCSI initiator or room for a copy beside the image; 'vitrine mount' shows the files without", "attaching needs root, and the kernel's NBD client ('modprobe nbd') or FUSE (/dev/fuse) with loop devices; 'vitrine serve nbd' needs none of them")},
 	{isAny(context.Canceled), exitInterrupted, "nothing that existed before was changed"},

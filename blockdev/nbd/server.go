@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -166,29 +167,82 @@ func (s *Server) find(name string) *Export {
 	return nil
 }
 
+// TLSFileError says what is wrong with a file that was named for TLS.
+type TLSFileError struct {
+	What string // "certificate", "key" or "authority"
+	Path string
+	Err  error
+}
+
+func (e *TLSFileError) Error() string { return fmt.Sprintf("TLS %s: %s: %v", e.What, e.Path, e.Err) }
+func (e *TLSFileError) Unwrap() error { return e.Err }
+
 // LoadTLS reads a server's certificate and key; with clientCA, clients must
-// show a certificate that this authority signed. All are PEM files.
+// show a certificate that this authority signed. All are PEM files; what cannot
+// be used of them is a [TLSFileError].
 func LoadTLS(cert, key, clientCA string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := loadPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("TLS certificate: %w", err)
+		return nil, err
 	}
 	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	if clientCA == "" {
 		return c, nil
 	}
-	authorities, err := os.ReadFile(clientCA)
+	authorities, err := loadPEM("authority", clientCA, "CERTIFICATE")
 	if err != nil {
-		return nil, fmt.Errorf("TLS authority: %w", err)
+		return nil, err
 	}
 	c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 	if !c.ClientCAs.AppendCertsFromPEM(authorities) {
-		return nil, fmt.Errorf("TLS authority: no certificate in %s", clientCA)
+		return nil, &TLSFileError{"authority", clientCA, errors.New("no certificate in it can be read")}
 	}
 	if signsRSA(authorities) {
 		c.MaxVersion = tls.VersionTLS12
 	}
 	return c, nil
+}
+
+func loadPair(cert, key string) (pair tls.Certificate, err error) {
+	c, err := loadPEM("certificate", cert, "CERTIFICATE")
+	if err != nil {
+		return pair, err
+	}
+	k, err := loadPEM("key", key, "PRIVATE KEY")
+	if err != nil {
+		return pair, err
+	}
+	if pair, err = tls.X509KeyPair(c, k); err != nil {
+		return pair, &TLSFileError{"certificate", cert + " with " + key, err}
+	}
+	return pair, nil
+}
+
+// loadPEM reads a file that must hold a block of a kind.
+func loadPEM(what, path, kind string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("TLS %s: %w", what, err)
+	}
+	if why := lacks(b, kind); why != "" {
+		return nil, &TLSFileError{what, path, errors.New(why)}
+	}
+	return b, nil
+}
+
+// lacks tells why a file has no usable block of a kind, "" if it has one.
+func lacks(file []byte, kind string) string {
+	why := "there is no PEM in it, which begins with -----BEGIN " + kind + "-----"
+	for b, rest := pem.Decode(file); b != nil; b, rest = pem.Decode(rest) {
+		switch {
+		case b.Type == "ENCRYPTED "+kind || strings.HasSuffix(b.Type, kind) && b.Headers["Proc-Type"] != "":
+			return "it is encrypted with a password"
+		case strings.HasSuffix(b.Type, kind):
+			return ""
+		}
+		why = fmt.Sprintf("it holds a %s, not a %s", strings.ToLower(b.Type), strings.ToLower(kind))
+	}
+	return why
 }
 
 // signsRSA says that an authority signs with RSA. In TLS 1.3 Go's server does
