@@ -96,7 +96,7 @@ func (d *differ) folders(ctx context.Context, from, to found) error {
 func child(dir found, e *volume.Entry) found { return found{join(dir.path, e.Name), e.Name, *e.Attr} }
 
 // before is the order of sortByName.
-func before(a, b *volume.Entry) bool { return compareNames(a, b) < 0 }
+func before(a, b *volume.Entry) bool { return nameKeyOf(a.Name).compare(nameKeyOf(b.Name)) < 0 }
 
 // list reads a folder; what cannot be read is listed and left out.
 func (d *differ) list(ctx context.Context, f finder, dir found) (good []volume.Entry, err error) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -294,28 +293,31 @@ func iso(ns int64) string {
 
 func join(dir, name string) string { return strings.TrimSuffix(dir, "/") + "/" + name }
 
+// nameKey is what names are ordered by: without regard to case, then with.
+type nameKey struct{ lower, name string }
+
+func nameKeyOf(name string) nameKey { return nameKey{strings.ToLower(name), name} }
+
+func (k nameKey) compare(o nameKey) int {
+	if c := strings.Compare(k.lower, o.lower); c != 0 {
+		return c
+	}
+	return strings.Compare(k.name, o.name)
+}
+
 func sortByName(all []volume.Entry) {
 	type keyed struct {
-		lower string
-		*volume.Entry
+		nameKey
+		entry *volume.Entry
 	}
 	keys := make([]keyed, len(all))
 	for i := range all {
-		keys[i] = keyed{strings.ToLower(all[i].Name), &all[i]}
+		keys[i] = keyed{nameKeyOf(all[i].Name), &all[i]}
 	}
-	slices.SortFunc(keys, func(a, b keyed) int {
-		return cmp.Or(strings.Compare(a.lower, b.lower), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(keys, func(a, b keyed) int { return a.compare(b.nameKey) })
 	sorted := make([]volume.Entry, len(all))
 	for i, k := range keys {
-		sorted[i] = *k.Entry
+		sorted[i] = *k.entry
 	}
 	copy(all, sorted)
-}
-
-func compareNames(a, b *volume.Entry) int {
-	if c := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Name, b.Name)
 }
