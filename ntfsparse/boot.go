@@ -55,9 +55,17 @@ func ParseBoot(b []byte) (Boot, error) {
 	return bt, bt.sizes(b[0x0D], b[0x40], b[0x44])
 }
 
+// bitLockerToGo is the GUID by which BitLocker To Go, which looks like FAT32, is
+// known.
+const bitLockerToGo = "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01"
+
 // lookAlike tells NTFS from what is found in its place.
 func lookAlike(b []byte) error {
-	switch string(b[3:11]) {
+	name := string(b[3:11])
+	if name == "MSWIN4.1" && string(b[0x1A8:0x1B8]) == bitLockerToGo {
+		name = "-FVE-FS-"
+	}
+	switch name {
 	case "NTFS    ":
 		return nil
 	case "-FVE-FS-":

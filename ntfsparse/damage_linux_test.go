@@ -77,9 +77,12 @@ func TestSecondCopies(t *testing.T) {
 }
 
 func TestLookAlikes(t *testing.T) {
-	for magic, want := range map[string]string{"-FVE-FS-": "BitLocker", "ReFS\x00\x00\x00\x00": "ReFS", "EXFAT   ": "exFAT"} {
+	for magic, want := range map[string]string{"-FVE-FS-": "BitLocker", "MSWIN4.1": "BitLocker", "ReFS\x00\x00\x00\x00": "ReFS", "EXFAT   ": "exFAT"} {
 		b := make([]byte, 1<<16)
 		copy(b[3:], magic)
+		if magic == "MSWIN4.1" { // To Go
+			copy(b[0x1A8:], "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01")
+		}
 		_, err := ntfsparse.Open(bytes.NewReader(b), int64(len(b)))
 		if !errors.Is(err, ntfsparse.ErrUnsupported) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", magic, err)

@@ -103,6 +103,9 @@ func TestDetectBitLocker(t *testing.T) {
 		if info := Detect(bytes.NewReader(b), int64(len(b))); info.Kind != "bitlocker" {
 			t.Errorf("%s: recognised as %q", h.Name, info.Kind)
 		}
+		if _, err := OpenFS(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrLocked) || !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%s: opened: %v", h.Name, err)
+		}
 		if l, err := ReadLayout(bytes.NewReader(b), int64(len(b)), 0); err != nil || l.Table != TableNone {
 			t.Errorf("%s: %+v, %v", h.Name, l, err)
 		}

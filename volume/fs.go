@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Errors that file-system readers wrap, so that callers choose by class.
@@ -12,6 +13,8 @@ var (
 	ErrCorrupt = errors.New("file system is damaged")
 	// ErrUnsupported marks what is recognised but cannot be read.
 	ErrUnsupported = errors.New("not supported")
+	// ErrLocked marks volumes of BitLocker; it is an ErrUnsupported.
+	ErrLocked = fmt.Errorf("the volume is encrypted with BitLocker: %w", ErrUnsupported)
 	// ErrEncrypted marks contents that need a key which the image does not hold.
 	ErrEncrypted = errors.New("contents are encrypted")
 	// ErrNotCaptured marks contents that are not on this volume (cloud

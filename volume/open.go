@@ -76,8 +76,11 @@ func (w *watched) failure() error {
 }
 
 func unsupported(info FSInfo) error {
-	if info.Kind == "" {
+	switch info.Kind {
+	case "":
 		return fmt.Errorf("no file system recognised: %w", ErrUnsupported)
+	case "bitlocker":
+		return ErrLocked
 	}
 	return fmt.Errorf("%s: %w", info.Kind, ErrUnsupported)
 }
