@@ -115,15 +115,18 @@ func (s volumeFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &openFile{info: newFileInfo(path.Base(name), f), f: f}
-	if o.info.IsDir() || o.info.Mode()&fs.ModeSymlink != 0 {
-		return o, nil
+	info := newFileInfo(path.Base(name), f)
+	if info.IsDir() {
+		return &openDir{info: info, f: f}, nil
 	}
-	if o.s, err = f.Open(); err != nil {
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return &openLink{info}, nil
+	}
+	data, err := f.Open()
+	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	o.SectionReader = io.NewSectionReader(o.s, 0, o.s.Size())
-	return o, nil
+	return &openFile{io.NewSectionReader(data, 0, data.Size()), info}, nil
 }
 
 // Stat and Lstat are the same, since links are not followed.
@@ -216,28 +219,42 @@ func (i *fileInfo) Mode() fs.FileMode {
 	return m
 }
 
-// openFile is an open file or folder.
+// openFile is an open file.
 type openFile struct {
-	*io.SectionReader // nil for folders and links
-	info              *fileInfo
-	f                 *File
-	s                 *Stream
-	rest              []fs.DirEntry
-	listed            bool
+	*io.SectionReader
+	info *fileInfo
 }
 
 func (o *openFile) Stat() (fs.FileInfo, error) { return o.info, nil }
 func (o *openFile) Close() error               { return nil }
 
-func (o *openFile) Read(p []byte) (int, error) {
-	if o.SectionReader == nil {
-		return 0, &fs.PathError{Op: "read", Path: o.info.name, Err: ErrIsDir}
-	}
-	return o.SectionReader.Read(p)
+// openLink is an open link, which has no contents to read.
+type openLink struct{ info *fileInfo }
+
+func (o *openLink) Stat() (fs.FileInfo, error) { return o.info, nil }
+func (o *openLink) Close() error               { return nil }
+
+func (o *openLink) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: o.info.name, Err: fs.ErrInvalid}
+}
+
+// openDir is an open folder.
+type openDir struct {
+	info   *fileInfo
+	f      *File
+	rest   []fs.DirEntry
+	listed bool
+}
+
+func (o *openDir) Stat() (fs.FileInfo, error) { return o.info, nil }
+func (o *openDir) Close() error               { return nil }
+
+func (o *openDir) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: o.info.name, Err: ErrIsDir}
 }
 
 // ReadDir lists the next n names, or with n <= 0 all.
-func (o *openFile) ReadDir(n int) ([]fs.DirEntry, error) {
+func (o *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	var err error
 	if !o.listed {
 		o.rest, err = o.f.listNames()

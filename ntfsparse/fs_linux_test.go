@@ -2,7 +2,10 @@ package ntfsparse_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,6 +16,7 @@ import (
 	"testing/fstest"
 
 	"vitrine/internal/testvol"
+	"vitrine/ntfsparse"
 )
 
 func TestFS(t *testing.T) {
@@ -27,6 +31,17 @@ func TestFS(t *testing.T) {
 	v := open(t, img)
 	if err := fstest.TestFS(v.FS(), "names/日本語", "comp/exact", "filled/dir0", "links/hl0"); err != nil {
 		t.Error(err)
+	}
+	for name, seeks := range map[string]bool{".": false, "names": false, "reparse/symlink": false, "comp/exact": true} {
+		f, err := v.FS().Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, seeker := f.(io.Seeker)
+		_, at := f.(io.ReaderAt)
+		if seeker != seeks || at != seeks {
+			t.Errorf("%s: seeks %v, reads anywhere %v", name, seeker, at)
+		}
 	}
 	target, err := fs.ReadLink(v.FS(), "reparse/symlink")
 	if target != "../names/lower" || err != nil {
@@ -70,4 +85,72 @@ func lgetxattr(path, name string, buf []byte) (int, error) {
 		return syscall.Getxattr(path, name, buf)
 	}
 	return copy(buf, out), err
+}
+
+// TestFSOddNames: names that are no UTF-16, or that no path can hold, are told
+// apart, looked up as they are listed, and turned back into what they were.
+func TestFSOddNames(t *testing.T) {
+	odd := [][]uint16{{0xD800}, {'a', 0xDC00, 'b'}, {0xDC00, 0xD800}, {0xDBFF, 0xD800, 0xDC00}, {'.'}, {'.', '.'}, {'x', '/', 'y'}, {'a', 0, 'b'},
+		{0xDBFF, 0xDF2F}, {0xDBFF, 0xDF5C}, {0xDBFF, 0xDF5C, '/'}, {0xDBF6, 0xDC00}, {0xDBF8, 0xDC00}, {0xDBF8, 0xDC00, 0xD800}, {0xFFFD}, {0xFFFF}, {0xFEFF, 'a'}}
+	img := testvol.Make(t, testvol.Options{})
+	placeholder := func(i int) string { return strings.Repeat(string(rune(0x4E00+i)), len(odd[i])) }
+	testvol.With(t, img, func(dir string) {
+		for i := range odd {
+			sub := filepath.Join(dir, fmt.Sprint(i))
+			os.Mkdir(sub, 0o755)
+			if err := os.WriteFile(filepath.Join(sub, placeholder(i)), []byte{byte(i)}, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := openBytes(t, b)
+	for i, units := range odd {
+		name := []byte{}
+		for _, u := range units {
+			name = binary.LittleEndian.AppendUint16(name, u)
+		}
+		for _, path := range []string{fmt.Sprint(i), fmt.Sprint(i) + "/" + placeholder(i)} {
+			f, err := v.Lookup(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := recordIn(v, b, f.Ref().Record())
+			at := bytes.Index(r, ntfsparse.EncodeName(placeholder(i)))
+			if at < 0 || int(r[at-2]) != len(units) {
+				t.Fatalf("no name in the record of %s", path)
+			}
+			copy(r[at:], name)
+		}
+		v := openBytes(t, b)
+		list, err := fs.ReadDir(v.FS(), fmt.Sprint(i))
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%x: %v, %v", units, list, err)
+		}
+		path := fmt.Sprint(i) + "/" + list[0].Name()
+		got, err := fs.ReadFile(v.FS(), path)
+		if err != nil || len(got) != 1 || got[0] != byte(i) || !fs.ValidPath(path) {
+			t.Errorf("%x: %q is %v, %v", units, path, got, err)
+		}
+		f, err := v.Lookup(fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, _ := f.Dir()
+		d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+			if err != nil || !bytes.Equal(ntfsparse.EncodeName(e.Name()), name) {
+				t.Errorf("%x: %q, %v", units, e.Name(), err)
+			}
+			if g, err := v.Lookup(fmt.Sprint(i) + "/" + e.Name()); err != nil || g.Ref() != e.Ref {
+				t.Errorf("%x: looked up: %v", units, err)
+			}
+			return true
+		})
+	}
+	if err := fstest.TestFS(openBytes(t, b).FS(), "0"); err != nil {
+		t.Error(err)
+	}
 }

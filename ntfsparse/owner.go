@@ -36,10 +36,30 @@ func (v *Volume) mapOwners() (*Owners, error) {
 		if base := rec.Base(); base != 0 {
 			owner = base.Record()
 		}
+		if owner > math.MaxUint32 {
+			return nil // an extension of nothing
+		}
 		return o.addRecord(v, rec, uint32(owner))
 	})
 	slices.SortFunc(o.runs, func(a, b owned) int { return compare(int64(a.lcn), int64(b.lcn)) })
+	o.part()
 	return o, err
+}
+
+// part cuts runs that lie upon each other, so that each cluster is in one.
+func (o *Owners) part() {
+	end, kept := uint64(0), o.runs[:0]
+	for _, r := range o.runs {
+		last := r.lcn + uint64(r.n)
+		if last <= end {
+			continue
+		}
+		if r.lcn < end {
+			r.n, r.lcn = uint32(last-end), end
+		}
+		kept, end = append(kept, r), last
+	}
+	o.runs = kept
 }
 
 func (o *Owners) addRecord(v *Volume, rec *Record, owner uint32) error {

@@ -179,3 +179,56 @@ func readRandomly(t *testing.T, s *ntfsparse.Stream, whole []byte, seed uint64) 
 		}
 	}
 }
+
+// TestOwnersOfSharedClusters: every cluster of a file that lies upon another's has
+// an owner, also behind the shorter one.
+func TestOwnersOfSharedClusters(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		os.WriteFile(filepath.Join(dir, "long"), make([]byte, 100*4096), 0o644)
+		os.WriteFile(filepath.Join(dir, "short"), make([]byte, 10*4096), 0o644)
+	})
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := openBytes(t, b)
+	run := func(name string) (*ntfsparse.File, ntfsparse.Attr, ntfsparse.Run) {
+		f, err := v.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.Open()
+		if err != nil || s.Runs().Len() != 1 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, a := range f.Attrs() {
+			if a.Type() == ntfsparse.TypeData {
+				return f, a, s.Runs().At(0)
+			}
+		}
+		panic("no data")
+	}
+	long, _, lr := run("long")
+	short, a, sr := run("short")
+	at := recordIn(v, b, short.Ref().Record())[a.Off+int(a.Bytes()[0x20]):]
+	n := int(at[0] & 15)
+	for i, lcn := 0, lr.LCN+20; i < int(at[0]>>4); i, lcn = i+1, lcn>>8 {
+		at[1+n+i] = byte(lcn)
+	}
+	owners, err := openBytes(t, b).Owners()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lcn, want := range map[int64]uint64{lr.LCN: long.Ref().Record(), lr.LCN + 19: long.Ref().Record(), lr.LCN + 30: long.Ref().Record(), lr.LCN + 99: long.Ref().Record()} {
+		if got, _, ok := owners.Owner(lcn); !ok || got != want {
+			t.Errorf("cluster %d: %d, %v", lcn-lr.LCN, got, ok)
+		}
+	}
+	if _, _, ok := owners.Owner(sr.LCN); ok || sr.LCN == lr.LCN {
+		t.Error("the clusters that the short one had are still its own")
+	}
+	if got, n, ok := owners.Owner(lr.LCN + 25); !ok || n < 1 || got != long.Ref().Record() && got != short.Ref().Record() {
+		t.Errorf("a shared cluster: %d, %d, %v", got, n, ok)
+	}
+}
