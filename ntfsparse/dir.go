@@ -216,7 +216,8 @@ func (e *DirEntry) Mode() fs.FileMode {
 	if e.Attributes&WinReparse != 0 {
 		in.Tag = e.Tag
 	}
-	if in.special() {
+	lx := !in.IsDir && in.Tag == 0 && e.Tag != 0 // it has EAs, perhaps those of the first WSL
+	if lx || in.special() {
 		return fs.ModeIrregular
 	}
 	return in.Mode()

@@ -52,12 +52,13 @@ func (f *File) RawEAs() ([]byte, error) { return f.value(TypeEA, maxEAs) }
 func (f *File) ObjectID() ([]byte, error) { return f.value(TypeObjectID, 256) }
 
 // parseLXAttr decodes the EA LXATTRB, in which the first WSL stored a file's
-// owner and mode: 0x04 4 mode; 0x08 4 uid; 0x0C 4 gid; then times.
+// owner, mode and kind: 0x04 4 mode; 0x08 4 uid; 0x0C 4 gid; 0x10 4 device, its
+// major number from bit 20 on; then times.
 func parseLXAttr(b []byte) (POSIX, bool) {
 	if len(b) < 56 {
 		return POSIX{}, false
 	}
-	return POSIX{le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[4:]), true, true, true}, true
+	return POSIX{le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[4:]), true, true, true, le.Uint32(b[16:])}, true
 }
 
 // parseLXXattr decodes the EA LXXATTR, in which the first WSL stored Linux'

@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"io/fs"
 	"slices"
 )
@@ -149,6 +150,19 @@ func (in *Info) interix() []byte {
 	return b
 }
 
+// lxTarget is where a link of the first WSL points, which is its contents.
+func (in *Info) lxTarget() (string, error) {
+	if in.resident {
+		return string(in.data), nil
+	}
+	f, err := in.v.FileRef(in.Ref)
+	if err != nil {
+		return "", err
+	}
+	b, err := f.value(TypeData, 4096)
+	return string(b), err
+}
+
 // Mode is the kind of the file, as the bits of [fs.ModeType]; 0 for files and
 // for reparse points of no special kind.
 func (in *Info) Mode() fs.FileMode {
@@ -167,7 +181,42 @@ func (in *Info) Mode() fs.FileMode {
 	if in.IsDir {
 		return fs.ModeDir
 	}
+	if m := in.lxMode(); m != 0 {
+		return m
+	}
 	return in.interixMode()
+}
+
+// lxMode is the kind of a file of the first WSL, which kept it in the EA LXATTRB
+// alone; 0 for plain files and all others.
+func (in *Info) lxMode() fs.FileMode {
+	switch in.lxAttr().Mode & 0xF000 {
+	case 0xA000:
+		return fs.ModeSymlink
+	case 0xC000:
+		return fs.ModeSocket
+	case 0x1000:
+		return fs.ModeNamedPipe
+	case 0x2000:
+		return fs.ModeDevice | fs.ModeCharDevice
+	case 0x6000:
+		return fs.ModeDevice
+	}
+	return 0
+}
+
+// lxAttr is what the EA LXATTRB of a file without a reparse point says.
+func (in *Info) lxAttr() (p POSIX) {
+	if !in.HasEAs || in.IsDir || in.Tag != 0 || in.ea != nil && !bytes.Contains(in.ea, []byte("LXATTRB")) {
+		return p
+	}
+	list, _ := in.EAs()
+	for _, ea := range list {
+		if ea.Name == "LXATTRB" {
+			p, _ = parseLXAttr(ea.Value)
+		}
+	}
+	return p
 }
 
 // interixMode follows ntfs-3g: empty system files are pipes and those of one
@@ -197,6 +246,9 @@ func (in *Info) interixMode() fs.FileMode {
 func (in *Info) LinkTarget() (string, error) {
 	if b := in.interix(); len(b) > 8 && string(b[:8]) == interixLink {
 		return decodePath(b[8:]), nil
+	}
+	if in.lxMode() == fs.ModeSymlink {
+		return in.lxTarget()
 	}
 	if in.Tag == 0 {
 		return "", classf(ErrUnsupported, in.Ref.Record(), "file is no link")
@@ -243,6 +295,10 @@ func (in *Info) Device() (major, minor uint32) {
 	if b := in.interix(); len(b) == 24 {
 		return uint32(le.Uint64(b[8:])), uint32(le.Uint64(b[16:]))
 	}
+	if in.lxMode()&fs.ModeDevice != 0 {
+		dev := in.lxAttr().dev
+		return dev >> 20, dev & (1<<20 - 1)
+	}
 	list, _ := in.EAs()
 	for _, ea := range list {
 		if ea.Name == "$LXDEV" && len(ea.Value) >= 8 {
@@ -256,6 +312,7 @@ func (in *Info) Device() (major, minor uint32) {
 type POSIX struct {
 	UID, GID, Mode         uint32
 	HasUID, HasGID, HasMod bool
+	dev                    uint32 // of LXATTRB
 }
 
 // POSIX reads what WSL stored in the EAs $LXUID, $LXGID and $LXMOD, or before

@@ -1,6 +1,7 @@
 package ntfsparse_test
 
 import (
+	"encoding/binary"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,5 +39,51 @@ func TestReparseOutsideRecord(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFirstWSL: the first WSL kept the kind of a file in an EA, and where a link
+// points in its contents.
+func TestFirstWSL(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	long := strings.Repeat("a-long-name/", 150) + "end"
+	files := map[string]struct {
+		mode uint32
+		data string
+		kind fs.FileMode
+	}{
+		"file": {0o100755, "plain", 0}, "link": {0o120777, "../etc/x", fs.ModeSymlink}, "long": {0o120777, long, fs.ModeSymlink},
+		"pipe": {0o010644, "", fs.ModeNamedPipe}, "sock": {0o140755, "", fs.ModeSocket}, "tty": {0o020620, "", fs.ModeDevice | fs.ModeCharDevice}, "disk": {0o060660, "", fs.ModeDevice},
+	}
+	testvol.With(t, img, func(dir string) {
+		for name, f := range files {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, []byte(f.data), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			attr := make([]byte, 56)
+			attr[2] = 1
+			binary.LittleEndian.PutUint32(attr[4:], f.mode)
+			binary.LittleEndian.PutUint32(attr[16:], 37<<20|13)
+			testvol.EAs(t, path, []string{"LXATTRB"}, map[string][]byte{"LXATTRB": attr})
+		}
+	})
+	v := open(t, img)
+	for name, want := range files {
+		f, err := v.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := f.Info()
+		if in.Mode() != want.kind {
+			t.Errorf("%s: %v, want %v", name, in.Mode(), want.kind)
+		}
+		target, err := in.LinkTarget()
+		if link := want.kind == fs.ModeSymlink; link != (err == nil) || link && target != want.data {
+			t.Errorf("%s: leads to %.30q, %v", name, target, err)
+		}
+		if ma, mi := in.Device(); want.kind&fs.ModeDevice != 0 && (ma != 37 || mi != 13) {
+			t.Errorf("%s: device %d, %d", name, ma, mi)
+		}
 	}
 }
