@@ -169,6 +169,8 @@ func (j aheadJob) do() {
 		return
 	}
 	defer j.v.p.leave()
+	j.v.p.pool.loading.Add(1)
+	defer j.v.p.pool.loading.Add(-1)
 	for i := j.v.spanAt(j.off); i < len(j.v.spans) && j.v.spans[i].off < j.off+j.n; i++ {
 		sp := &j.v.spans[i]
 		from, to := max(j.off, sp.off), min(j.off+j.n, sp.off+sp.n)

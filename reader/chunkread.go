@@ -73,7 +73,7 @@ func (p *Point) expandInto(pc *piece, n int) bool {
 	buf := p.pool.stored.Get().(*[]byte)
 	defer p.pool.stored.Put(buf)
 	slot := int(first % index.SegmentChunks)
-	base, stored, at, err := p.readStored(pc.m, seg, slot, slot+n-1, *buf)
+	base, stored, at, err := p.readStored(pc.m, seg, slot, slot+n-1, *buf, false)
 	if err != nil {
 		if n == 1 {
 			pc.fail(slotError(err, seg, slot), k)
@@ -157,6 +157,8 @@ func (p *Point) loadGroup(m *member, first uint64, n int) {
 // pinned, if keep is set. Without keep no chunk is held while room is awaited
 // for another.
 func (p *Point) fetch(m *member, todo []*chunk, keep bool) {
+	lone := p.pool.loading.Add(1) == 1
+	defer p.pool.loading.Add(-1)
 	seg, err := p.segment(m, todo[0].key.chunk/index.SegmentChunks)
 	if err != nil {
 		p.failAll(todo, err)
@@ -165,7 +167,7 @@ func (p *Point) fetch(m *member, todo []*chunk, keep bool) {
 	buf := p.pool.stored.Get().(*[]byte)
 	defer p.pool.stored.Put(buf)
 	slot := func(ch *chunk) int { return int(ch.key.chunk % index.SegmentChunks) }
-	base, stored, at, err := p.readStored(m, seg, slot(todo[0]), slot(todo[len(todo)-1]), *buf)
+	base, stored, at, err := p.readStored(m, seg, slot(todo[0]), slot(todo[len(todo)-1]), *buf, lone)
 	if err != nil && len(todo) > 1 {
 		for i := range todo {
 			p.fetch(m, todo[i:i+1], keep)
@@ -187,8 +189,8 @@ func (p *Point) fetch(m *member, todo []*chunk, keep bool) {
 }
 
 // readStored reads the stored bytes of slots first to last of a segment. base
-// is their address.
-func (p *Point) readStored(m *member, seg *index.Segment, first, last int, buf []byte) (base int64, stored []byte, at place, err error) {
+// is their address. A lone read is the only one that loads anything.
+func (p *Point) readStored(m *member, seg *index.Segment, first, last int, buf []byte, lone bool) (base int64, stored []byte, at place, err error) {
 	base, _, err = seg.Chunk(first)
 	if err != nil {
 		return 0, nil, at, p.damage(m, at, err)
@@ -198,8 +200,14 @@ func (p *Point) readStored(m *member, seg *index.Segment, first, last int, buf [
 		return 0, nil, at, p.damage(m, at, err)
 	}
 	n := int(end + int64(sl.Len) - base)
-	direct := p.pool.fresh.take(m.dir, seg.Number, first, last, n)
-	stored, at, err = p.find.readAny(m, buf, base, n, direct)
+	w := viaCache
+	if p.pool.fresh.take(m.dir, seg.Number, first, last, n) {
+		w = pastCache
+		if lone {
+			w = pastAwake
+		}
+	}
+	stored, at, err = p.find.readAny(m, buf, base, n, w)
 	if err != nil {
 		err = p.damage(m, at, err)
 	}

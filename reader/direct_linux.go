@@ -55,8 +55,8 @@ func (f *osFile) Close() error {
 // readDirect reads n bytes from off past the system's cache, which for what is
 // read once costs more than the disk, to somewhere in buf. It reports false,
 // and has done nothing, where the system has them in its cache or does not read
-// directly.
-func (f *osFile) readDirect(buf []byte, off int64, n int) ([]byte, bool) {
+// directly. Awake, it does not sleep until the disk has them.
+func (f *osFile) readDirect(buf []byte, off int64, n int, awake bool) ([]byte, bool) {
 	if f.plain.Load() || n == 0 || f.early() {
 		return nil, false
 	}
@@ -64,7 +64,7 @@ func (f *osFile) readDirect(buf []byte, off int64, n int) ([]byte, bool) {
 	if cached, err := f.cached(off, n); cached || err != nil || f.direct == nil {
 		return nil, false
 	}
-	return f.pread(buf, off, n)
+	return f.pread(buf, off, n, awake)
 }
 
 // early reports whether a read is one of the first of the file. Later ones are
@@ -85,11 +85,11 @@ func (f *osFile) cached(off int64, n int) (bool, error) {
 }
 
 // pread reads the whole pages around n bytes at off.
-func (f *osFile) pread(buf []byte, off int64, n int) ([]byte, bool) {
+func (f *osFile) pread(buf []byte, off int64, n int, awake bool) ([]byte, bool) {
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(buf))) & (directAlign - 1))
 	in := int(off & (directAlign - 1))
 	end := (in + n + directAlign - 1) &^ (directAlign - 1)
-	got, err := unix.Pread(int(f.direct.Fd()), buf[skip:][:end], off-int64(in))
+	got, err := direct.Read(f.direct, buf[skip:][:end], off-int64(in), awake)
 	switch {
 	case err == unix.EINVAL:
 		f.plain.Store(true)

@@ -44,7 +44,7 @@ func TestPread(t *testing.T) {
 		n := 1 + r.IntN(300<<10)
 		off := r.Int64N(int64(len(data)))
 		in := r.IntN(directAlign)
-		b, ok := o.pread(buf[in:][:n+directRoom], off, n)
+		b, ok := o.pread(buf[in:][:n+directRoom], off, n, r.IntN(2) == 0)
 		if ok != (off+int64(n) <= int64(len(data))) {
 			t.Fatalf("%d bytes at %d of %d: %v", n, off, len(data), ok)
 		}
@@ -74,7 +74,7 @@ func TestReadDirect(t *testing.T) {
 	direct := 0
 	for i := range 40 {
 		off, n := int64(i)*70001, 64<<10
-		b, ok := o.readDirect(buf, off, n)
+		b, ok := o.readDirect(buf, off, n, i%2 == 0)
 		if !ok {
 			b = buf[:n]
 			if _, err := o.ReadAt(b, off); err != nil {
@@ -102,7 +102,7 @@ func TestShortDirect(t *testing.T) {
 	o, data := openRandom(t)
 	buf := make([]byte, 64<<10+directRoom)
 	for range directAfter + 3 {
-		if _, ok := o.readDirect(buf, int64(len(data))-100, 200); ok {
+		if _, ok := o.readDirect(buf, int64(len(data))-100, 200, false); ok {
 			t.Fatal("200 bytes were read of 100")
 		}
 	}

@@ -12,4 +12,4 @@ type osFile struct{ *os.File }
 func newOSFile(f *os.File) *osFile { return &osFile{f} }
 
 // readDirect reports that the system does not read past its cache.
-func (*osFile) readDirect([]byte, int64, int) ([]byte, bool) { return nil, false }
+func (*osFile) readDirect([]byte, int64, int, bool) ([]byte, bool) { return nil, false }

@@ -18,7 +18,7 @@ type file interface {
 
 // directReader is a file that can be read past the system's cache.
 type directReader interface {
-	readDirect(buf []byte, off int64, n int) (b []byte, ok bool)
+	readDirect(buf []byte, off int64, n int, awake bool) (b []byte, ok bool)
 }
 
 // Size is the file's length in bytes.

@@ -60,13 +60,22 @@ type finder struct {
 
 // read fills b from address addr of m. It also says where that is.
 func (f *finder) read(m *member, b []byte, addr int64) (place, error) {
-	_, at, err := f.readAny(m, b, addr, len(b), false)
+	_, at, err := f.readAny(m, b, addr, len(b), viaCache)
 	return at, err
 }
 
+// way is how stored bytes are read.
+type way uint8
+
+const (
+	viaCache  way = iota // through the system's cache
+	pastCache            // past it
+	pastAwake            // past it, without sleeping until the disk has them
+)
+
 // readAny reads n bytes from address addr of m to somewhere in buf, which has
 // directRoom bytes more if they may be read past the system's cache.
-func (f *finder) readAny(m *member, buf []byte, addr int64, n int, direct bool) (b []byte, at place, err error) {
+func (f *finder) readAny(m *member, buf []byte, addr int64, n int, w way) (b []byte, at place, err error) {
 	if addr < 0 || addr > m.Length || int64(n) > m.Length-addr {
 		return nil, at, fmt.Errorf("member %d: bytes %d to %d are behind its end (%w)", m.Number, addr, addr+int64(n), index.ErrCorrupt)
 	}
@@ -76,8 +85,8 @@ func (f *finder) readAny(m *member, buf []byte, addr int64, n int, direct bool) 
 	}
 	at = place{p.path, addr + p.shift}
 	err = f.files.use(p.path, func(fl file) error {
-		if d, ok := fl.(directReader); ok && direct {
-			if b, ok = d.readDirect(buf, at.off, n); ok {
+		if d, ok := fl.(directReader); ok && w != viaCache {
+			if b, ok = d.readDirect(buf, at.off, n, w == pastAwake); ok {
 				return nil
 			}
 		}

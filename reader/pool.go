@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
@@ -21,15 +22,16 @@ const (
 // Pool holds what several points can share: decoded chunks, index pages, open
 // files, decoders. Its bounds hold for all of them together.
 type Pool struct {
-	files  *handles
-	pages  *pageCache
-	chunks *chunkCache
-	zstd   *zstd.Decoder
-	stored sync.Pool     // *[]byte of groupChunks*MaxStored and directRoom
-	plain  sync.Pool     // *[]byte of bufferSize
-	help   chan struct{} // one token per goroutine that helps a read
-	ahead  aheadQueue
-	fresh  fresh
+	files   *handles
+	pages   *pageCache
+	chunks  *chunkCache
+	zstd    *zstd.Decoder
+	stored  sync.Pool     // *[]byte of groupChunks*MaxStored and directRoom
+	plain   sync.Pool     // *[]byte of bufferSize
+	help    chan struct{} // one token per goroutine that helps a read
+	ahead   aheadQueue
+	fresh   fresh
+	loading atomic.Int32 // loads into the cache that are under way, and jobs of read-ahead
 
 	mu   sync.Mutex
 	dirs map[index.Hash]uint32

@@ -87,7 +87,7 @@ func (s *spool) read(raw []byte, addr int64, n int) (held, error) {
 	if n = max(n, 0); len(raw) < n+directRoom {
 		raw = make([]byte, n+directRoom)
 	}
-	body, _, err := s.v.p.find.readAny(s.m, raw, addr, n, true)
+	body, _, err := s.v.p.find.readAny(s.m, raw, addr, n, pastCache)
 	return held{addr, body, raw}, err
 }
 

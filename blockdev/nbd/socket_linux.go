@@ -56,7 +56,7 @@ type arrivals struct {
 }
 
 func newArrivals(nc net.Conn) *arrivals {
-	a := &arrivals{Conn: nc, next: 1}
+	a := &arrivals{Conn: nc}
 	if sc, ok := nc.(syscall.Conn); ok {
 		a.raw, _ = sc.SyscallConn()
 	}
@@ -87,14 +87,14 @@ func (a *arrivals) Read(p []byte) (int, error) {
 	}
 	switch {
 	case a.err == nil && a.n > 0:
-		a.next = 1
+		a.next = 0
 		return a.n, nil
 	case a.err == nil:
 		return 0, io.EOF
 	case a.err != unix.EAGAIN && a.err != unix.EINTR:
 		return 0, &net.OpError{Op: "read", Net: "nbd", Err: a.err}
 	}
-	a.shy, a.next = a.next, min(2*a.next, maxShy)
+	a.shy, a.next = a.next, min(max(1, 2*a.next), maxShy)
 	return a.Conn.Read(p)
 }
 

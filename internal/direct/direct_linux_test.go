@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const page = 4096
@@ -75,5 +79,54 @@ func TestSuits(t *testing.T) {
 	f.Close()
 	if Suits(f, page) {
 		t.Error("a closed file is suited")
+	}
+}
+
+// TestReadAwake reads as everybody does: all of it, a short end, nothing behind
+// it, what cannot be read directly, and by many at a time.
+func TestReadAwake(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want := bytes.Repeat([]byte("0123456789abcde\n"), 4*page/16)
+	if _, err := f.Write(want[:len(want)-100]); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if !Suits(f, page) {
+		t.Skip("direct I/O does not suit the file system of temporary files")
+	}
+	d, err := Open(f, os.O_RDONLY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			b := aligned()
+			for i := range 200 {
+				awake := i%4 > 0
+				for k, length := range []int{page, page, page, page - 100, 0} {
+					n, err := Read(d, b, int64(k)*page, awake)
+					if err != nil || n != length || !bytes.Equal(b[:n], want[k*page:][:n]) {
+						t.Errorf("page %d, awake %v: %d bytes, %v", k, awake, n, err)
+						return
+					}
+				}
+				if n, err := Read(d, b, 3, awake); err != unix.EINVAL {
+					t.Errorf("3 bytes off, awake %v: %d bytes, %v", awake, n, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if wakeful.state != usable && runtime.NumCPU() > 1 {
+		t.Logf("nothing was read awake: state %d", wakeful.state)
 	}
 }
