@@ -22,7 +22,7 @@ func main() {
 
 // run does one of the small jobs that the shell lines call, or everything.
 func run(args []string) error {
-	jobs := map[string]func([]string) error{"fill": fillArgs, "read": readArgs, "evict": evict, "patch": patchArgs, "ntfs": ntfsArgs, "wof": wofArgs}
+	jobs := map[string]func([]string) error{"fill": fillArgs, "read": readArgs, "evict": evict, "patch": patchArgs, "ntfs": ntfsArgs, "wof": wofArgs, "fullest": fullest}
 	if len(args) > 0 && jobs[args[0]] != nil {
 		return jobs[args[0]](args[1:])
 	}
@@ -92,7 +92,7 @@ func facts(sh *shell) []string {
 		{"qemu-img", "qemu-img --version | head -1"}, {"qemu-storage-daemon", "qemu-storage-daemon --version | head -1"},
 		{"ntfsclone", "ntfsclone --version 2>&1 | head -1"}, {"ntfs-3g", "ntfs-3g --version 2>&1 | head -1"},
 		{"zstd", "zstd --version | grep -o 'v[0-9.]*' | head -1"}, {"fls", "fls -V"}, {"7z", "7z i | grep -m1 7-Zip"}, {"ntfsck", "ntfsck -V 2>&1 | head -1"}, {"partclone.ntfs", "partclone.ntfs -v 2>&1 | head -1"},
-		{"nbdcopy", "nbdcopy --version | head -1"}, {"b3sum", "b3sum --version"},
+		{"nbdcopy", "nbdcopy --version | head -1"}, {"fio", "fio --version"}, {"b3sum", "b3sum --version"},
 		{"restic", "restic version"}, {"borg", "borg --version"}, {"fsarchiver", "fsarchiver -V 2>&1 | head -1"},
 	} {
 		if sh.has(v[0]) {
