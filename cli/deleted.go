@@ -166,12 +166,22 @@ func (r *recovery) write(full string, d *ntfsparse.DeletedFile, s *ntfsparse.Str
 		return err
 	}
 	r.files, r.bytes = r.files+1, r.bytes+n
-	when := time.Unix(0, d.Info.Modified.Unix())
-	return r.dest.Chtimes(target, when, when)
+	if ns := whenChanged(d); ns != volume.NoTime {
+		return r.dest.Chtimes(target, time.Unix(0, ns), time.Unix(0, ns))
+	}
+	return nil
+}
+
+// whenChanged is the time of the file's contents; 0 on the volume means none.
+func whenChanged(d *ntfsparse.DeletedFile) int64 {
+	if d.Info.Modified == 0 {
+		return volume.NoTime
+	}
+	return d.Info.Modified.Unix()
 }
 
 func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
-	o := deletedObject{Path: full, Kind: "file", ID: d.Ref.Record(), Size: d.Info.Size, Modified: iso(d.Info.Modified.Unix()),
+	o := deletedObject{Path: full, Kind: "file", ID: d.Ref.Record(), Size: d.Info.Size, Modified: iso(whenChanged(d)),
 		Clusters: d.Clusters, Free: d.Free, State: deletedState(d)}
 	if d.Info.IsDir {
 		o.Kind = "folder"
@@ -184,7 +194,7 @@ func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
 		fmt.Fprintln(l.e.Out, printable(full))
 		return
 	}
-	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, grouped(o.Size), stampNano(d.Info.Modified.Unix()), printable(full))
+	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, grouped(o.Size), stampNano(whenChanged(d)), printable(full))
 }
 
 // deletedState says how much of the contents nobody else uses by now.

@@ -269,6 +269,9 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 		o.parsed.Image = s.file
 	}
 	t, err := s.tree(ctx, o.ref.Part, o.raw)
+	if err == nil && o.source.device != "" {
+		e.states(s)
+	}
 	if err == nil && o.formats {
 		err = s.addFormats(t)
 	}

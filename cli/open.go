@@ -48,8 +48,9 @@ type part struct {
 	size    int64
 	leftOut []volume.Omission
 
-	fs  volume.FileSystem
-	err error // why fs is nil
+	fs   volume.FileSystem
+	err  error // why fs is nil
+	told bool  // its state
 }
 
 // place is a path on a shelf.
@@ -157,7 +158,25 @@ func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (
 	}
 	var err error
 	p.fs, p.part, err = s.files(ctx, r.Part)
+	if err == nil && device {
+		e.states(s)
+	}
 	return p, err
+}
+
+// states tells once in what state the opened file systems of a device are: in use,
+// hibernated, damaged. Those of an image are told by info.
+func (e *env) states(s *shelf) {
+	for _, p := range s.parts {
+		v, ok := p.fs.(interface{ Notes() []string })
+		if !ok || p.told || e.quiet {
+			continue
+		}
+		p.told = true
+		for _, text := range v.Notes() {
+			e.note(note{Text: fmt.Sprintf("partition %d: %s", p.number, text)})
+		}
+	}
 }
 
 func (e *env) openShelf(ctx context.Context, r imageRef, device bool) (*shelf, error) {
