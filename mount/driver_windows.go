@@ -269,7 +269,8 @@ func (s *Server) Run(ctx context.Context, _ func(line string)) error {
 
 // Unmount unmounts an image that is mounted on a drive or folder by this or
 // another process, and waits until that process has ended. One that does not
-// listen is ended. The error wraps [os.ErrPermission] when that process has more
+// listen is ended, and so is one that listens but has not ended after a minute:
+// on a busy machine much is to be written and told before. The error wraps [os.ErrPermission] when that process has more
 // rights than this one.
 func Unmount(ctx context.Context, dir string, _ bool) error {
 	r, err := findRecord(dir)
@@ -280,7 +281,11 @@ func Unmount(ctx context.Context, dir string, _ bool) error {
 	if errors.Is(told, os.ErrPermission) {
 		return told
 	}
-	if ended, err := r.awaitEnd(ctx, patience); ended || err != nil {
+	most := time.Minute
+	if told != nil {
+		most = patience
+	}
+	if ended, err := r.awaitEnd(ctx, most); ended || err != nil {
 		return err
 	}
 	p, err := windows.OpenProcess(windows.PROCESS_TERMINATE, false, uint32(r.PID))
