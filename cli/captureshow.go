@@ -10,9 +10,8 @@ type captureShow struct {
 	m     *meter
 	proof *forecast // nil: the image is not read back
 	phase capture.Phase
-	total int64   // bytes to take
-	pace  float64 // of the second half, expected; 0: not known
-	word  string  // of the second half
+	total int64  // bytes to take
+	word  string // of the second half
 }
 
 var captureWords = map[capture.Phase]string{
@@ -45,22 +44,25 @@ func (s *captureShow) all() int64 {
 	return s.total
 }
 
-// ahead tells the meter how fast the second half is expected to go.
+// ahead tells the meter how fast the second half is expected to go, and how far
+// that can be relied on.
 func (s *captureShow) ahead(ev capture.Event) {
 	if s.proof == nil || s.total == 0 {
 		return
 	}
+	half := leg{bytes: s.total, unsure: 1} // nothing is known of it
 	if secs := s.proof.seconds(ev); secs > 0 {
-		s.pace = float64(s.total) / secs
+		half.pace, half.unsure = float64(s.total)/secs, trialUnsure
 	}
-	s.m.ahead(leg{s.total, s.pace})
+	s.m.lumpy(s.proof.lumps(ev))
+	s.m.ahead(half)
 }
 
 // proving shows how much has been read back.
 func (s *captureShow) proving(v verifyStep) {
 	switch {
 	case s.word == "":
-		s.m.step(v.word, s.pace)
+		s.m.step(v.word, 0)
 	case s.word != v.word:
 		s.m.word(v.word)
 	}

@@ -17,37 +17,9 @@ import (
 // trialBytes is how much is read on trial, at most.
 const trialBytes = 8 << 20
 
-// readPace is how fast something is read that is being written. Rates are bytes
-// a second.
-type readPace struct {
-	trial   float64 // the best of the trials
-	written float64
-	began   time.Time
-}
-
-// wrote is told how much has been written.
-func (r *readPace) wrote(n int64) {
-	if n <= 0 {
-		return
-	}
-	if r.began.IsZero() {
-		r.began = time.Now()
-	}
-	if d := time.Since(r.began); d > sureAfter {
-		r.written = float64(n) / d.Seconds()
-	}
-}
-
-func (r *readPace) tried(rate float64) { r.trial = max(r.trial, rate) }
-
-// rate is what is expected; before any trial, that reading is as fast as
-// writing. 0: nothing is known.
-func (r *readPace) rate() float64 {
-	if r.trial > 0 {
-		return r.trial
-	}
-	return r.written
-}
+// trialUnsure is the share by which trials come out slower than the proof: other
+// work, the capture's own too, holds them up, and the best of them counts.
+const trialUnsure = 0.25
 
 // forecast says how long it will take to read an image back, from trials on
 // what there is of it. It is safe for parallel use.
@@ -55,7 +27,7 @@ type forecast struct {
 	older int64 // bytes of the members in front of the one that is written
 
 	mu    sync.Mutex
-	read  readPace
+	read  float64 // bytes a second, the best of the trials; 0: none yet
 	prove float64 // plain bytes a second that one processor decodes and hashes; 0: not known
 }
 
@@ -83,18 +55,28 @@ func newForecast(parent *reader.Point) *forecast {
 func (f *forecast) seconds(ev capture.Event) float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.read.wrote(ev.Stored)
-	rate := f.read.rate()
-	if rate <= 0 || ev.Done <= 0 {
+	if f.read <= 0 || ev.Done <= 0 {
 		return 0
 	}
 	grow := float64(ev.Total) / float64(ev.Done)
-	secs := (float64(f.older) + grow*float64(ev.Stored)) / rate
+	secs := (float64(f.older) + grow*float64(ev.Stored)) / f.read
 	if f.prove > 0 {
 		workers := min(runtime.GOMAXPROCS(0), 8)
 		secs = max(secs, grow*float64(ev.Data)/f.prove/float64(workers))
 	}
 	return secs
+}
+
+// lumps is by how many seconds what is taken may be ahead of what has reached the
+// disk: it is taken to write as fast as it reads. For a trial the one waits for
+// the other, and then rushes on.
+func (f *forecast) lumps(ev capture.Event) float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.read <= 0 {
+		return 0
+	}
+	return float64(min(ev.Stored, onItsWay)) / f.read
 }
 
 // try measures how fast a member is read, below size, and its chunks are
@@ -110,7 +92,7 @@ func (f *forecast) try(path string, size int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c != nil {
-		f.read.tried(float64(c.read) / c.reading.Seconds())
+		f.read = max(f.read, float64(c.read)/c.reading.Seconds())
 		f.prove = float64(c.plain) / c.proving.Seconds()
 	}
 }

@@ -34,6 +34,7 @@ type meter struct {
 	from   int64     // done when the phase began
 	pace   float64   // expected of the phase until it is measured, bytes a second; 0: none
 	later  []leg     // what of total comes after the phase
+	lumps  float64   // seconds by which done may be ahead of the work or behind it
 	more   bool      // something comes after it that is not in total
 	told   time.Time // last line or object
 	drawn  bool      // a status line stands on the terminal
@@ -42,9 +43,13 @@ type meter struct {
 
 // leg is a later part of a job, with a pace of its own.
 type leg struct {
-	bytes int64   // of the job's total
-	pace  float64 // bytes a second that are expected; 0: as at present
+	bytes  int64   // of the job's total
+	pace   float64 // bytes a second that are expected; 0: as at present
+	unsure float64 // share of the time by which that may be wrong
 }
+
+// trueWithin is the share by which a remaining time that is told may be wrong.
+const trueWithin = 0.2
 
 // progress starts a meter, or returns nil when none is wanted. The caller must
 // finish or abandon it.
@@ -81,7 +86,7 @@ func (m *meter) begin(phase string, total int64) {
 	now := m.now()
 	m.phase, m.item, m.done, m.total = phase, "", 0, total
 	m.start, m.rate = now, rateWindow{}
-	m.from, m.pace, m.later, m.more = 0, 0, nil, false
+	m.from, m.pace, m.later, m.lumps, m.more = 0, 0, nil, 0, false
 	m.rate.add(now, 0)
 	if m.told.IsZero() {
 		m.told = now
@@ -99,7 +104,7 @@ func (m *meter) step(phase string, pace float64) {
 	defer m.mu.Unlock()
 	now := m.now()
 	m.phase, m.item, m.start, m.rate = phase, "", now, rateWindow{}
-	m.from, m.pace, m.later = m.done, pace, nil
+	m.from, m.pace, m.later, m.lumps = m.done, pace, nil, 0
 	m.rate.add(now, m.done)
 }
 
@@ -111,6 +116,17 @@ func (m *meter) ahead(later ...leg) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.later = later
+}
+
+// lumpy tells that what is done comes in lumps: it may be ahead of the work or
+// behind it by so many seconds.
+func (m *meter) lumpy(seconds float64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lumps = seconds
 }
 
 // part starts a phase of total bytes after which others come, nobody knows how
@@ -263,21 +279,27 @@ func percent(done, total int64, complete bool) int {
 	return int(min(99, 100*float64(done)/float64(total)))
 }
 
-// remaining is the time until all of the job is done.
+// remaining is the time until all of the job is done; none is told while it may
+// be far off.
 func (m *meter) remaining(now time.Time, rate float64) (time.Duration, bool) {
 	if m.total <= 0 || m.more {
 		return 0, false
 	}
-	left, after := m.total-m.done, 0.0
+	left, after, off := m.total-m.done, 0.0, 0.0
 	for _, l := range m.later {
 		left -= l.bytes
 		if l.pace <= 0 {
 			l.pace = rate
 		}
 		after += float64(l.bytes) / l.pace
+		off += float64(l.bytes) / l.pace * l.unsure
 	}
 	here, ok := m.here(now, float64(left), rate)
-	return time.Duration((max(here, 0) + after) * float64(time.Second)), ok
+	here = max(here, 0)
+	if m.lumps > 0 && here > 0 {
+		off += here * m.lumps / m.rate.seconds()
+	}
+	return time.Duration((here + after) * float64(time.Second)), ok && off <= trueWithin*(here+after)
 }
 
 // here is the time that the part at hand still takes, in seconds.
@@ -391,6 +413,12 @@ func (w *rateWindow) span() (a, b rateSample, steps int) {
 		i--
 	}
 	return w.samples[i], b, n - 1 - i
+}
+
+// seconds is the time that the rate is taken from.
+func (w *rateWindow) seconds() float64 {
+	a, b, _ := w.span()
+	return b.t.Sub(a.t).Seconds()
 }
 
 // perSecond is the rate in bytes a second; 0 while it is not known.

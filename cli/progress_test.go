@@ -194,7 +194,7 @@ func TestPartsAhead(t *testing.T) {
 	m := testMeter(c)
 	const half, first, second = 1000 << 20, 10 << 20, 50 << 20
 	m.begin("capturing", 2*half)
-	m.ahead(leg{half, second})
+	m.ahead(leg{bytes: half, pace: second})
 	judge := func(truth float64) {
 		t.Helper()
 		r := m.report(false)

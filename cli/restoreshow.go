@@ -19,6 +19,29 @@ type restoreShow struct {
 	next   int64      // bytes done at which the next trial is made
 }
 
+// readPace is how fast something is read that is being written. Rates are bytes
+// a second.
+type readPace struct {
+	trial   float64 // the best of the trials
+	written float64
+	began   time.Time
+}
+
+// wrote is told how much has been written.
+func (r *readPace) wrote(n int64) {
+	if n <= 0 {
+		return
+	}
+	if r.began.IsZero() {
+		r.began = time.Now()
+	}
+	if d := time.Since(r.began); d > sureAfter {
+		r.written = float64(n) / d.Seconds()
+	}
+}
+
+func (r *readPace) tried(rate float64) { r.trial = max(r.trial, rate) }
+
 // workMark is a place on the target and how much was done when it was written.
 type workMark struct{ off, done int64 }
 
@@ -35,7 +58,7 @@ func (s *restoreShow) event(p restore.Progress) {
 	switch {
 	case s.phase == "":
 		s.m.begin(word, p.Total)
-		s.m.ahead(leg{s.proof, 0})
+		s.m.ahead(leg{bytes: s.proof})
 	case p.Phase == restore.Prove && s.phase != p.Phase:
 		s.m.step(word, s.pace())
 	default:
@@ -65,7 +88,7 @@ func (s *restoreShow) look(p restore.Progress) {
 		there := io.NewSectionReader(s.target, s.places[0].off, trialBytes)
 		s.read.tried(reading(there, there.Size()))
 	}
-	s.m.ahead(leg{s.proof, s.pace()})
+	s.m.ahead(leg{bytes: s.proof, pace: s.pace()})
 }
 
 // pace is how fast reading back is expected to go. Writing stands in the way of
