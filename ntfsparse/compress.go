@@ -2,6 +2,10 @@ package ntfsparse
 
 import "sync"
 
+// lznt1Unit is log2 of the clusters in a compression unit. Windows has no other,
+// and with another the units would read as what they are compressed to.
+const lznt1Unit = 4
+
 // lznt1Blocks are the compression units of an NTFS-compressed stream. A unit
 // of which all clusters are allocated is stored as it is, one of which none
 // is reads as zeros, any other is compressed into the clusters it has.

@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"errors"
 	"io/fs"
 	"strings"
 )
@@ -20,6 +21,9 @@ func (f *File) Dir() (*Dir, error) {
 		return nil, classf(ErrNotDir, f.rec.N, "file has no names below it")
 	}
 	x, err := f.index(indexName30)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = classf(ErrCorrupt, f.rec.N, "folder has no index of names")
+	}
 	if err == nil && (x.Type != TypeFileName || x.Collation != CollateFileName) {
 		err = classf(ErrCorrupt, f.rec.N, "folder's index is not one of names")
 	}
@@ -94,10 +98,50 @@ func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, err
 	if err != nil {
 		return d.findSlowly(units, cmp, err)
 	}
+	if !ok && d.disordered(units) {
+		e, ok, _ := d.findSlowly(units, cmp, nil)
+		return e, ok, nil
+	}
 	if !ok {
 		return DirEntry{}, false, nil
 	}
 	return d.entry(e), true, nil
+}
+
+// disordered tells whether the nodes in which a name should be are out of order,
+// so that it may be elsewhere.
+func (d *Dir) disordered(units []byte) bool {
+	compare, node := d.x.v.upcase.Compare, d.x.root
+	var low, high []byte // what all names of the node lie between; nil: anything
+	for range maxTreeDepth {
+		var child IndexEntry
+		var from, to []byte
+		for e, err := range node.Entries() {
+			key := high
+			if err == nil && !e.Last() {
+				var n FileName
+				n, err = ParseFileName(e.Key())
+				key = n.Units
+			}
+			if err != nil || low != nil && key != nil && compare(low, key) >= 0 {
+				return true
+			}
+			if child.b == nil && (e.Last() || compare(units, key) <= 0) {
+				child, from, to = e, low, key
+			}
+			low = key
+		}
+		vcn, sub := child.SubNode()
+		if !sub {
+			return false
+		}
+		var err error
+		if node, err = d.x.nodeAt(vcn); err != nil {
+			return true
+		}
+		low, high = from, to
+	}
+	return true
 }
 
 // findSlowly looks at every entry, for folders whose tree is damaged.

@@ -1,5 +1,10 @@
 package ntfsparse
 
+import (
+	"errors"
+	"io/fs"
+)
+
 // Open opens the contents of a file as Windows shows them: CompactOS files
 // decompressed, deduplicated ones put together, and an error of class
 // [ErrNotCaptured] where a cloud placeholder's contents are not on this volume.
@@ -8,6 +13,9 @@ func (f *File) Open() (*Stream, error) {
 		return nil, classf(ErrIsDir, f.rec.N, "folders have no contents")
 	}
 	s, err := f.attrStream(TypeData, "")
+	if errors.Is(err, fs.ErrNotExist) && f.rec.Flags()&FlagView == 0 {
+		err = classf(ErrCorrupt, f.rec.N, "file has no contents ($DATA)")
+	}
 	if err != nil {
 		return nil, err
 	}

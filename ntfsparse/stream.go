@@ -75,11 +75,11 @@ func (s *Stream) setCompression(a Attr) error {
 	if method == 0 || s.size == 0 {
 		return nil
 	}
-	if method != AttrCompressed || a.Unit() == 0 || a.Unit() > 8 || s.v.geo.cluster<<a.Unit() > 1<<20 {
+	if method != AttrCompressed || a.Unit() != lznt1Unit || s.v.geo.cluster<<lznt1Unit > 1<<20 {
 		s.refuse = classf(ErrUnsupported, s.file.Record(), "stream %q uses compression method %d with units of 2^%d clusters", s.name, method, a.Unit())
 		return nil
 	}
-	s.blocks = &lznt1Blocks{s: s, unit: 1 << a.Unit()}
+	s.blocks = &lznt1Blocks{s: s, unit: 1 << lznt1Unit}
 	return nil
 }
 
@@ -150,6 +150,9 @@ func (s *Stream) read(p []byte, off int64) error {
 	if n := max(0, s.valid-off); n < int64(len(p)) {
 		if s.holes != nil {
 			return s.holes
+		}
+		if (off+int64(len(p))-1)>>s.v.geo.shift >= s.runs.End() {
+			return s.beyond()
 		}
 		clear(p[n:])
 		p = p[:n]
@@ -300,10 +303,10 @@ func (s *Stream) NextExtent(off int64) (end int64, hole bool) {
 	switch {
 	case off >= s.size || s.holes != nil || s.refuse != nil || s.runs == nil:
 		return s.size, false
-	case off >= s.valid:
-		return s.size, true
 	case off>>s.v.geo.shift >= s.runs.End():
-		return s.size, false
+		return s.size, false // an error to read
+	case off >= s.valid:
+		return min(s.size, s.runs.End()<<s.v.geo.shift), true
 	}
 	i := s.runs.Find(off >> s.v.geo.shift)
 	run := s.runs.At(i)

@@ -1,5 +1,10 @@
 package ntfsparse
 
+import (
+	"errors"
+	"io/fs"
+)
+
 // wofStream is the name of the stream that holds a CompactOS file.
 const wofStream = "WofCompressedData"
 
@@ -32,6 +37,9 @@ func (f *File) openWOF(p ReparsePoint, main *Stream) (*Stream, error) {
 		return nil, classf(ErrUnsupported, f.rec.N, "WOF algorithm %d", w.Algorithm)
 	}
 	src, err := f.attrStream(TypeData, string(EncodeName(wofStream)))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = classf(ErrCorrupt, f.rec.N, "CompactOS file has no stream %s", wofStream)
+	}
 	if err != nil {
 		return nil, err
 	}
