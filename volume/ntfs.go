@@ -120,6 +120,9 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 	}
 	if in.HasEAs {
 		setPOSIX(&a, in.POSIX())
+		if !ntfsparse.IsCloud(in.Tag) {
+			a.Win &^= ntfsparse.WinRecallOpen // this is how the volume marks that there are EAs
+		}
 	}
 	return a
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"vitrine/internal/testvol"
+	"vitrine/ntfsparse"
 )
 
 // All abilities are there.
@@ -335,5 +336,41 @@ func TestUnsetTimes(t *testing.T) {
 	a, err := n.Lookup(context.Background(), n.Root(), "unset")
 	if err != nil || a.BirthTime != NoTime || a.AccessTime != NoTime || a.ModTime == NoTime {
 		t.Errorf("%v, %+v", err, a)
+	}
+}
+
+// TestEAsAreNoRecall: the bit by which the volume marks files with EAs is not shown
+// as "recall on open", which it means beside a cloud file's reparse point.
+func TestEAsAreNoRecall(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		path := filepath.Join(dir, "ea")
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		testvol.EAs(t, path, []string{"USER.X"}, map[string][]byte{"USER.X": []byte("x")})
+	})
+	n := openImage(t, img)
+	f, err := n.v.Lookup("ea")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot := n.v.Boot()
+	at := boot.MFT*boot.ClusterSize + int64(f.Ref().Record())*int64(boot.RecordSize) + int64(f.Attrs()[0].Off) + 0x18 + 0x20
+	b[at+2] |= 4 // as Windows does
+	if err := os.WriteFile(img, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n = openImage(t, img)
+	a, err := n.Lookup(t.Context(), n.Root(), "ea")
+	if err != nil || a.Win&ntfsparse.WinRecallOpen != 0 {
+		t.Errorf("attributes %#x, %v", a.Win, err)
+	}
+	if in, err := n.v.Info(f.Ref().Record()); err != nil || in.Attributes&ntfsparse.WinRecallOpen == 0 {
+		t.Errorf("the file's own attributes are %#x, %v", in.Attributes, err)
 	}
 }
