@@ -14,7 +14,7 @@ type DeletedFile struct {
 	Path string
 	Name FileName
 	Info *Info // valid until visit returns
-	// Clusters is the number of clusters that its unnamed stream had, Free how
+	// Clusters is the number of clusters that its contents had, Free how
 	// many of them nobody uses now. Contents can be recovered where the two
 	// are equal.
 	Clusters, Free int64
@@ -113,11 +113,26 @@ func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
 	if f.IsDir() {
 		return 0, 0, nil
 	}
-	s, err := f.Stream("")
-	if err != nil {
-		return 0, 0, err
+	for _, name := range f.contentStreams() {
+		s, err := f.Stream(name)
+		if err != nil {
+			return 0, 0, err
+		}
+		n, m, err := w.countStream(s)
+		if err != nil {
+			return 0, 0, err
+		}
+		clusters, free = clusters+n, free+m
 	}
-	return w.countStream(s)
+	return clusters, free, nil
+}
+
+// contentStreams are the streams that a file's contents are read from.
+func (f *File) contentStreams() []string {
+	if in := f.Info(); in.Tag == TagWOF {
+		return []string{"", wofStream}
+	}
+	return []string{""}
 }
 
 func (w *deletedWalk) countStream(s *Stream) (clusters, free int64, err error) {
@@ -175,12 +190,14 @@ func (v *Volume) OpenDeleted(ref Ref) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.Stream("")
-	if err != nil {
-		return nil, err
-	}
-	if err := v.stillFree(s); err != nil {
-		return nil, err
+	for _, name := range f.contentStreams() {
+		s, err := f.Stream(name)
+		if err == nil {
+			err = v.stillFree(s)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return f.Open()
 }

@@ -3,6 +3,7 @@ package ntfsparse_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -206,5 +207,55 @@ func TestVeryDeepFolders(t *testing.T) {
 	})
 	if err != nil || n != folders || deep > 66 { // 64 folders below "/$Orphan-N"
 		t.Errorf("%d deleted, %d names deep, %v", n, deep, err)
+	}
+}
+
+// TestDeletedCompactFile: its contents are in a named stream, whose clusters have
+// others by now.
+func TestDeletedCompactFile(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 16 << 20})
+	want := bytes.Repeat([]byte("The quick brown fox. "), 20000)
+	testvol.With(t, img, func(dir string) {
+		if !testvol.WriteWOF(t, filepath.Join(dir, "wof"), want, testvol.XPRESS4K) {
+			t.Skip("no program to compress with")
+		}
+	})
+	testvol.With(t, img, func(dir string) { os.Remove(filepath.Join(dir, "wof")) })
+	v := open(t, img)
+	d := deletedAt(t, v, "/wof")
+	if !d.Recoverable() || d.Clusters == 0 {
+		t.Errorf("%d of %d clusters free, %v", d.Free, d.Clusters, d.Err)
+	}
+	s, err := v.OpenDeleted(d.Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size())); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := v.File(ntfsparse.RecordBitmap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bitmap, err := f.Stream("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bitmap.Extents(func(_, n, phys int64) bool {
+		for i := range b[phys : phys+n] {
+			b[phys+int64(i)] = 0xFF
+		}
+		return true
+	})
+	v = openBytes(t, b)
+	if d := deletedAt(t, v, "/wof"); d.Recoverable() || d.Free != 0 {
+		t.Errorf("all in use: %d of %d clusters free, %v", d.Free, d.Clusters, d.Err)
+	}
+	if _, err := v.OpenDeleted(d.Ref); !errors.Is(err, ntfsparse.ErrNotCaptured) {
+		t.Errorf("all in use: %v", err)
 	}
 }
