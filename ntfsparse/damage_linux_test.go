@@ -323,3 +323,27 @@ func TestCaseSensitiveFlag(t *testing.T) {
 		t.Errorf("d/name: %v", err)
 	}
 }
+
+// TestMirrorOfAnotherRecord: what lies in a record's place in the mirror is its
+// copy only when it has its number.
+func TestMirrorOfAnotherRecord(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 256 << 20, Cluster: 64 << 10})
+	testvol.With(t, img, func(dir string) { os.WriteFile(filepath.Join(dir, "f"), []byte("f"), 0o644) })
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := openBytes(t, b)
+	const n = 26
+	mirror := b[v.Boot().Mirror*v.Boot().ClusterSize:]
+	copy(mirror[n*1024:], recordIn(v, b, ntfsparse.RecordRoot))
+	clear(recordIn(v, b, n)[:4])
+	if f, err := openBytes(t, b).File(n); err == nil {
+		t.Errorf("record %d is %v", n, f.Names()[0].Name())
+	}
+	copy(mirror[9*1024:], recordIn(v, b, 9))
+	clear(recordIn(v, b, 9)[:4])
+	if _, err := openBytes(t, b).File(9); err != nil {
+		t.Errorf("a copy in the mirror: %v", err)
+	}
+}

@@ -49,10 +49,15 @@ func (v *Volume) recordAt(lcn int64, n uint64) (*Record, error) {
 		return nil, err
 	}
 	rec, err := ParseRecord(n, b)
-	if err == nil && !rec.InUse() {
+	switch {
+	case err != nil:
+		return nil, err
+	case !rec.InUse():
 		return nil, classf(ErrDeleted, n, "the record of a metafile is not in use")
+	case rec.numbered() && uint64(rec.OwnNumber()) != n:
+		return nil, classf(ErrCorrupt, n, "the record in its place is that of record %d", rec.OwnNumber())
 	}
-	return rec, err
+	return rec, nil
 }
 
 // extendMFT adds the extents of $MFT that its attribute list names.

@@ -183,6 +183,9 @@ func (r *Record) NextID() uint16 { return le.Uint16(r.b[0x28:]) }
 // NTFS 3.1.
 func (r *Record) OwnNumber() uint32 { return le.Uint32(r.b[0x2C:]) }
 
+// numbered tells whether there is room for that number before the update sequence.
+func (r *Record) numbered() bool { return le.Uint16(r.b[4:]) >= 0x30 }
+
 // InUse tells whether the record belongs to a file that exists.
 func (r *Record) InUse() bool { return r.Flags()&FlagInUse != 0 }
 
