@@ -120,9 +120,9 @@ func (l *lagging) Read(b []byte) (int, error) {
 }
 
 func (l *lagging) Write(b []byte) (int, error) {
-	before := l.reads.Load()
+	before, lag := l.reads.Load(), l.lags.Add(-1) >= 0
 	n, err := l.TCPConn.Write(b)
-	if l.lags.Add(-1) >= 0 {
+	if lag {
 		for l.reads.Load() == before {
 			time.Sleep(10 * time.Microsecond)
 		}
