@@ -55,23 +55,24 @@ const (
 	unusable
 )
 
-// controlBlock is struct iocb, event struct io_event (linux/aio_abi.h).
+// controlBlock is struct iocb, event struct io_event (linux/aio_abi.h). All of
+// what has no name is zero, among it the command: 0 is pread.
 type controlBlock struct {
-	data         uint64
-	key, rwFlags uint32
-	op           uint16 // 0: pread
-	priority     int16
-	fd           uint32
-	buf          uint64
-	n            uint64
-	off          int64
-	_            uint64
-	flags, resFD uint32
+	_   uint64 // data
+	_   uint64 // key, flags of the read
+	_   uint32 // command, priority
+	fd  uint32
+	buf uint64
+	n   uint64
+	off int64
+	_   uint64
+	_   uint64 // flags, eventfd
 }
 
 type event struct {
-	data, request uint64
-	res, res2     int64
+	_   [2]uint64 // data, which request
+	res int64     // bytes, or an error below zero
+	_   int64
 }
 
 // read reports false where nothing was tried.
