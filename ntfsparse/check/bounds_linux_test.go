@@ -3,9 +3,14 @@ package check
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"vitrine/internal/bounds"
+	"vitrine/internal/testvol"
 )
 
 // counter counts the bytes that are read.
@@ -93,5 +98,47 @@ func TestTableTwice(t *testing.T) {
 	rep := judged(t, v.b, Options{})
 	if rep.Worst != Fatal || rep.Findings[0].Code != "M3" {
 		t.Errorf("%+v", rep.Findings)
+	}
+}
+
+// TestVeryDeepFolders: each folder lies in the one before; what findings say of
+// their places stays bounded.
+func TestVeryDeepFolders(t *testing.T) {
+	const folders = 600
+	img := testvol.Make(t, testvol.Options{})
+	name := func(i int) string { return fmt.Sprintf("%04d", i) + strings.Repeat("d", 240) }
+	testvol.With(t, img, func(dir string) {
+		for i := range folders {
+			must(t, os.Mkdir(filepath.Join(dir, name(i)), 0o755))
+		}
+	})
+	b, err := os.ReadFile(img)
+	must(t, err)
+	v := openVol(t, b)
+	numbers, first := make([]uint64, folders), v.no("/"+name(0))
+	for i := range numbers {
+		numbers[i] = first + uint64(i)
+	}
+	for i, no := range numbers[1:] {
+		above := numbers[i]
+		v.edit(no, func(b []byte) {
+			each(b, func(a *attr) bool {
+				if a.typ == tName {
+					u64(a.value, 0, above|1<<48)
+				}
+				return true
+			})
+		})
+	}
+	rep := judged(t, v.b, Options{})
+	sum, long, cut := 0, 0, 0
+	for _, f := range rep.Findings {
+		sum, long = sum+len(f.Path), max(long, len(f.Path))
+		if strings.HasPrefix(f.Path, "/?/") {
+			cut++
+		}
+	}
+	if len(rep.Findings) < folders || long > maxPath || cut == 0 || sum > maxPathBytes+maxPath+len(rep.Findings)*shortPath {
+		t.Errorf("%d findings, paths of %d bytes, the longest of %d, %d cut", len(rep.Findings), sum, long, cut)
 	}
 }

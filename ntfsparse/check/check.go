@@ -55,6 +55,7 @@ type checker struct {
 	valueBudget             int64             // bytes of values and contents that may still be read
 	folders                 map[string]uint64 // children of $Extend by name
 	hiberfil                uint64
+	pathBytes               int // of the findings' paths
 	proofs                  chunkProofs
 	objectIDs, reparseIndex uint64 // records of $ObjId and $Reparse; 0: none
 	quiet                   bool   // in a second walk: what it finds is reported already

@@ -328,18 +328,23 @@ func (c *checker) bestName(no uint64) (name string, parent uint64) {
 }
 
 const (
-	maxPathDepth = 128
+	maxPathDepth = 128     // names found at once
 	maxPaths     = 1 << 14 // folders whose path is remembered
+	maxPath      = 32 << 10
+	maxPathBytes = 8 << 20 // of all findings; from there on a path has
+	shortPath    = 512     // bytes at most, or a single name
 )
 
-// path is a file's path from the root; a folder that cannot be told is "?".
+// path is a file's path from the root; folders that cannot be told, and those in
+// front of a very long path, are "?".
 func (c *checker) path(no uint64) string {
 	if no == NoRecord {
 		return ""
 	}
 	var parts []string
-	for range maxPathDepth {
-		if no == fRoot {
+	for no != fRoot {
+		if len(parts) >= maxPathDepth {
+			parts = append(parts, "?")
 			break
 		}
 		if p, ok := c.paths[no]; ok {
@@ -363,7 +368,25 @@ func (c *checker) path(no uint64) string {
 		parts = append(parts, name)
 		no = refRecord(parent)
 	}
-	return joinPath(parts)
+	return c.fitPath(joinPath(parts))
+}
+
+// fitPath cuts a path that is too long.
+func (c *checker) fitPath(p string) string {
+	limit := maxPath
+	if c.pathBytes > maxPathBytes {
+		limit = shortPath
+	}
+	if over := len(p) - limit; over > 0 {
+		if i := strings.IndexByte(p[over:], '/'); i >= 0 {
+			p = "/?" + p[over+i:]
+		} else {
+			p = "/?" + p[strings.LastIndexByte(p, '/'):]
+		}
+		p = strings.Clone(p)
+	}
+	c.pathBytes += len(p)
+	return p
 }
 
 func joinPath(parts []string) string {
@@ -391,7 +414,9 @@ func (c *checker) addPaths() {
 			continue
 		}
 		p, ok := c.paths[f.Record]
-		if !ok {
+		if ok {
+			p = c.fitPath(p)
+		} else {
 			p = c.path(f.Record)
 			if len(c.paths) < maxPaths && p != "" {
 				c.paths[f.Record] = p
