@@ -10,7 +10,7 @@ const (
 	mapWords = 4096 // of a page: 262,144 clusters
 	mapPage  = mapWords * 64
 
-	maxSpans  = 4096 // doubtful ranges whose owners are looked for
+	maxSpans  = 4096 // doubtful ranges of a code whose owners are looked for
 	maxOwners = 8    // of one range
 )
 
@@ -93,10 +93,11 @@ type owner struct {
 	vcn   int64
 }
 
-// spans collects doubtful ranges, joining neighbours, up to maxSpans.
+// spans collects doubtful ranges, joining neighbours, up to maxSpans of a code.
 type spans struct {
 	list []span
-	more int64 // clusters that did not fit
+	kept map[string]int   // ranges in list, by code
+	more map[string]int64 // clusters that did not fit, by code
 }
 
 func (s *spans) add(code string, lcn, n int64) {
@@ -104,10 +105,14 @@ func (s *spans) add(code string, lcn, n int64) {
 		s.list[k-1].n += n
 		return
 	}
-	if len(s.list) >= maxSpans {
-		s.more += n
+	if s.kept == nil {
+		s.kept, s.more = map[string]int{}, map[string]int64{}
+	}
+	if s.kept[code] >= maxSpans {
+		s.more[code] += n
 		return
 	}
+	s.kept[code]++
 	s.list = append(s.list, span{code: code, lcn: lcn, n: n})
 }
 
@@ -261,8 +266,11 @@ func (c *checker) reportSpans(bad *spans) {
 	for i := range list {
 		c.reportSpan(&list[i])
 	}
-	if bad.more > 0 {
-		c.find("C1", NoRecord, "", "A further %d clusters have owners in doubt.", bad.more)
+	if n := bad.more["C1"]; n > 0 {
+		c.find("C1", NoRecord, "", "A further %d clusters belong to two files.", n)
+	}
+	if n := bad.more["C2"]; n > 0 {
+		c.find("C2", NoRecord, "", "A further %d clusters belong to files but are marked free.", n)
 	}
 }
 

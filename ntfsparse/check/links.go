@@ -202,9 +202,12 @@ func (c *checker) missing(no uint64, w want) {
 
 // looksDeleted tells a deletion that did not get to the file's record from a
 // loss: the driver writes no log (the record's log number is 0, which Windows
-// never leaves), the name is the file's only one, and the folder has changed
-// since the file did.
+// leaves only where it formatted, as in $Boot), the name is the file's only one,
+// and the folder has changed since the file did. Nobody deletes system files.
 func (c *checker) looksDeleted(no, dir uint64) bool {
+	if no < firstFree {
+		return false
+	}
 	f, msg := c.record(no, nil)
 	d, msg2 := c.record(dir, nil)
 	if msg != "" || msg2 != "" || le.Uint64(f[8:]) != 0 || c.table.at(no).names != 1 || c.table.at(no).flags&recI30 != 0 {

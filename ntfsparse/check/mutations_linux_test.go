@@ -510,17 +510,19 @@ func (v *vol) nodeEntries(change func(e [][]byte)) {
 
 // removeEntry takes an entry out of a leaf, as a lost write would.
 func (v *vol) removeEntry(k int) {
-	v.node(func(b []byte) {
-		node := b[indexHead:]
-		e := entriesOf(node)
-		used := int(le.Uint32(node[4:]))
-		at := used
-		for _, x := range e[k:] {
-			at -= len(x)
-		}
-		copy(node[at:], node[at+len(e[k]):used])
-		u32(node, 4, uint32(used-len(e[k])))
-	})
+	v.node(func(b []byte) { removeEntry(b, k) })
+}
+
+func removeEntry(b []byte, k int) {
+	node := b[indexHead:]
+	e := entriesOf(node)
+	used := int(le.Uint32(node[4:]))
+	at := used
+	for _, x := range e[k:] {
+		at -= len(x)
+	}
+	copy(node[at:], node[at+len(e[k]):used])
+	u32(node, 4, uint32(used-len(e[k])))
 }
 
 // rename changes the case of an entry's first letter, without changing its order.
@@ -619,4 +621,25 @@ func checkMutation(t *testing.T, v *vol, m mutation) {
 	for _, f := range rep.Findings {
 		t.Logf("%v %s %s: %s", f.Severity, f.Code, f.Path, f.Message)
 	}
+}
+
+// TestLostSystemFile: $Boot has the log number 0 on volumes of Windows, too. One
+// that its folder has lost was not deleted all the same.
+func TestLostSystemFile(t *testing.T) {
+	v := soundVolume(t)
+	v.block(fRoot, nameI30, 0, func(b []byte) {
+		for k, e := range entriesOf(b[indexHead:]) {
+			if len(e) > entryHead && refRecord(le.Uint64(e)) == fBoot {
+				removeEntry(b, k)
+				return
+			}
+		}
+		t.Fatal("there is no $Boot")
+	})
+	for _, f := range judged(t, v.b, Options{}).Findings {
+		if f.Code == "I9" && f.Path == "/$Boot" && f.Severity == Error {
+			return
+		}
+	}
+	t.Error("not found as an error")
 }

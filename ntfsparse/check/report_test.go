@@ -62,3 +62,17 @@ func TestEveryCodeIsOrderedAndExplained(t *testing.T) {
 		t.Error("codes sort wrongly")
 	}
 }
+
+// TestManySpans: what does not fit is told by its own kind, and the one kind
+// takes no room from the other.
+func TestManySpans(t *testing.T) {
+	var s spans
+	for i := range int64(maxSpans + 5) {
+		s.add("C2", 2*i, 1)
+	}
+	s.add("C1", 1<<20, 7)
+	s.add("C1", 1<<20+7, 3)
+	if len(s.list) != maxSpans+1 || s.more["C2"] != 5 || s.more["C1"] != 0 || s.list[maxSpans].n != 10 {
+		t.Errorf("%d ranges, %v, %+v", len(s.list), s.more, s.list[len(s.list)-1])
+	}
+}
