@@ -43,8 +43,9 @@ type copier struct {
 	start time.Time
 	jobs  chan job
 	links linkTable
-	temp  atomic.Int64 // numbers of temporary names
-	flush *flusher     // nil: nobody waits for the disk
+	temp  atomic.Int64       // numbers of temporary names
+	flush *flusher           // nil: nobody waits for the disk
+	seen  map[volume.ID]bool // folders of the item under way
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
@@ -128,7 +129,9 @@ func (c *copier) walk(ctx context.Context, items []item) error {
 	top.pending.Add(1) // the destination itself is never closed here
 	for _, it := range items {
 		err := error(nil)
+		c.seen = map[volume.ID]bool{}
 		if it.isRoot() {
+			c.seen[it.found.attr.ID] = true
 			err = c.fill(ctx, it.place, it.found, top, 0)
 		} else {
 			err = c.entry(ctx, it.place, it.found, top, 0)
@@ -224,6 +227,10 @@ func (c *copier) folder(ctx context.Context, p place, from found, up *folder, na
 	if depth >= maxDepth {
 		return c.listed(from, fmt.Errorf("more than %d folders in each other", maxDepth))
 	}
+	if c.seen[from.attr.ID] { // two names lead there, perhaps one from inside it
+		return c.listed(from, fmt.Errorf("this folder has been copied already, under another name: %w", volume.ErrCorrupt))
+	}
+	c.seen[from.attr.ID] = true
 	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr, path: from.path, sddl: c.sddl(ctx, p, from)}
 	if err := c.makeFolder(f); err != nil {
 		return c.listed(from, err)

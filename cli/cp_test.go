@@ -143,6 +143,28 @@ func TestCopyRoot(t *testing.T) {
 	}
 }
 
+// TestCopyLoop: of a folder that a damaged volume has in several places, perhaps
+// inside itself, one copy is made.
+func TestCopyLoop(t *testing.T) {
+	f := newFakeFS()
+	a := f.dir(f.root(), "a")
+	b := f.dir(a, "b")
+	f.file(b, "f", "once")
+	for _, name := range []string{"up", "up again"} {
+		f.put(b, name, a)
+		f.put(b, name+" to the root", f.root())
+	}
+	dir := t.TempDir()
+	said, err := copyFake(t, f, "/", dir, cpOptions{})
+	if code(err) != exitIncomplete || strings.Count(said, "copied already") != 4 {
+		t.Errorf("%v, %q", err, said)
+	}
+	wantFile(t, filepath.Join(dir, "a/b/f"), "once")
+	if all := listing(t, dir); len(all) != 3 {
+		t.Errorf("%q", all)
+	}
+}
+
 // TestCopyHostileNames copies names that try to get out, and looks whether
 // anything appeared outside the destination.
 func TestCopyHostileNames(t *testing.T) {
