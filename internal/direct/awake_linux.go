@@ -43,6 +43,7 @@ type waiter struct {
 	state     int // of the kernel's context
 	context   uintptr
 	request   controlBlock
+	buf       *byte // of the request: what is on a goroutine's stack might be moved, this brings it to the heap
 	list      [1]*controlBlock
 	done      event
 	now       unix.Timespec // zero
@@ -81,10 +82,10 @@ func (w *waiter) read(f *os.File, p []byte, off int64) (n int, err error, ok boo
 		return 0, nil, false
 	}
 	defer w.mu.Unlock()
+	defer func() { w.buf = nil }()
 	if w.shy--; w.shy >= 0 || !w.open() || !w.submit(f, p, off) || !w.await() {
 		return 0, nil, false
 	}
-	runtime.KeepAlive(p)
 	if w.done.res < 0 {
 		return 0, unix.Errno(-w.done.res), true
 	}
@@ -103,7 +104,8 @@ func (w *waiter) open() bool {
 }
 
 func (w *waiter) submit(f *os.File, p []byte, off int64) bool {
-	w.request = controlBlock{fd: uint32(f.Fd()), buf: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), n: uint64(len(p)), off: off}
+	w.buf = unsafe.SliceData(p)
+	w.request = controlBlock{fd: uint32(f.Fd()), buf: uint64(uintptr(unsafe.Pointer(w.buf))), n: uint64(len(p)), off: off}
 	w.list[0] = &w.request
 	n, _, e := unix.Syscall(unix.SYS_IO_SUBMIT, w.context, 1, uintptr(unsafe.Pointer(&w.list)))
 	if e == unix.ENOSYS || e == unix.EPERM {

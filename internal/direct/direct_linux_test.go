@@ -130,3 +130,22 @@ func TestReadAwake(t *testing.T) {
 		t.Logf("nothing was read awake: state %d", wakeful.state)
 	}
 }
+
+// TestBufferStaysInPlace has a buffer that would be on the stack, which the
+// system may move while the kernel writes to it.
+func TestBufferStaysInPlace(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n := testing.AllocsPerRun(10, func() {
+		var b [64]byte
+		if n, err := Read(f, b[:], 0, true); n != 0 || err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
+	if n < 1 {
+		t.Error("the kernel was given a buffer on the stack")
+	}
+}
