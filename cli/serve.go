@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -544,13 +545,22 @@ func (o *serveOptions) chap() (*iscsi.CHAP, error) {
 	if o.secretFile == "" {
 		return &iscsi.CHAP{User: o.user, Secret: rand.Text()[:16]}, nil
 	}
-	b, err := os.ReadFile(o.secretFile)
+	f, err := os.Open(o.secretFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const enough = 1 << 10
+	b, err := io.ReadAll(io.LimitReader(f, enough))
 	if err != nil {
 		return nil, err
 	}
 	secret := strings.TrimRight(string(b), "\r\n")
-	if len(secret) < 12 || len(secret) > 16 {
-		return nil, usage("Windows takes 12 to 16 characters", "the secret has %d characters", len(secret))
+	switch n := len(secret); {
+	case len(b) == enough:
+		return nil, usage("Windows takes 12 to 16 characters", "%s is too long for a secret", o.secretFile)
+	case n < 12 || n > 16:
+		return nil, usage("Windows takes 12 to 16 characters", "the secret has %d characters", n)
 	}
 	return &iscsi.CHAP{User: o.user, Secret: secret}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -218,14 +219,26 @@ func loadPair(cert, key string) (pair tls.Certificate, err error) {
 	return pair, nil
 }
 
+// maxPEM bounds a file for TLS: all authorities that systems bring along take a
+// quarter of a megabyte.
+const maxPEM = 4 << 20
+
 // loadPEM reads a file that must hold a block of a kind.
 func loadPEM(what, path, kind string) ([]byte, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("TLS %s: %w", what, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
 	if err != nil {
 		return nil, fmt.Errorf("TLS %s: %w", what, err)
 	}
 	if why := lacks(b, kind); why != "" {
 		return nil, &TLSFileError{what, path, errors.New(why)}
+	}
+	if len(b) > maxPEM {
+		return nil, &TLSFileError{what, path, errors.New("it is too long for one")}
 	}
 	return b, nil
 }

@@ -17,10 +17,14 @@ func TestTLSFiles(t *testing.T) {
 	for name, text := range map[string]string{
 		"text": "hello", "cert": block("CERTIFICATE", ""), "key": block("PRIVATE KEY", ""), "ec": block("EC PARAMETERS", "") + block("EC PRIVATE KEY", ""),
 		"locked": block("ENCRYPTED PRIVATE KEY", ""), "old": block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n"), "empty": "",
+		"huge": block("CERTIFICATE", "") + block("PRIVATE KEY", ""),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Truncate(filepath.Join(dir, "huge"), maxPEM+1); err != nil {
+		t.Fatal(err)
 	}
 	for _, tc := range []struct{ cert, key, what, want string }{
 		{"text", "key", "certificate", "there is no PEM in it, which begins with -----BEGIN CERTIFICATE-----"},
@@ -30,6 +34,8 @@ func TestTLSFiles(t *testing.T) {
 		{"cert", "locked", "key", "it is encrypted with a password"},
 		{"cert", "old", "key", "it is encrypted with a password"},
 		{"cert", "key", "certificate", "x509: malformed certificate"},
+		{"huge", "key", "certificate", "it is too long for one"},
+		{"cert", "huge", "key", "it is too long for one"},
 		{"cert", "ec", "certificate", "x509: malformed certificate"},
 	} {
 		_, err := LoadTLS(filepath.Join(dir, tc.cert), filepath.Join(dir, tc.key), "")
