@@ -7,5 +7,6 @@
 //
 // Addresses, offsets and lengths must then be multiples of what suits the file;
 // the callers see to that, and go on with f where anything is refused. Both
-// files may be used at a time, by several goroutines.
+// files may be used at a time, by several goroutines. On Linux, Read can wait for
+// the disk without sleeping.
 package direct
