@@ -217,7 +217,7 @@ func TestDeletedCompactFile(t *testing.T) {
 	want := bytes.Repeat([]byte("The quick brown fox. "), 20000)
 	testvol.With(t, img, func(dir string) {
 		if !testvol.WriteWOF(t, filepath.Join(dir, "wof"), want, testvol.XPRESS4K) {
-			t.Skip("no program to compress with")
+			t.Fatal("it was not compressed")
 		}
 	})
 	testvol.With(t, img, func(dir string) { os.Remove(filepath.Join(dir, "wof")) })
