@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -22,7 +23,7 @@ func TestCorruptedVolumes(t *testing.T) {
 			opened++
 			t.Logf("\t%q", v.Notes())
 		}
-		readEverything(t, img)
+		readEverything(t, bytes.NewReader(img))
 	}
 	if opened < len(list) {
 		t.Errorf("%d of %d can be opened", opened, len(list))

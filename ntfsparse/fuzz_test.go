@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"vitrine/internal/bounds"
@@ -89,7 +90,123 @@ func FuzzVolume(f *testing.F) {
 			return
 		}
 		img := patched(img, patches)
-		bounds.Check(t, func() { readEverything(t, img) })
+		bounds.Check(t, func() { readEverything(t, bytes.NewReader(img)) })
+	})
+}
+
+// device is what a volume is read from.
+type device interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// bad is a device of which one sector cannot be read, -1: none.
+type bad struct {
+	*bytes.Reader
+	sector int64
+}
+
+var errBad = errors.New("the sector cannot be read")
+
+func (d bad) ReadAt(p []byte, off int64) (int, error) {
+	if at := d.sector * 512; at >= 0 && at+512 > off && at < off+int64(len(p)) {
+		return 0, errBad
+	}
+	return d.Reader.ReadAt(p, off)
+}
+
+// structured is a volume and where its structures are: the boot sector, file
+// records, index blocks, restart pages and the contents of metafiles.
+type structured struct {
+	img    []byte
+	places []int
+}
+
+func structuredVolume(t testing.TB, path string) (s structured) {
+	s.img, s.places = unzipped(t, path), []int{0}
+	for at := 512; at < len(s.img); at += 512 {
+		switch string(s.img[at : at+4]) {
+		case "FILE", "INDX", "RSTR":
+			s.places = append(s.places, at)
+		}
+	}
+	v, err := Open(bytes.NewReader(s.img), int64(len(s.img)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"$Secure/$SDS", "$Extend/$UsnJrnl/$J", "$Extend/$UsnJrnl/$Max", "$Bitmap/", "$AttrDef/", "$UpCase/", "hiberfil.sys/"} {
+		path, stream := name[:strings.LastIndexByte(name, '/')], name[strings.LastIndexByte(name, '/')+1:]
+		f, err := v.Lookup(path)
+		if err != nil {
+			continue
+		}
+		data, err := f.Stream(stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range data.extents() {
+			for at := e.Off; at < min(e.Off+e.Len, e.Off+8192); at += 512 {
+				s.places = append(s.places, int(at))
+			}
+		}
+	}
+	return s
+}
+
+// damage applies steps: structure (2 bytes), place in it (2), number of bytes
+// (1), the bytes. Update sequences are done again, so that the damage gets
+// behind them.
+func (s structured) damage(steps []byte) []byte {
+	img := bytes.Clone(s.img)
+	for len(steps) > 5 {
+		b := img[s.places[int(le.Uint16(steps))%len(s.places)]:]
+		size := map[string]int{"FILE": 1024, "INDX": 4096, "RSTR": 4096}[string(b[:4])]
+		b = b[:min(max(size, 512), len(b))]
+		sound := size > 0 && Fixup(b) == nil
+		at, n := int(le.Uint16(steps[2:]))%len(b), min(int(steps[4])%9, len(steps)-5)
+		copy(b[at:], steps[5:5+n])
+		if sound {
+			unfix(b)
+		}
+		steps = steps[5+n:]
+	}
+	return img
+}
+
+// unfix does the update sequence of a block again, where its fields allow it.
+func unfix(b []byte) {
+	off, n := int(le.Uint16(b[4:])), len(b)/512
+	if off+2+2*n > 510 {
+		return
+	}
+	for i := 1; i <= n; i++ {
+		copy(b[off+2*i:], b[i*512-2:i*512])
+		copy(b[i*512-2:i*512], b[off:off+2])
+	}
+}
+
+// FuzzStructures reads everything of volumes of which single structures are
+// damaged and a sector may be unreadable: volume (1 byte), sector (2), then steps
+// as damage takes them.
+func FuzzStructures(f *testing.F) {
+	var volumes []structured
+	for _, name := range []string{"fuzz", "used", "dedup"} {
+		volumes = append(volumes, structuredVolume(f, "testdata/"+name+".img.gz"))
+	}
+	for i, v := range volumes {
+		for at := 0; at < len(v.places); at += 7 {
+			for _, in := range []byte{0x14, 0x60, 0xB0} {
+				f.Add([]byte{byte(i), 0, 0, byte(at), byte(at >> 8), in + byte(at%48), 0, 3, 0xFF, byte(at), 0x7F})
+			}
+		}
+		f.Add([]byte{byte(i), byte(i + 1), 16})
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 3 || len(b) > 400 {
+			return
+		}
+		img := volumes[int(b[0])%len(volumes)].damage(b[3:])
+		bounds.Check(t, func() { readEverything(t, bad{bytes.NewReader(img), int64(le.Uint16(b[1:])) - 1}) })
 	})
 }
 
@@ -109,7 +226,7 @@ func TestRandomDamage(t *testing.T) {
 		for range 1 + rnd.IntN(6) {
 			wreck(b[places[rnd.IntN(len(places))]:], rnd)
 		}
-		if bounds.Check(t, func() { readEverything(t, b) }); t.Failed() {
+		if bounds.Check(t, func() { readEverything(t, bytes.NewReader(b)) }); t.Failed() {
 			t.Fatalf("in round %d", round)
 		}
 	}
@@ -133,8 +250,8 @@ func wreck(b []byte, rnd *rand.Rand) {
 
 // readEverything uses the whole of the package on a volume; errors must be of
 // the known classes.
-func readEverything(t testing.TB, img []byte) {
-	v, err := Open(bytes.NewReader(img), int64(len(img)))
+func readEverything(t testing.TB, r device) {
+	v, err := Open(r, r.Size())
 	known(t, err)
 	if err != nil {
 		return
@@ -182,14 +299,45 @@ func readEverything(t testing.TB, img []byte) {
 	o, err := v.Owners()
 	known(t, err)
 	o.Owner(v.Clusters() / 2)
+	o.Owner(v.Clusters() / 3)
 	_, err = v.Space()
 	known(t, err)
-	known(t, v.USNRecords(func(USNRecord, error) bool { return true }))
+	_, err = v.USN()
+	known(t, err)
+	known(t, v.USNRecords(func(_ USNRecord, err error) bool { known(t, err); return true }))
 	known(t, v.Quotas(func(_ Quota, err error) bool { known(t, err); return true }))
-	fs.WalkDir(v.FS(), ".", func(_ string, d fs.DirEntry, err error) error {
-		if files++; files > 4000 {
+	readTree(t, v)
+	v.Notes()
+}
+
+// readTree reads the files as a Go program would.
+func readTree(t testing.TB, v *Volume) {
+	tree, files := v.FS(), 0
+	fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if files++; files > 1000 {
 			return fs.SkipAll
 		}
+		known(t, err)
+		if err != nil {
+			return nil
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			_, err := fs.ReadLink(tree, path)
+			known(t, err)
+		}
+		f, err := tree.Open(path)
+		known(t, err)
+		if err == nil && d.Type()&(fs.ModeDir|fs.ModeSymlink) == 0 {
+			_, err = f.Read(make([]byte, 1000))
+			known(t, err)
+		}
+		if err == nil {
+			_, err = f.Stat()
+			known(t, err)
+			f.Close()
+		}
+		_, err = v.FileExtents(path)
+		known(t, err)
 		return nil
 	})
 }
@@ -197,6 +345,10 @@ func readEverything(t testing.TB, img []byte) {
 func readFile(t testing.TB, f *File) {
 	f.Info()
 	_, err := f.Path()
+	known(t, err)
+	_, err = f.Security()
+	known(t, err)
+	_, err = f.ObjectID()
 	known(t, err)
 	for _, s := range f.Streams() {
 		stream, err := f.Stream(s.Name)
@@ -219,13 +371,21 @@ func readFile(t testing.TB, f *File) {
 		return
 	}
 	n := 0
+	var refs []Ref
 	d.Read(0, func(e DirEntry, err error) bool {
 		known(t, err)
 		if n++; n < 200 && err == nil {
+			refs = append(refs, e.Ref)
 			_, err = d.LookupFold(e.Name())
 			known(t, err)
 		}
 		return n < 5000
+	})
+	f.v.Infos(refs, func(_ int, in *Info, err error) {
+		known(t, err)
+		in.Mode()
+		_, err = in.LinkTarget()
+		known(t, err)
 	})
 }
 
@@ -251,7 +411,7 @@ func readStream(t testing.TB, s *Stream) {
 // known fails when an error has no class.
 func known(t testing.TB, err error) {
 	t.Helper()
-	for _, class := range []error{nil, io.EOF, ErrCorrupt, ErrUnsupported, ErrEncrypted, ErrNotCaptured, ErrNotDir, ErrIsDir, ErrDeleted, fs.ErrNotExist} {
+	for _, class := range []error{nil, io.EOF, ErrCorrupt, ErrUnsupported, ErrEncrypted, ErrNotCaptured, ErrNotDir, ErrIsDir, ErrDeleted, fs.ErrNotExist, errBad} {
 		if errors.Is(err, class) {
 			return
 		}
@@ -559,7 +719,7 @@ func TestHugeSizes(t *testing.T) {
 			for _, field := range []int64{0x28, 0x30, 0x38} {
 				le.PutUint64(b[at+field:], 1<<61)
 			}
-			if bounds.Check(t, func() { readEverything(t, b) }); t.Failed() {
+			if bounds.Check(t, func() { readEverything(t, bytes.NewReader(b)) }); t.Failed() {
 				t.Fatalf("record %d, %v", n, a.Type())
 			}
 		}

@@ -103,7 +103,7 @@ var Codes = map[string]Code{
 	"X1": {Error, "The index of object identifiers and the files disagree."},
 	"X2": {Warning, "The quota tables are incomplete or contradict each other."},
 	"X3": {Error, "The index of reparse points and the files disagree."},
-	"X4": {Warning, "The change journal is malformed."},
+	"X4": {Warning, "The change journal is malformed: each record must stand at the byte that its number names."},
 	"X5": {Info, "Files that were deleted while open remain."},
 
 	"D1": {Error, "File contents cannot be read."},

@@ -1,5 +1,7 @@
 package check
 
+import "fmt"
+
 // extend judges the views in $Extend against the files.
 func (c *checker) extend() {
 	c.objectIDs, c.reparseIndex = c.folders["$ObjId"], c.folders["$Reparse"]
@@ -86,10 +88,11 @@ func (c *checker) deleted(no uint64, e *entry) {
 }
 
 // USN record: length (4), major version (2 at 4), USN (8 at 24, or at 40 in
-// version 3).
+// version 3). No record crosses a page; what is left of one is zero.
 const usnPage = 4096
 
-// journal judges the first page of the change journal that has data.
+// journal judges the change journal: its settings, and every page that it still
+// has. The first fault is reported, as what follows one tells nothing.
 func (c *checker) journal() {
 	no := c.folders["$UsnJrnl"]
 	if no == 0 {
@@ -103,33 +106,58 @@ func (c *checker) journal() {
 		c.find("X4", no, "$DATA:$J", "The change journal cannot be read: %v.", err)
 		return
 	}
-	for _, r := range j.runs {
-		if r.lcn >= 0 {
-			c.journalPage(no, j, r.vcn*c.g.cluster)
-			return
+	kept := j.real(c.g.clusters) * c.g.cluster
+	if kept == 0 || !c.afford(kept) {
+		return
+	}
+	c.start("change journal", kept)
+	defer func() { c.advance(kept) }()
+	b := make([]byte, 64*usnPage)
+	end := min(j.size, j.init)
+	for i := 0; i < len(j.runs) && !c.stopped(); {
+		from, to := j.runs[i].vcn*c.g.cluster, int64(0)
+		for ; i < len(j.runs) && j.runs[i].lcn >= 0; i++ {
+			to = (j.runs[i].vcn + j.runs[i].n) * c.g.cluster
+		}
+		if to == 0 { // a hole
+			i++
+			continue
+		}
+		for off := from &^ (usnPage - 1); off < min(to, end) && !c.stopped(); off += int64(len(b)) {
+			p := b[:min(int64(len(b)), min(to, end)-off)]
+			if err := c.read(j, p, off); err != nil {
+				c.find("X4", no, "$DATA:$J", "The change journal cannot be read at byte %d: %v.", off, err)
+				return
+			}
+			if msg := journalFault(p, off); msg != "" {
+				c.find("X4", no, "$DATA:$J", "%s", msg)
+				return
+			}
+			c.advance(int64(len(p)))
 		}
 	}
 }
 
-func (c *checker) journalPage(no uint64, j *stream, off int64) {
-	b := make([]byte, usnPage)
-	if off >= min(j.size, j.init) || c.read(j, b, off) != nil {
-		return
-	}
-	for p := b; len(p) >= 60 && le.Uint32(p) != 0; {
-		n, major := int(le.Uint32(p)), le.Uint16(p[4:])
-		at := 24
+// journalFault judges the pages in b, which begin at byte off of the journal, a
+// multiple of a page.
+func journalFault(b []byte, off int64) string {
+	for at := 0; at < len(b); {
+		p := b[at:min(at&^(usnPage-1)+usnPage, len(b))]
+		if len(p) < 8 || le.Uint32(p) == 0 {
+			at += len(p)
+			continue
+		}
+		n, major, place := int(le.Uint32(p)), le.Uint16(p[4:]), 24
 		if major > 2 {
-			at = 40
+			place = 40
 		}
 		if n < 56 || n&7 != 0 || n > len(p) || major < 2 || major > 4 {
-			c.find("X4", no, "$DATA:$J", "The change journal breaks off at byte %d.", off+int64(len(b)-len(p)))
-			return
+			return fmt.Sprintf("The change journal breaks off at byte %d.", off+int64(at))
 		}
-		if usn := int64(le.Uint64(p[at:])); usn != off+int64(len(b)-len(p)) {
-			c.find("X4", no, "$DATA:$J", "The change journal has the record %d at byte %d.", usn, off+int64(len(b)-len(p)))
-			return
+		if usn := int64(le.Uint64(p[place:])); usn != off+int64(at) {
+			return fmt.Sprintf("The change journal has the record %d at byte %d.", usn, off+int64(at))
 		}
-		p = p[n:]
+		at += n
 	}
+	return ""
 }

@@ -33,10 +33,18 @@ func unzipped(path string) []byte {
 	return b
 }
 
-// structures are the offsets of the small volume's blocks worth breaking: boot
-// sector, file records, index blocks, and clusters that hold other metadata.
-var structures = sync.OnceValue(func() (out []int) {
-	b := smallVolume()
+// usedVolume is a volume of 2 MiB with what Windows adds in use, see
+// TestMakeUsedVolume.
+var usedVolume = sync.OnceValue(func() []byte { return unzipped("../testdata/used.img.gz") })
+
+var (
+	smallStructures = sync.OnceValue(func() []int { return structures(smallVolume()) })
+	usedStructures  = sync.OnceValue(func() []int { return structures(usedVolume()) })
+)
+
+// structures are the offsets of a volume's blocks worth breaking: boot sector,
+// file records, index blocks, and clusters that hold other metadata.
+func structures(b []byte) (out []int) {
 	out = append(out, 0)
 	for off := 0; off+1024 <= len(b); off += 512 {
 		if s := string(b[off : off+4]); s == "FILE" || s == "INDX" || s == "RSTR" {
@@ -44,15 +52,24 @@ var structures = sync.OnceValue(func() (out []int) {
 		}
 	}
 	c := newChecker(context.Background(), bytes.NewReader(b), int64(len(b)), Options{})
-	if c.boot() && c.openTable() {
-		for no, name := range map[uint64]string{fBitmap: "", fSecure: nameSDS, fAttrDef: ""} {
-			if s, err := c.load(no, tData, name); err == nil && len(s.runs) > 0 {
-				out = append(out, int(s.runs[0].lcn*c.g.cluster))
+	if !c.boot() || !c.openTable() {
+		panic("the volume cannot be opened")
+	}
+	c.stages()
+	for _, f := range []struct {
+		no   uint64
+		name string
+	}{{fBitmap, ""}, {fSecure, nameSDS}, {fAttrDef, ""}, {c.folders["$UsnJrnl"], nameJ}, {c.hiberfil, ""}} {
+		if s, err := c.load(f.no, tData, f.name); err == nil && f.no != 0 {
+			for _, r := range s.runs {
+				if r.lcn >= 0 {
+					out = append(out, int(r.lcn*c.g.cluster))
+				}
 			}
 		}
 	}
 	return out
-})
+}
 
 // blockSizes of what a fuzz step treats as one unit.
 func blockSize(b []byte) int {
@@ -68,9 +85,8 @@ func blockSize(b []byte) int {
 // spoil applies the steps in edits, five bytes each: which structure (2), where
 // in it (2), what (1). Update sequences are done again, so that the damage gets
 // behind them.
-func spoil(img []byte, edits []byte) {
-	places := structures()
-	for ; len(edits) >= 5; edits = edits[5:] {
+func spoil(img []byte, places []int, edits []byte) {
+	for edits = edits[:min(len(edits), 200)]; len(edits) >= 5; edits = edits[5:] {
 		off := places[int(le.Uint16(edits))%len(places)]
 		b := img[off:]
 		b = b[:min(len(b), blockSize(b))]
@@ -82,8 +98,23 @@ func spoil(img []byte, edits []byte) {
 	}
 }
 
-// FuzzRun breaks a small volume and looks that the check ends, soon, without
+// coherent checks a damaged volume and looks that the check ends, soon, without
 // panic and with findings that hang together.
+func coherent(t *testing.T, r io.ReaderAt, size int) {
+	var rep *Report
+	bounds.Check(t, func() {
+		var err error
+		rep, err = Run(context.Background(), r, int64(size), Options{Deep: true, MaxPerCode: 50})
+		must(t, err)
+	})
+	for _, x := range rep.Findings {
+		if _, ok := Codes[x.Code]; !ok || x.Message == "" || x.Severity > rep.Worst {
+			t.Fatalf("%+v", x)
+		}
+	}
+}
+
+// FuzzRun breaks a small volume.
 func FuzzRun(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1, 0, 22, 0, 0, 40, 0, 60, 1, 9})
@@ -92,14 +123,27 @@ func FuzzRun(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, edits []byte) {
 		img := bytes.Clone(smallVolume())
-		spoil(img, edits[:min(len(edits), 200)])
-		var rep *Report
-		bounds.Check(t, func() { rep = judged(t, img, Options{Deep: true, MaxPerCode: 50}) })
-		for _, x := range rep.Findings {
-			if _, ok := Codes[x.Code]; !ok || x.Message == "" || x.Severity > rep.Worst {
-				t.Fatalf("%+v", x)
-			}
+		spoil(img, smallStructures(), edits)
+		coherent(t, bytes.NewReader(img), len(img))
+	})
+}
+
+// FuzzUsed breaks a volume in use, of which a sector may be unreadable: its number
+// (2 bytes), then the damage.
+func FuzzUsed(f *testing.F) {
+	for i := range 250 {
+		f.Add([]byte{0xFF, 0xFF, byte(i), 0, byte(i * 7), byte(i & 3), byte(255 - i), byte(i), 0, byte(i * 13), byte(i & 1), byte(i)})
+	}
+	for i := range 30 {
+		f.Add([]byte{byte(i * 9), byte(i / 2)})
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 2 {
+			return
 		}
+		img := bytes.Clone(usedVolume())
+		spoil(img, usedStructures(), b[2:])
+		coherent(t, &patchy{img, int64(le.Uint16(b)) * 512}, len(img))
 	})
 }
 
@@ -127,7 +171,7 @@ func FuzzDedup(f *testing.F) {
 // FuzzRecord gives arbitrary bytes to what decodes single structures.
 func FuzzRecord(f *testing.F) {
 	b := smallVolume()
-	for _, off := range structures() {
+	for _, off := range smallStructures() {
 		f.Add(b[off:min(len(b), off+1024)])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -160,8 +204,8 @@ func FuzzRecord(f *testing.F) {
 func TestSmallVolumeIsSound(t *testing.T) {
 	rep := judged(t, smallVolume(), Options{Deep: true})
 	sound(t, rep)
-	if rep.Counts.IndexBlocks == 0 || rep.Counts.Extensions == 0 || rep.Counts.ReparsePoints == 0 || len(structures()) < 60 {
-		t.Errorf("%d structures, %+v", len(structures()), rep.Counts)
+	if rep.Counts.IndexBlocks == 0 || rep.Counts.Extensions == 0 || rep.Counts.ReparsePoints == 0 || len(smallStructures()) < 60 {
+		t.Errorf("%d structures, %+v", len(smallStructures()), rep.Counts)
 	}
 }
 
@@ -173,7 +217,7 @@ func TestEveryByteFlipped(t *testing.T) {
 	if testing.Short() {
 		step = 37
 	}
-	for _, off := range structures()[:12] {
+	for _, off := range smallStructures()[:12] {
 		for i := 0; i < 1024; i += 13 * step {
 			old := img[off+i]
 			img[off+i] ^= 0xff

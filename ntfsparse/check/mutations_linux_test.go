@@ -32,7 +32,7 @@ func soundVolume(t testing.TB) *vol {
 		testvol.With(t, img, func(dir string) { furnish(t, dir) })
 		b, err := os.ReadFile(img)
 		must(t, err)
-		soundImage = b
+		soundImage = windowsParts(t, b).b
 	})
 	if soundImage == nil {
 		t.Fatal("the volume could not be made, see the first test")
@@ -72,6 +72,7 @@ func furnish(t testing.TB, dir string) {
 	testvol.Reparse(t, filepath.Join(dir, "symlink"), 0xA000000C, testvol.LinkData("plain", "plain", true, 1))
 	testvol.WriteWOF(t, filepath.Join(dir, "wof"), bytes.Repeat([]byte("The quick brown fox. "), 3000), testvol.XPRESS4K)
 	deduplicated(t, dir)
+	writeWindowsParts(t, dir)
 	for _, n := range []string{"x", "y", "z"} {
 		write("gone "+n, nil)
 	}
@@ -425,6 +426,9 @@ var mutations = []mutation{
 		at := v.place(s, 60)
 		copy(v.b[at:at+300], bytes.Repeat([]byte{0x11}, 300))
 	}},
+	{"X4", "change journal with a record of another place", "/$Extend/$UsnJrnl", func(v *vol) { v.journal(2 * usnPage)[24]++ }},
+	{"X4", "change journal with a torn page", "/$Extend/$UsnJrnl", func(v *vol) { copy(v.journal(usnPage+100), bytes.Repeat([]byte{0x11}, 200)) }},
+	{"X4", "change journal without settings", "/$Extend/$UsnJrnl", func(v *vol) { v.replace(v.no("/$Extend/$UsnJrnl"), tData, nameMax, drop) }},
 	{"D3", "chunk spoiled", "/dedup 3", func(v *vol) { v.chunk("Data/00000001.00000001.ccc", 0x5000+88+20, 0xFF, 0xFF, 0xFF) }},
 	{"D3", "container of chunks without a header", "/dedup 2", func(v *vol) { v.chunk("Data/00000002.00000001.ccc", 0, 'X') }},
 }
@@ -450,6 +454,11 @@ func restartPage(major, inUse, flags uint16) []byte {
 	u16(b, 0x1e, 7)
 	seal(b)
 	return b
+}
+
+// journal is the change journal from byte off of what is kept on.
+func (v *vol) journal(off int64) []byte {
+	return v.b[v.place(v.stream(v.no("/$Extend/$UsnJrnl"), tData, nameJ), journalStart+off):]
 }
 
 // badCluster puts a cluster on the list of bad ones, and marks it used.

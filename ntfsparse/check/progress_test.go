@@ -10,22 +10,24 @@ import (
 // TestProgressIsTrue looks that phases begin at 0, only rise, keep their total
 // and, on a sound volume, end with it.
 func TestProgressIsTrue(t *testing.T) {
-	var now Progress
-	phases := 0
-	judged(t, smallVolume(), Options{Deep: true, Progress: func(p Progress) {
-		switch {
-		case p.Phase != now.Phase:
-			if p.Done != 0 || now.Done != now.Total {
+	for _, img := range [][]byte{smallVolume(), usedVolume()} {
+		var now Progress
+		phases := 0
+		judged(t, img, Options{Deep: true, Progress: func(p Progress) {
+			switch {
+			case p.Phase != now.Phase:
+				if p.Done != 0 || now.Done != now.Total {
+					t.Errorf("%+v follows %+v", p, now)
+				}
+				phases++
+			case p.Total != now.Total || p.Done < now.Done || p.Done > p.Total:
 				t.Errorf("%+v follows %+v", p, now)
 			}
-			phases++
-		case p.Total != now.Total || p.Done < now.Done || p.Done > p.Total:
-			t.Errorf("%+v follows %+v", p, now)
+			now = p
+		}})
+		if phases < 5 || now.Done != now.Total {
+			t.Errorf("%d phases, the last %+v", phases, now)
 		}
-		now = p
-	}})
-	if phases < 5 || now.Done != now.Total {
-		t.Errorf("%d phases, the last %+v", phases, now)
 	}
 }
 

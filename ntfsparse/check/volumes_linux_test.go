@@ -2,10 +2,8 @@ package check
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"vitrine/internal/testvol"
@@ -50,15 +48,7 @@ func TestRichVolume(t *testing.T) {
 
 func TestWSLVolume(t *testing.T) {
 	img := testvol.Make(t, testvol.Options{})
-	testvol.With(t, img, func(dir string) {
-		must(t, os.Symlink("../target", filepath.Join(dir, "link")))
-		must(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o644))
-		must(t, syscall.Mknod(filepath.Join(dir, "device"), syscall.S_IFBLK|0o600, 8<<8|1))
-		l, err := net.Listen("unix", filepath.Join(dir, "socket"))
-		must(t, err)
-		l.(*net.UnixListener).SetUnlinkOnClose(false)
-		must(t, l.Close())
-	}, "special_files=wsl,permissions")
+	testvol.With(t, img, func(dir string) { furnishWSL(t, dir) }, "special_files=wsl,permissions")
 	sound(t, judgedFile(t, img))
 }
 

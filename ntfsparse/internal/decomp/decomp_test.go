@@ -47,87 +47,6 @@ func TestXpressVectors(t *testing.T) {
 	}
 }
 
-// xpressSlowly is [MS-XCA 2.2.4] bit by bit, with as many units read ahead as
-// told; the specification says 2.
-func xpressSlowly(stored []byte, size, ahead int) (out []byte) {
-	var words [16]map[int]int
-	for code, l := 0, 1; l <= 15; code, l = code<<1, l+1 {
-		words[l] = map[int]int{}
-		for s := range xpressSyms {
-			if int(stored[s/2]>>(s%2*4)&15) == l {
-				words[l][code] = s
-				code++
-			}
-		}
-	}
-	var queue []byte // bits, one in a byte
-	at := xpressTable
-	unit := func() {
-		v := 0
-		if at+2 <= len(stored) {
-			v = int(le.Uint16(stored[at:]))
-		}
-		at += 2
-		for i := 15; i >= 0; i-- {
-			queue = append(queue, byte(v>>i&1))
-		}
-	}
-	take := func(n int) (v int) {
-		for range n {
-			v = v<<1 | int(queue[0])
-			queue = queue[1:]
-			if len(queue) < 16*(ahead-1) {
-				unit()
-			}
-		}
-		return v
-	}
-	for range ahead {
-		unit()
-	}
-	for len(out) < size {
-		word, sym, ok := 0, 0, false
-		for l := 1; l <= 15 && !ok; l++ {
-			if len(queue) == 0 {
-				unit()
-			}
-			word = word<<1 | take(1)
-			sym, ok = words[l][word]
-		}
-		if !ok {
-			return out
-		}
-		if sym < 256 {
-			out = append(out, byte(sym))
-			continue
-		}
-		n := sym & 15
-		if n == 15 && at < len(stored) {
-			n, at = 15+int(stored[at]), at+1
-			if n == 15+255 && at+2 <= len(stored) {
-				n, at = int(le.Uint16(stored[at:])), at+2
-				if n == 0 && at+4 <= len(stored) {
-					n, at = int(le.Uint32(stored[at:])), at+4
-				}
-			}
-		}
-		dist := 1
-		for range sym >> 4 & 15 {
-			if len(queue) == 0 {
-				unit()
-			}
-			dist = dist<<1 | take(1)
-		}
-		for range n + 3 {
-			if dist > len(out) || len(out) > size {
-				return out
-			}
-			out = append(out, out[len(out)-dist])
-		}
-	}
-	return out[:size]
-}
-
 // xpressVector decodes as many plain bytes as one table covers.
 func xpressVector(t *testing.T, stored, plain []byte) {
 	got := make([]byte, min(len(plain), xpressMax))
@@ -320,6 +239,9 @@ func FuzzLZNT1(f *testing.F) {
 		dst := make([]byte, room)
 		n, err := LZNT1(dst, src)
 		checkError(t, err)
+		if err == nil && !bytes.Equal(dst, lznt1Slowly(src, len(dst))) {
+			t.Fatal("differs from the slow decoder")
+		}
 		if n < 0 || n > len(dst) {
 			t.Fatalf("n = %d", n)
 		}

@@ -169,17 +169,42 @@ func TestRealLZNT1(t *testing.T) {
 	t.Logf("%d bytes from %d, ends %.60q", n, len(src), text[max(0, len(text)-60):])
 }
 
-func FuzzXpress(f *testing.F) { fuzzChunk(f, methods[0]) }
-func FuzzLZX(f *testing.F)    { fuzzChunk(f, methods[3]) }
+func FuzzXpress(f *testing.F) {
+	fuzzChunk(f, methods[:3], func(src []byte, size int) []byte { return xpressSlowly(src, size, 2) })
+}
 
-func fuzzChunk(f *testing.F, m method) {
-	for i, p := range compressed(f, m, plainFiles(f)["text"]) {
-		if i < 3 {
-			f.Add(p.stored, uint16(p.plain))
+func FuzzLZX(f *testing.F) {
+	for i, kind := range []uint16{1, 2, 3} { // the head of a block of 64 bytes
+		b := le.AppendUint16(nil, kind<<13|64>>4)
+		b = append(b, 0, byte(64&15<<4))
+		for range 3 {
+			b = le.AppendUint32(b, uint32(i+1))
+		}
+		f.Add(append(b, "a call \xE8\x10\x20\x30\x00, \xE8\xFF\xFF\xFF\xFF, text, text, text, text, text, and more of it"...), uint16(64))
+	}
+	fuzzChunk(f, methods[3:], lzxSlowly)
+}
+
+// fuzzChunk looks that what a decoder takes for sound it expands as the slow one
+// does.
+func fuzzChunk(f *testing.F, ms []method, slowly func(src []byte, size int) []byte) {
+	files := plainFiles(f)
+	for _, m := range ms {
+		for _, data := range [][]byte{files["text"], files["mixed"], files["exe"]} {
+			for i, p := range compressed(f, m, data[:min(len(data), 300_000)]) {
+				if i < 3 {
+					f.Add(p.stored, uint16(p.plain))
+				}
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
-		checkError(t, m.run(make([]byte, room), src))
+		dst := make([]byte, room)
+		err := ms[0].run(dst, src)
+		checkError(t, err)
+		if err == nil && !bytes.Equal(dst, slowly(src, len(dst))) {
+			t.Fatal("differs from the slow decoder")
+		}
 	})
 }
 
