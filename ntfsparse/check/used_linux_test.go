@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ func TestMakeUsedVolume(t *testing.T) {
 	img := testvol.Make(t, testvol.Options{Size: 2 << 20, Cluster: 512, Args: []string{"-z", "1"}})
 	testvol.With(t, img, func(dir string) { furnishUsed(t, dir) })
 	testvol.With(t, img, func(dir string) { furnishWSL(t, filepath.Join(dir, "wsl")) }, "special_files=wsl,permissions")
+	testvol.With(t, img, func(dir string) { removeFolder(t, filepath.Join(dir, "gone")) })
 	b, err := os.ReadFile(img)
 	must(t, err)
 	v := windowsParts(t, b)
@@ -46,15 +48,21 @@ func TestMakeUsedVolume(t *testing.T) {
 func furnishUsed(t testing.TB, dir string) {
 	p := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name string, data []byte) { must(t, os.WriteFile(p(name), data, 0o644)) }
-	for _, d := range []string{"wsl", "twins", "gone", "gone/deeper", "junction", "stale"} {
+	for _, d := range []string{"wsl", "twins", "mixed", "junction", "stale"} {
 		must(t, os.Mkdir(p(d), 0o755))
 	}
 	testvol.Reparse(t, p("junction"), 0xA0000003, testvol.LinkData(`\??\C:\Users`, `C:\Users`, false, 0))
 	write("cloud", nil)
-	testvol.Reparse(t, p("cloud"), 0x9000701A, make([]byte, 32))
+	must(t, os.Truncate(p("cloud"), 300_000))
+	testvol.Attributes(t, p("cloud"), 0x1000)
+	testvol.Reparse(t, p("cloud"), 0x9000701A, make([]byte, 3000)) // not in the record
+	testvol.Compressed(t, p("mixed"))
+	noise := make([]byte, 20_000)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	write("mixed/units", slices.Concat(bytes.Repeat([]byte("compressible "), 2000), make([]byte, 32768), noise, []byte("the end")))
 	for i, mode := range []uint32{0o100644, 0o120777, 0o010644, 0o140644, 0o020644, 0o060644} { // of the first WSL
 		name := fmt.Sprint("wsl/old ", i)
-		write(name, []byte("../twins/TWIN"))
+		write(name, []byte(strings.Repeat("../twins/", 1+100*(i%2))+"TWIN"))
 		attr := make([]byte, 56)
 		attr[2] = 1
 		le.PutUint32(attr[4:], mode)
@@ -69,12 +77,6 @@ func furnishUsed(t testing.TB, dir string) {
 	for _, name := range []string{"Twin", "TWIN", "twin"} {
 		write("twins/"+name, []byte(name))
 	}
-	write("gone/deeper/file", bytes.Repeat([]byte("gone "), 500))
-	write("gone/file", []byte("resident"))
-	for i := range 12 {
-		must(t, os.Link(p("gone/file"), p(fmt.Sprintf("gone/%s%d", strings.Repeat("l", 90), i))))
-	}
-	must(t, os.RemoveAll(p("gone")))
 	for i := range 40 {
 		write(fmt.Sprintf("stale/name %02d", i), nil)
 	}
@@ -85,6 +87,19 @@ func furnishUsed(t testing.TB, dir string) {
 	}
 	write("hiberfil.sys", make([]byte, 9000))
 	writeWindowsParts(t, dir)
+}
+
+// removeFolder makes a folder in which there is one, each with a file, and
+// removes them.
+func removeFolder(t testing.TB, dir string) {
+	write := func(name string, data []byte) { must(t, os.WriteFile(filepath.Join(dir, name), data, 0o644)) }
+	must(t, os.MkdirAll(filepath.Join(dir, "deeper"), 0o755))
+	write("deeper/file", bytes.Repeat([]byte("gone "), 500))
+	write("file", []byte("resident"))
+	for i := range 12 {
+		must(t, os.Link(filepath.Join(dir, "file"), filepath.Join(dir, fmt.Sprintf("%s%d", strings.Repeat("l", 90), i))))
+	}
+	must(t, os.RemoveAll(dir))
 }
 
 // furnishWSL makes one of each kind of file that WSL has.
