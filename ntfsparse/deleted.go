@@ -80,7 +80,7 @@ func (w *deletedWalk) path(name FileName, depth int) foundPath {
 	if !ok {
 		up = w.folder(name.Parent, depth)
 	}
-	return foundPath{up.path + "/" + name.Name(), up.names + 1}
+	return foundPath{path: up.path + "/" + name.Name(), names: up.names + 1}
 }
 
 // folder is the path of a folder that was deleted.

@@ -21,6 +21,9 @@ func (f *File) Dir() (*Dir, error) {
 		return nil, classf(ErrNotDir, f.rec.N, "file has no names below it")
 	}
 	x, err := f.index(indexName30)
+	if f.ghost {
+		err = f.bad
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = classf(ErrCorrupt, f.rec.N, "folder has no index of names")
 	}
@@ -52,12 +55,18 @@ type DirEntry struct {
 	Cookie uint64 // where the entry is: resumes a listing behind it
 }
 
-// Lookup finds a name exactly as it is spelled.
+// Lookup finds a name exactly as it is spelled. In the root it finds folders that
+// nothing leads to as well, as "$Orphan-" and the number of their record.
 func (d *Dir) Lookup(name string) (DirEntry, error) {
 	units := EncodeName(name)
 	e, ok, err := d.find(units, d.x.v.upcase.Compare)
 	if err != nil || ok {
 		return e, err
+	}
+	if d.x.file.Record() == RecordRoot {
+		if ref, ok := d.x.v.orphan(name); ok {
+			return DirEntry{FileName: FileName{Parent: d.x.file, Attributes: nameIsDir, Units: units}, Ref: ref}, nil
+		}
 	}
 	return e, notFound(name)
 }
@@ -249,7 +258,7 @@ func (f *File) child(name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.v.FileRef(e.Ref)
+	return f.v.Follow(&e)
 }
 
 // Mode is the kind of the file as far as the entry tells, like [Info.Mode];

@@ -14,6 +14,7 @@ type File struct {
 	attrs []Attr // of all records
 	list  []ListEntry
 	bad   error // why some attributes are missing
+	ghost bool  // its record is damaged, and what is here is not from it
 }
 
 // File reads the file whose base record is n. It fails with [ErrDeleted] when
@@ -40,6 +41,9 @@ func (v *Volume) FileRef(ref Ref) (*File, error) {
 func (v *Volume) anyFile(n uint64) (*File, error) {
 	rec, err := v.Record(n)
 	if err != nil {
+		if g := v.ghost(n, err); g != nil {
+			return g, nil
+		}
 		return nil, err
 	}
 	return v.fileOf(rec)
@@ -183,6 +187,10 @@ func (f *File) Attrs() []Attr { return f.attrs }
 
 // Damage tells why attributes may be missing; nil when all could be read.
 func (f *File) Damage() error { return f.bad }
+
+// RecordLost tells that the file's own record is damaged, so that all that is
+// known comes from elsewhere: see [Volume.Follow].
+func (f *File) RecordLost() bool { return f.ghost }
 
 // IsDir tells whether the file is a folder.
 func (f *File) IsDir() bool { return f.rec.IsDir() }

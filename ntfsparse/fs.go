@@ -102,7 +102,7 @@ func (v *Volume) lookupExact(name string) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f, err = v.FileRef(e.Ref); err != nil {
+		if f, err = v.Follow(&e); err != nil {
 			return nil, err
 		}
 	}
@@ -180,7 +180,7 @@ func (f *File) listNames() ([]fs.DirEntry, error) {
 	d.Read(0, func(e DirEntry, err error) bool {
 		if err == nil && !(f.rec.N == RecordRoot && e.Ref.Record() < FirstUser) {
 			var child *File
-			if child, err = f.v.FileRef(e.Ref); err == nil {
+			if child, err = f.v.Follow(&e); err == nil {
 				list = append(list, fs.FileInfoToDirEntry(newFileInfo(fsName(e.Name()), child)))
 			}
 		}

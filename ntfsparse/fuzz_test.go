@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -306,6 +307,10 @@ func readEverything(t testing.TB, r device) {
 	known(t, err)
 	known(t, v.USNRecords(func(_ USNRecord, err error) bool { known(t, err); return true }))
 	known(t, v.Quotas(func(_ Quota, err error) bool { known(t, err); return true }))
+	for n := uint64(0); n < v.Records(); n += 7 {
+		_, err := v.Lookup("$Orphan-" + strconv.FormatUint(n, 10))
+		known(t, err)
+	}
 	readTree(t, v)
 	v.Notes()
 }
@@ -377,6 +382,8 @@ func readFile(t testing.TB, f *File) {
 		if n++; n < 200 && err == nil {
 			refs = append(refs, e.Ref)
 			_, err = d.LookupFold(e.Name())
+			known(t, err)
+			_, err = f.v.Follow(&e)
 			known(t, err)
 		}
 		return n < 5000

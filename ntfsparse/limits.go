@@ -26,5 +26,7 @@ const (
 	maxStores       = 4        // chunk stores kept open
 	maxStrayFolders = 64       // damaged folders whose lost files are looked for
 	maxStrayBytes   = 64 << 20 // of their names, all folders together
+	maxGhosts       = 1024     // folders whose record is damaged that are remembered; 1 KiB each
+	maxDamaged      = 1 << 16  // damaged records whose names a walk looks for
 	maxListed       = 1 << 22  // entries that such a folder still has; 8 bytes each
 )

@@ -98,7 +98,7 @@ func (v *Volume) addExtents(rec *Record, list []ListEntry) error {
 // device can hold.
 func (v *Volume) capRecords() {
 	mapped := uint64(v.mft.runs.End()<<v.geo.shift) / uint64(v.boot.RecordSize)
-	v.records = min(v.records, mapped, uint64(v.size)/uint64(v.boot.RecordSize), 1<<40)
+	v.records = min(v.records, mapped, uint64(v.size)/uint64(v.boot.RecordSize), orphanBit)
 }
 
 // Record reads file record n, in use or not. Where a record at the beginning

@@ -10,19 +10,25 @@ type pathCache struct {
 	paths map[uint64]foundPath
 	bytes int  // of paths
 	user  bool // the volume's own folders lead nowhere
+	// lost folders count: those whose record is damaged as far as they are known,
+	// and "$Orphan-N" for those that nothing leads to.
+	lost    bool
+	damaged map[uint64]bool // records of folders that could not be read
 }
 
 type folder struct {
 	ref    Ref
 	parent Ref
 	name   string
+	ghost  bool
 }
 
-// foundPath is a folder's path, "" when it does not hang on the root, and the
-// number of names in it.
+// foundPath is a folder's path, "" when it does not hang on the root.
 type foundPath struct {
-	path  string
-	names int
+	path   string
+	names  int
+	lost   bool // it goes through folders that are lost
+	system bool // it hangs on one of the volume's own files, and has no path
 }
 
 const (
@@ -32,12 +38,17 @@ const (
 
 func (v *Volume) newPathCache() *pathCache {
 	n := min(maxFolders, 1<<bits.Len64(v.records/4+64))
-	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true}
+	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true, damaged: map[uint64]bool{}}
+}
+
+// fewPaths is a cache for a path or two.
+func (v *Volume) fewPaths() *pathCache {
+	return &pathCache{v: v, slots: make([]folder, 64), paths: map[uint64]foundPath{}}
 }
 
 // remember takes a folder that the scan passed.
 func (c *pathCache) remember(ref Ref, n FileName) {
-	c.slots[ref.Record()%uint64(len(c.slots))] = folder{ref, n.Parent, n.Name()}
+	c.slots[ref.Record()%uint64(len(c.slots))] = folder{ref, n.Parent, n.Name(), false}
 }
 
 // path is the path of a folder, without a '/' at its end: "" for the root. It
@@ -67,25 +78,40 @@ func (c *pathCache) find(ref Ref) (foundPath, bool) {
 func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 	names := make([]string, 0, 8)
 	var head foundPath
+	from, lost := ref, false
 	for ref.Record() != RecordRoot {
 		if p, ok := c.paths[uint64(ref)]; ok {
 			if p.path == "" {
-				return foundPath{}, false
+				return p, false
 			}
 			head = p
 			break
 		}
-		f, ok := c.folder(ref)
-		if !ok || len(names) >= maxDepth || c.user && ref.Record() < FirstUser {
-			return foundPath{}, false
+		if c.user && ref.Record() < FirstUser {
+			return foundPath{system: true}, false
 		}
-		names = append(names, f.name)
-		ref = f.parent
+		f, ok := c.folder(ref)
+		if !ok && c.lost {
+			head = foundPath{path: orphanPath(ref.Record()), names: 1, lost: true}
+			break
+		}
+		if !ok || len(names) >= maxDepth {
+			return c.orphan(from)
+		}
+		names, ref, lost = append(names, f.name), f.parent, lost || f.ghost
 	}
 	if head.names+len(names) > maxDepth {
+		return c.orphan(from)
+	}
+	return foundPath{path: joinUp(head.path, names), names: head.names + len(names), lost: lost || head.lost}, true
+}
+
+// orphan is the path of a folder that exists and that the root does not lead to.
+func (c *pathCache) orphan(ref Ref) (foundPath, bool) {
+	if !c.lost {
 		return foundPath{}, false
 	}
-	return foundPath{joinUp(head.path, names), head.names + len(names)}, true
+	return foundPath{path: orphanPath(ref.Record()), names: 1, lost: true}, true
 }
 
 // joinUp joins names that were gathered from the innermost outwards.
@@ -107,16 +133,29 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 		return f, ref.Seq() == 0 || f.ref.Seq() == ref.Seq()
 	}
 	file, err := c.v.FileRef(ref)
-	if err != nil || !file.IsDir() {
+	if err != nil || file.ghost {
+		c.noteDamaged(ref.Record())
+	}
+	if err != nil || !file.IsDir() || file.ghost && !c.lost {
 		return folder{}, false
 	}
 	n, ok := file.mainName()
 	if !ok {
 		return folder{}, false
 	}
-	f = folder{file.Ref(), n.Parent, n.Name()}
+	f = folder{file.Ref(), n.Parent, n.Name(), file.ghost}
 	c.slots[ref.Record()%uint64(len(c.slots))] = f
 	return f, true
+}
+
+// noteDamaged remembers a folder whose record cannot be read.
+func (c *pathCache) noteDamaged(n uint64) {
+	if c.damaged == nil || len(c.damaged) >= maxDamaged {
+		return
+	}
+	if _, err := c.v.Record(n); err != nil {
+		c.damaged[n] = true
+	}
 }
 
 // mainName is the file's first name that is not a DOS name.
@@ -133,20 +172,27 @@ func (f *File) mainName() (FileName, bool) {
 }
 
 // Path is one full path of a file, '/' separated, with a leading '/'; that of
-// the root is "/". It fails with ErrCorrupt when the file does not hang on
-// the root.
+// the root is "/". A file that nothing leads to is below a folder "$Orphan-N". It
+// fails with ErrCorrupt when the file has no name.
 func (f *File) Path() (string, error) {
 	if f.rec.N == RecordRoot {
 		return "/", nil
 	}
-	c := pathCache{v: f.v, slots: make([]folder, 64), paths: map[uint64]foundPath{}}
-	for _, n := range f.Names() {
-		if n.Space == NameDOS {
-			continue
+	if f.rec.N&orphanBit != 0 {
+		return orphanPath(f.rec.N), nil
+	}
+	c := f.v.fewPaths()
+	for _, c.lost = range []bool{false, true} {
+		for _, n := range f.Names() {
+			if n.Space == NameDOS {
+				continue
+			}
+			if p, ok := c.path(n.Parent); ok {
+				return p + "/" + n.Name(), nil
+			}
 		}
-		if p, ok := c.path(n.Parent); ok {
-			return p + "/" + n.Name(), nil
-		}
+		clear(c.paths)
+		clear(c.slots)
 	}
 	return "", classf(ErrCorrupt, f.rec.N, "file has no path from the root")
 }

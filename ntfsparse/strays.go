@@ -103,7 +103,7 @@ func (d *Dir) findStrays() ([]stray, error) {
 				continue
 			}
 			n, err := ParseFileName(a.Value())
-			if err != nil || n.Parent != d.x.file || n.Space == NameDOS || ref.Record() == d.x.file.Record() {
+			if err != nil || !d.holds(n.Parent) || n.Space == NameDOS || ref.Record() == d.x.file.Record() {
 				continue
 			}
 			if _, ok := slices.BinarySearch(listed, key(ref, n.Units)); ok {

@@ -32,6 +32,7 @@ type Volume struct {
 	stores     map[[16]byte]*chunkStore
 	strays     map[uint64]*lazy[[]stray] // of damaged folders
 	strayBytes int                       // that they hold
+	ghosts     map[uint64]*Record        // what stands for damaged records of folders
 }
 
 // lazy is a value that is made when first asked for.

@@ -1,6 +1,9 @@
 package ntfsparse
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 // WalkEntry is one name met by [Volume.Walk].
 type WalkEntry struct {
@@ -11,25 +14,119 @@ type WalkEntry struct {
 
 // Walk visits every file and folder in the order of the MFT, which reads the
 // disk fastest, once per name, DOS names left out. The volume's own files are
-// not visited, nor what cannot be reached from the root. The walk ends with
-// the first error that visit returns.
+// not visited. Last come, with Err, the names that folders have for files whose
+// records are damaged, and then what is below such folders or below none, see
+// [Volume.Follow] and [File.Path]. The walk ends with the first error that visit
+// returns.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
 	w := walker{v: v, paths: v.newPathCache(), visit: visit}
-	return v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
-		if err != nil || !rec.InUse() || rec.Base() != 0 || n < FirstUser && n != RecordRoot {
-			return nil
+	if err := w.scan(ctx, w.record); err != nil {
+		return err
+	}
+	if len(w.paths.damaged) > 0 {
+		if err := w.scan(ctx, w.namesOfDamaged); err != nil {
+			return err
 		}
-		return w.record(rec)
-	})
+	}
+	w.paths = v.newPathCache()
+	w.paths.lost = true
+	if err := w.visitDamaged(); err != nil || !w.missed {
+		return err
+	}
+	return w.scan(ctx, w.record)
 }
 
 type walker struct {
-	v     *Volume
-	paths *pathCache
-	visit func(*WalkEntry) error
-	info  Info
-	names []FileName
-	entry WalkEntry
+	v      *Volume
+	paths  *pathCache
+	visit  func(*WalkEntry) error
+	info   Info
+	names  []FileName
+	entry  WalkEntry
+	missed bool // something was not visited, because its folder is lost
+
+	damaged []damagedName
+	bytes   int // of them
+}
+
+// damagedName is the name that a folder has for a damaged record.
+type damagedName struct {
+	dir, ref Ref
+	key      []byte // $FILE_NAME
+}
+
+// scan calls do for each file of the user's and for the root; damaged records it
+// remembers.
+func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
+	return w.v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
+		switch {
+		case n < FirstUser && n != RecordRoot:
+			return nil
+		case err != nil:
+			w.paths.noteDamaged(n)
+			return nil
+		case !rec.InUse() || rec.Base() != 0:
+			return nil
+		}
+		return do(rec)
+	})
+}
+
+// namesOfDamaged gathers the names that a folder has for damaged records.
+func (w *walker) namesOfDamaged(rec *Record) error {
+	if !rec.IsDir() {
+		return nil
+	}
+	f, err := w.v.FileRef(rec.Ref())
+	if err != nil {
+		return nil
+	}
+	d, err := f.Dir()
+	if err != nil || d.broken != nil {
+		return nil
+	}
+	d.x.Scan(-1, func(_ int64, x IndexEntry, err error) bool {
+		if err != nil || !w.paths.damaged[x.Ref().Record()] {
+			return true
+		}
+		n, err := ParseFileName(x.Key())
+		if err != nil || n.Space == NameDOS || x.Ref().Record() < FirstUser {
+			return true
+		}
+		if w.bytes += 64 + len(x.Key()); w.bytes > maxStrayBytes {
+			w.v.note("More names lead to damaged file records than can be told.")
+			return false
+		}
+		w.damaged = append(w.damaged, damagedName{f.Ref(), x.Ref(), bytes.Clone(x.Key())})
+		if n.IsDir() {
+			w.v.addGhost(x.Ref(), &n)
+		}
+		return true
+	})
+	return nil
+}
+
+// visitDamaged visits the names found for damaged records.
+func (w *walker) visitDamaged() error {
+	for _, d := range w.damaged {
+		_, bad := w.v.Record(d.ref.Record())
+		n, err := ParseFileName(d.key)
+		parent, ok := w.paths.path(d.dir)
+		if bad == nil || err != nil || !ok {
+			continue
+		}
+		rec := ghostRecord(d.ref, &n)
+		if !n.IsDir() {
+			le.PutUint16(rec.b[0x16:], FlagInUse)
+		}
+		if err := w.v.infoOf(rec, &w.info); err != nil {
+			return err
+		}
+		if err := w.visitOne(joinName(parent, n.Units), bad); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *walker) record(rec *Record) error {
@@ -85,6 +182,9 @@ func (w *walker) visitNames(bad error) error {
 		w.paths.remember(w.info.Ref, w.names[w.longName()])
 	}
 	if w.info.Ref.Record() == RecordRoot {
+		if w.paths.lost {
+			return nil // visited already
+		}
 		return w.visitOne("/", bad)
 	}
 	for i := range w.names {
@@ -92,11 +192,12 @@ func (w *walker) visitNames(bad error) error {
 		if n.Space == NameDOS {
 			continue
 		}
-		parent, ok := w.paths.path(n.Parent)
-		if !ok {
+		parent, ok := w.paths.find(n.Parent)
+		if !ok || parent.lost != w.paths.lost {
+			w.missed = w.missed || !parent.system
 			continue
 		}
-		if err := w.visitOne(joinName(parent, n.Units), bad); err != nil {
+		if err := w.visitOne(joinName(parent.path, n.Units), bad); err != nil {
 			return err
 		}
 	}

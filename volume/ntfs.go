@@ -81,6 +81,9 @@ func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
 	}
 	in := f.Info()
 	a := ntfsAttr(&in)
+	if stream == 0 && f.RecordLost() {
+		return a, nil // reading it tells what is wrong
+	}
 	if stream == 0 {
 		return a, ntfsErr(f.Damage())
 	}
@@ -190,7 +193,7 @@ func (n *ntfsFS) Lookup(ctx context.Context, dir ID, name string) (Attr, error) 
 	if err != nil {
 		return Attr{}, ntfsErr(err)
 	}
-	return n.attrRef(e.Ref)
+	return n.attrOf(&e)
 }
 
 func (n *ntfsFS) dir(ctx context.Context, id ID) (*ntfsparse.Dir, error) {
@@ -205,8 +208,8 @@ func (n *ntfsFS) dir(ctx context.Context, id ID) (*ntfsparse.Dir, error) {
 	return d, ntfsErr(err)
 }
 
-func (n *ntfsFS) attrRef(ref ntfsparse.Ref) (Attr, error) {
-	f, err := n.v.FileRef(ref)
+func (n *ntfsFS) attrOf(e *ntfsparse.DirEntry) (Attr, error) {
+	f, err := n.v.Follow(e)
 	if err != nil {
 		return Attr{}, &ntfsError{ErrCorrupt, err} // a name that leads nowhere
 	}
@@ -225,7 +228,7 @@ func (n *ntfsFS) LookupFold(ctx context.Context, dir ID, name string) (Attr, str
 	if err != nil {
 		return Attr{}, "", ntfsErr(err)
 	}
-	a, err := n.attrRef(e.Ref)
+	a, err := n.attrOf(&e)
 	if err != nil || e.Space != ntfsparse.NameDOS {
 		return a, e.Name(), err
 	}
@@ -260,7 +263,7 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	if err != nil {
 		return err
 	}
-	b := batch{n: n, want: wantAttr, yield: yield, size: firstBatch}
+	b := batch{n: n, dir: d, want: wantAttr, yield: yield, size: firstBatch}
 	var damage error
 	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
@@ -284,6 +287,7 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 
 type batch struct {
 	n       *ntfsFS
+	dir     *ntfsparse.Dir
 	want    bool
 	yield   func(*Entry) bool
 	entries []Entry
@@ -337,7 +341,17 @@ func (b *batch) complete() {
 	})
 }
 
+// fail completes an entry whose record cannot be read: a folder's from what the
+// entry tells.
 func (b *batch) fail(e *Entry, err error) {
+	if e.Kind == Dir {
+		if d, err := b.dir.Lookup(e.Name); err == nil {
+			if a, err := b.n.attrOf(&d); err == nil && a.ID == e.ID {
+				e.Attr = &a
+				return
+			}
+		}
+	}
 	if e.Kind == Other {
 		e.Kind = File
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -261,6 +262,51 @@ func TestNTFSWalk(t *testing.T) {
 	cancel()
 	if err := n.Walk(ctx, func(string, *Entry) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestNTFSLostFolder: a folder whose record is damaged is a folder all the same, and
+// what was in it is there.
+func TestNTFSLostFolder(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		os.MkdirAll(filepath.Join(dir, "folder/inner"), 0o755)
+		os.WriteFile(filepath.Join(dir, "folder/file"), []byte("contents"), 0o644)
+	})
+	sound := openImage(t, img)
+	before, err := sound.Lookup(t.Context(), sound.Root(), "folder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(img, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot := sound.v.Boot()
+	if _, err := f.WriteAt(make([]byte, 1024), boot.MFT*boot.ClusterSize+int64(before.ID)*1024); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	n := openImage(t, img)
+	n.ReadDir(t.Context(), n.Root(), 0, true, func(e *Entry) bool {
+		if e.Name == "folder" && (e.Err != nil || e.Kind != Dir || e.Attr.Kind != Dir || e.Attr.ModTime != before.ModTime) {
+			t.Errorf("listed as %+v", e)
+		}
+		return true
+	})
+	n = openImage(t, img)
+	a, err := n.Lookup(t.Context(), n.Root(), "folder")
+	if err != nil || a.ID != before.ID || a.Kind != Dir {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if a, err := n.Attr(t.Context(), a.ID); err != nil || a.Kind != Dir {
+		t.Errorf("%+v, %v", a, err)
+	}
+	var names []string
+	err = n.ReadDir(t.Context(), a.ID, 0, true, func(e *Entry) bool { names = append(names, e.Name); return e.Err == nil })
+	slices.Sort(names)
+	if !slices.Equal(names, []string{"file", "inner"}) || !errors.Is(err, ErrCorrupt) {
+		t.Errorf("%q, %v", names, err)
 	}
 }
 

@@ -1,0 +1,326 @@
+package ntfsparse_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vitrine/internal/testvol"
+	"vitrine/ntfsparse"
+)
+
+// holed is a volume of which a range cannot be read.
+type holed struct {
+	*bytes.Reader
+	from, to int64
+}
+
+var errHole = errors.New("hole")
+
+func (h holed) ReadAt(p []byte, off int64) (int, error) {
+	if off < h.to && off+int64(len(p)) > h.from {
+		return 0, errHole
+	}
+	return h.Reader.ReadAt(p, off)
+}
+
+// lostTree makes a volume with the given files, each of which has its path as
+// contents, and returns its bytes.
+func lostTree(t *testing.T, files []string) []byte {
+	t.Helper()
+	img := testvol.Make(t, testvol.Options{})
+	testvol.With(t, img, func(dir string) {
+		for _, name := range files {
+			path := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("/"+name), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// walked gives the paths that a walk visits, those with an error in bad.
+func walked(t *testing.T, v *ntfsparse.Volume) (paths, bad []string) {
+	t.Helper()
+	err := v.Walk(t.Context(), func(e *ntfsparse.WalkEntry) error {
+		if paths = append(paths, e.Path); e.Err != nil {
+			bad = append(bad, e.Path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(paths)
+	slices.Sort(bad)
+	return paths, bad
+}
+
+func readPath(v *ntfsparse.Volume, path string) (string, error) {
+	b, err := contents(v, path)
+	return string(b), err
+}
+
+// TestFolderWithoutRecord wrecks the records of folders: what is in them is found
+// where it was.
+func TestFolderWithoutRecord(t *testing.T) {
+	files := []string{"top", "a/one", "a/two", "a/b/three", "a/b/c/four", "a/b/c/five", "other/six", "other/empty/seven"}
+	img := lostTree(t, files)
+	sound := openBytes(t, img)
+	all, _ := walked(t, sound)
+	record := func(path string) int64 {
+		f, err := sound.Lookup(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sound.Boot().MFT*sound.Boot().ClusterSize + int64(f.Ref().Record())*1024
+	}
+	ways := map[string]func(b []byte, at int64) holed{
+		"zeros": func(b []byte, at int64) holed { clear(b[at : at+1024]); return holed{bytes.NewReader(b), 0, 0} },
+		"noise": func(b []byte, at int64) holed { copy(b[at:], "noise"); return holed{bytes.NewReader(b), 0, 0} },
+		"torn":  func(b []byte, at int64) holed { b[at+510]++; return holed{bytes.NewReader(b), 0, 0} },
+		"hole":  func(b []byte, at int64) holed { return holed{bytes.NewReader(b), at, at + 1024} },
+	}
+	for _, folder := range []string{"a", "a/b", "a/b/c", "other/empty", "/"} {
+		for way, wreck := range ways {
+			t.Run(strings.ReplaceAll(folder, "/", "_")+" "+way, func(t *testing.T) {
+				r := wreck(bytes.Clone(img), record(folder))
+				volume := func() *ntfsparse.Volume {
+					v, err := ntfsparse.Open(r, r.Size())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return v
+				}
+				v := volume()
+				for _, name := range files {
+					if got, err := readPath(v, name); got != "/"+name {
+						t.Errorf("%s: %q, %v", name, got, err)
+					}
+				}
+				for range 2 { // before and after what was lost is known
+					paths, bad := walked(t, v)
+					if folder == "/" {
+						paths = append([]string{"/"}, paths...) // its own record is what is lost
+					} else if !slices.Equal(bad, []string{"/" + folder}) {
+						t.Errorf("said to be damaged: %q", bad)
+					}
+					if !slices.Equal(paths, all) {
+						t.Errorf("walked %q", paths)
+					}
+					v = volume()
+				}
+				f, err := v.Lookup(folder)
+				if err != nil || !f.IsDir() || !f.RecordLost() || f.Damage() == nil {
+					t.Fatalf("%v, %v", f, err)
+				}
+				names := 0
+				damage := error(nil)
+				d, err := f.Dir()
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+					if err != nil {
+						damage = err
+					} else if e.Ref.Record() >= ntfsparse.FirstUser {
+						names++
+					}
+					return true
+				})
+				if names == 0 || damage == nil {
+					t.Errorf("%d names, %v", names, damage)
+				}
+				seen := 0
+				fs.WalkDir(v.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+					if slices.Contains(files, path) {
+						seen++
+					}
+					return nil
+				})
+				if seen != len(files) {
+					t.Errorf("fs.FS shows %d of %d files", seen, len(files))
+				}
+				leaf, err := v.Lookup("a/b/c/four")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if p, err := leaf.Path(); p != "/a/b/c/four" {
+					t.Errorf("its path is %q, %v", p, err)
+				}
+			})
+		}
+	}
+}
+
+// TestOrphans: files that no folder leads to are below "$Orphan-N".
+func TestOrphans(t *testing.T) {
+	files := []string{"top", "gone/one", "gone/two", "gone/inner/three"}
+	b := lostTree(t, files)
+	v := openBytes(t, b)
+	gone, err := v.Lookup("gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := gone.Ref().Record()
+	for name, wreck := range map[string]func(b []byte){
+		"deleted": func(b []byte) { markDeleted(recordIn(v, b, n)) },
+		"a file now": func(b []byte) {
+			r := recordIn(v, b, n)
+			r[0x10]++
+			r[0x16] &^= ntfsparse.FlagDirectory
+		},
+		"another folder": func(b []byte) { recordIn(v, b, n)[0x10]++ },
+	} {
+		b := bytes.Clone(b)
+		wreck(b)
+		v := openBytes(t, b)
+		orphans := fmt.Sprintf("/$Orphan-%d", n)
+		paths, _ := walked(t, v)
+		for _, file := range files[1:] {
+			path := strings.Replace("/"+file, "/gone", orphans, 1)
+			if got, err := readPath(v, path); got != "/"+file {
+				t.Errorf("%s: %s: %q, %v", name, path, got, err)
+			}
+			if !slices.Contains(paths, path) {
+				t.Errorf("%s: %s is not in %q", name, path, paths)
+			}
+			f, err := v.Lookup(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := f.Path(); p != path {
+				t.Errorf("%s: its path is %q, %v", name, p, err)
+			}
+		}
+		f, err := v.Lookup(orphans)
+		if err != nil || !f.IsDir() || f.Damage() == nil {
+			t.Errorf("%s: %v, %v", name, f, err)
+		}
+		if p, err := f.Path(); p != orphans {
+			t.Errorf("%s: %q, %v", name, p, err)
+		}
+		if _, err := readPath(v, "top"); err != nil {
+			t.Error(err)
+		}
+		for _, odd := range []string{"$Orphan-", "$Orphan-x", "$Orphan-07", "$Orphan-99999999999999", "$orphan--1"} {
+			if _, err := v.Lookup(odd); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %v", odd, err)
+			}
+		}
+	}
+}
+
+// TestLoopOfFolders: folders that say to be in each other hang on nothing; what is
+// in them is walked to, once.
+func TestLoopOfFolders(t *testing.T) {
+	b := lostTree(t, []string{"a/in a", "b/in b", "top"})
+	v := openBytes(t, b)
+	var refs [2]ntfsparse.Ref
+	for i, name := range []string{"a", "b"} {
+		f, err := v.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs[i] = f.Ref()
+	}
+	for i, ref := range refs {
+		f, err := v.FileRef(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range f.Attrs() {
+			if a.Type() == ntfsparse.TypeFileName {
+				at := a.Off + int(a.Bytes()[0x14])
+				copy(recordIn(v, b, ref.Record())[at:], refBytes(refs[1-i]))
+			}
+		}
+	}
+	v = openBytes(t, b)
+	paths, _ := walked(t, v)
+	for _, name := range []string{"in a", "in b", "a", "b"} {
+		n := 0
+		for _, p := range paths {
+			if strings.HasPrefix(p, "/$Orphan-") && strings.HasSuffix(p, "/"+name) {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s is %d times in %q", name, n, paths)
+		}
+	}
+	for i, name := range []string{"in a", "in b"} {
+		if got, err := readPath(v, fmt.Sprintf("/$Orphan-%d/%s", refs[i].Record(), name)); !strings.HasSuffix(got, name) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func refBytes(r ntfsparse.Ref) []byte {
+	b := make([]byte, 8)
+	for i := range b {
+		b[i] = byte(r >> (8 * i))
+	}
+	return b
+}
+
+// TestManyLostRecords: a long piece of the MFT is gone; names in it are told, and
+// the rest is found.
+func TestManyLostRecords(t *testing.T) {
+	var files []string
+	for i := range 300 {
+		files = append(files, fmt.Sprintf("d%d/f%d/file", i%10, i))
+	}
+	img := lostTree(t, files)
+	sound := openBytes(t, img)
+	at := sound.Boot().MFT*sound.Boot().ClusterSize + 200*1024
+	r := holed{bytes.NewReader(img), at, at + 100<<10}
+	v, err := ntfsparse.Open(r, r.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _ := walked(t, sound)
+	paths, bad := walked(t, v)
+	missing := 0
+	for _, p := range all {
+		if _, ok := slices.BinarySearch(paths, p); !ok {
+			missing++
+		}
+	}
+	// A record's file may be in a folder whose record is gone, too.
+	if len(bad) < 50 || missing > 100-len(bad)+50 || len(paths) < len(all)-missing {
+		t.Errorf("%d paths of %d, %d damaged, %d missing", len(paths), len(all), len(bad), missing)
+	}
+	for _, p := range bad {
+		if f, err := v.Lookup(p); err == nil && !f.RecordLost() {
+			t.Errorf("%s is sound", p)
+		}
+	}
+	read := 0
+	for _, p := range paths {
+		if f, err := v.Lookup(p); err == nil && !f.IsDir() {
+			if s, err := f.Open(); err == nil {
+				b, err := io.ReadAll(io.NewSectionReader(s, 0, s.Size()))
+				if err == nil && len(b) > 0 {
+					read++
+				}
+			}
+		}
+	}
+	t.Logf("%d paths of %d, %d damaged, %d missing, %d files read", len(paths), len(all), len(bad), missing, read)
+}
