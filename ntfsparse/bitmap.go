@@ -25,16 +25,21 @@ func (v *Volume) countSpace() (Space, error) {
 		return sp, err
 	}
 	sp.FreeClusters = v.geo.clusters - used
-	f, err := v.File(RecordMFT)
-	if err != nil {
-		return sp, err
-	}
-	if s, err = f.attrStream(TypeBitmap, ""); err != nil {
+	if s, err = v.recordBitmap(); err != nil {
 		return sp, err
 	}
 	used, err = countBits(s, int64(v.records))
 	sp.FreeRecords = v.records - uint64(used)
 	return sp, err
+}
+
+// recordBitmap opens the bitmap of the file records in use.
+func (v *Volume) recordBitmap() (*Stream, error) {
+	f, err := v.File(RecordMFT)
+	if err != nil {
+		return nil, err
+	}
+	return f.attrStream(TypeBitmap, "")
 }
 
 // countBits counts the set bits among the first n; bits that the stream does
@@ -105,6 +110,23 @@ func (w *bitWindow) allSet(from, to int64) (bool, error) {
 		from += n
 	}
 	return true, nil
+}
+
+// firstSet is the first set bit in [from, to); to when there is none.
+func (w *bitWindow) firstSet(from, to int64) (int64, error) {
+	for from < to {
+		page, err := w.page(from / (windowBytes * 8))
+		if err != nil {
+			return to, err
+		}
+		in := from % (windowBytes * 8)
+		n := min(to-from, windowBytes*8-in)
+		if at := nextBit(page, in, in+n, true); at < in+n {
+			return from + at - in, nil
+		}
+		from += n
+	}
+	return to, nil
 }
 
 func (w *bitWindow) page(i int64) ([]byte, error) {

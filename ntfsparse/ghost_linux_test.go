@@ -289,7 +289,14 @@ func TestManyLostRecords(t *testing.T) {
 	img := lostTree(t, files)
 	sound := openBytes(t, img)
 	at := sound.Boot().MFT*sound.Boot().ClusterSize + 200*1024
-	r := holed{bytes.NewReader(img), at, at + 100<<10}
+	zeros := bytes.Clone(img)
+	clear(zeros[at : at+100<<10])
+	for _, r := range []holed{{bytes.NewReader(img), at, at + 100<<10}, {bytes.NewReader(zeros), 0, 0}} {
+		manyLost(t, sound, r)
+	}
+}
+
+func manyLost(t *testing.T, sound *ntfsparse.Volume, r holed) {
 	v, err := ntfsparse.Open(r, r.Size())
 	if err != nil {
 		t.Fatal(err)

@@ -20,9 +20,11 @@ type WalkEntry struct {
 // returns.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
 	w := walker{v: v, paths: v.newPathCache(), visit: visit}
+	w.inUse.s, _ = v.recordBitmap()
 	if err := w.scan(ctx, w.record); err != nil {
 		return err
 	}
+	w.skipped(v.records)
 	if len(w.paths.damaged) > 0 {
 		if err := w.scan(ctx, w.namesOfDamaged); err != nil {
 			return err
@@ -44,6 +46,8 @@ type walker struct {
 	names  []FileName
 	entry  WalkEntry
 	missed bool // something was not visited, because its folder is lost
+	inUse  bitWindow
+	next   uint64 // first record that the first scan has not come to
 
 	damaged []damagedName
 	bytes   int // of them
@@ -59,6 +63,7 @@ type damagedName struct {
 // remembers.
 func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
 	return w.v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
+		w.skipped(n)
 		switch {
 		case n < FirstUser && n != RecordRoot:
 			return nil
@@ -70,6 +75,18 @@ func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
 		}
 		return do(rec)
 	})
+}
+
+// skipped looks at the records before n that a scan has left out, as they are all
+// zero. Those that are in use were not so always.
+func (w *walker) skipped(n uint64) {
+	for at := max(w.next, FirstUser); at < n && w.inUse.s != nil; at++ {
+		first, err := w.inUse.firstSet(int64(at), int64(n))
+		if at = uint64(first); at < n && err == nil {
+			w.paths.noteDamaged(at)
+		}
+	}
+	w.next = max(w.next, n+1)
 }
 
 // namesOfDamaged gathers the names that a folder has for damaged records.
