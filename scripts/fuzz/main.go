@@ -4,8 +4,9 @@
 //	go run ./scripts/fuzz -time 10s            every target once
 //	go run ./scripts/fuzz -time 2m -rounds 0 -parallel 1 -record ./ntfsparse/...
 //
-// What is found interesting is kept in Go's build cache, as by go test; an input
-// that fails is written to the package's testdata/fuzz, where it is a test from
+// What is found interesting is kept in Go's build cache, as by go test, and with
+// -record in corpus.tar.gz beside this file, with which the next one begins, here
+// or elsewhere; an input that fails is written to the package's testdata/fuzz, where it is a test from
 // then on. The programs are built once: start again after a change.
 //
 // Go gives up an input after 10 seconds of the wall clock, which work in the
@@ -35,7 +36,7 @@ var (
 	spell    = flag.Duration("time", 10*time.Second, "of each target a round")
 	rounds   = flag.Int("rounds", 1, "how often all targets are run; 0: until interrupted")
 	parallel = flag.Int("parallel", 0, "workers of each target; 0: as many as processors")
-	record   = flag.Bool("record", false, "add the work to "+tallyFile)
+	record   = flag.Bool("record", false, "add the work to "+tallyFile+", and what was found to "+corpusFile)
 )
 
 const tallyFile = "docs/fuzzing.md"
@@ -63,6 +64,9 @@ func run(ctx context.Context, patterns []string) error {
 	if err != nil {
 		return err
 	}
+	if err := unpackCorpus(); err != nil {
+		return err
+	}
 	version := output("git", "describe", "--always", "--dirty")
 	failed := 0
 	for round := 0; (*rounds == 0 || round < *rounds) && ctx.Err() == nil; round++ {
@@ -78,6 +82,11 @@ func run(ctx context.Context, patterns []string) error {
 			if err := tally(w); err != nil {
 				return err
 			}
+		}
+	}
+	if *record {
+		if err := packCorpus(); err != nil {
+			return err
 		}
 	}
 	if failed > 0 {
