@@ -145,6 +145,7 @@ func (c *copier) walk(ctx context.Context, items []item) error {
 
 // fill copies what is in dir into f, a batch at a time: folders may be huge.
 func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth int) error {
+	told := false
 	for after := uint64(0); ; {
 		batch, err := readBatch(ctx, p, dir, after)
 		for _, en := range batch {
@@ -157,10 +158,11 @@ func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth 
 				return err
 			}
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !told {
 			c.hurt.add(c.e, dir.path, err)
+			told = true // more entries may follow, and then the same error
 		}
-		if err != nil || len(batch) < folderBatch {
+		if ctx.Err() != nil || len(batch) < folderBatch {
 			return ctx.Err()
 		}
 		after = batch[len(batch)-1].Cookie
@@ -669,13 +671,13 @@ func (n *counter) add(ctx context.Context, p place, f found, depth int) {
 		return
 	}
 	for after, more := uint64(0), true; more && ctx.Err() == nil; {
-		batch, err := readBatch(ctx, p, f, after)
+		batch, _ := readBatch(ctx, p, f, after)
 		for _, en := range batch {
 			if en.Err == nil {
 				n.add(ctx, p, found{join(f.path, en.Name), en.Name, *en.Attr}, depth+1)
 			}
 			after = en.Cookie
 		}
-		more = err == nil && len(batch) == folderBatch
+		more = len(batch) == folderBatch
 	}
 }

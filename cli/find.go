@@ -220,7 +220,10 @@ func (s *searcher) run(ctx context.Context, top found) error {
 
 func (s *searcher) visit(ctx context.Context, full string, en volume.Entry) error {
 	if full == "/" || full == "" {
-		return nil // tried already
+		if en.Err != nil {
+			s.hurt.add(s.e, "/", en.Err)
+		}
+		return ctx.Err() // tried already
 	}
 	s.f.fillAttr(ctx, &en)
 	if !strings.HasPrefix(full, "/") {
@@ -228,7 +231,9 @@ func (s *searcher) visit(ctx context.Context, full string, en volume.Entry) erro
 	}
 	if en.Err != nil {
 		s.hurt.add(s.e, full, en.Err)
-		return ctx.Err()
+		if en.Attr == nil || en.Attr.Kind != volume.Dir {
+			return ctx.Err()
+		}
 	}
 	s.try(found{full, en.Name, *en.Attr})
 	return ctx.Err()

@@ -333,9 +333,15 @@ func (d *pathDriver) Readdir(p string, fill func(name string, stat *fuse.Stat_t,
 	if !fill(".", &st, 0) || !fill("..", nil, 0) || d.leadsAway(&a) {
 		return 0
 	}
-	return d.errno("list", p, d.tree.ReadDir(d.ctx, id, 0, true, func(e *volume.Entry) bool {
+	some := false
+	err = d.tree.ReadDir(d.ctx, id, 0, true, func(e *volume.Entry) bool {
+		some = true
 		return fill(d.shown(e.Name), d.entryStat(e), 0)
-	}))
+	})
+	if err != nil && some {
+		err = d.listed(&d.opts, p, err)
+	}
+	return d.errno("list", p, err)
 }
 
 func (d *pathDriver) shown(name string) string {

@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -267,6 +268,9 @@ func (d *driver) list(in *fuse.ReadIn, attrs bool, yield func(*volume.Entry) boo
 	if entries == nil {
 		var err error
 		entries, err = d.listings.readPiece(d.ctx, d.tree, id, after, attrs)
+		if err != nil && (len(entries) > 0 || after > 0) {
+			err = d.listed(&d.opts, d.pathOf(id), err)
+		}
 		if len(entries) == 0 { // an error behind entries comes again
 			return d.status("list", in.NodeId, err)
 		}
@@ -279,6 +283,16 @@ func (d *driver) list(in *fuse.ReadIn, attrs bool, yield func(*volume.Entry) boo
 		after = entries[i].Cookie
 	}
 	return fuse.OK
+}
+
+// pathOf names a folder for the log.
+func (d *driver) pathOf(id volume.ID) string {
+	if p, ok := d.tree.(volume.Paths); ok {
+		if path, err := p.Path(d.ctx, id); err == nil {
+			return path
+		}
+	}
+	return fmt.Sprintf("number %d", id)
 }
 
 func dirEntry(e *volume.Entry) fuse.DirEntry {

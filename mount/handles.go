@@ -2,6 +2,7 @@ package mount
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -76,7 +77,23 @@ func readWhole(ctx context.Context, f volume.OpenFile, buf []byte, off int64) (n
 const maxComplaints = 1000
 
 // complaints tells the log what systems cannot be told.
-type complaints struct{ said atomic.Int32 }
+type complaints struct {
+	said    atomic.Int32
+	damaged sync.Map // folders of which it was said that they are
+}
+
+// listed tells the log, once for each folder, that what is listed of it is not
+// all that it had; systems that are told so show nothing of it. Other errors it
+// gives back.
+func (c *complaints) listed(o *Options, where any, err error) error {
+	if !errors.Is(err, volume.ErrCorrupt) && !errors.Is(err, volume.ErrUnsupported) {
+		return err
+	}
+	if _, known := c.damaged.LoadOrStore(where, true); !known && c.said.Add(1) <= maxComplaints {
+		o.log("folder %v is damaged and listed as far as it can be: %v", where, err)
+	}
+	return nil
+}
 
 // class classifies an error; one without a class of its own is logged.
 func (c *complaints) class(o *Options, what string, where any, err error) class {

@@ -192,7 +192,7 @@ func TestVeryDeepFolders(t *testing.T) {
 		deep, n = max(deep, strings.Count(e.Path, "/")), n+1
 		return nil
 	})
-	if err != nil || deep != 1025 || n != folders+1 { // a folder's path has 1,024 names; deeper ones are below "/$Orphan-N"
+	if err != nil || deep != 1025 || n != folders+2 { // a folder's path has 1,024 names; deeper ones are below "/$Orphan-N"
 		t.Errorf("%d entries, %d names deep, %v", n, deep, err)
 	}
 

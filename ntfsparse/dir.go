@@ -11,6 +11,7 @@ type Dir struct {
 	x      *Index
 	fold   bool  // names are told apart by case alone
 	broken error // why there is no index at all
+	ghost  bool  // it has no record of its own
 }
 
 // Dir opens the file's index of names; it fails with ErrNotDir when the file
@@ -30,7 +31,7 @@ func (f *File) Dir() (*Dir, error) {
 	if err == nil && (x.Type != TypeFileName || x.Collation != CollateFileName) {
 		err = classf(ErrCorrupt, f.rec.N, "folder's index is not one of names")
 	}
-	d := &Dir{x: x, broken: err}
+	d := &Dir{x: x, broken: err, ghost: f.ghost}
 	if err != nil {
 		d.x = &Index{v: f.v, file: f.Ref()}
 	}
@@ -53,6 +54,7 @@ type DirEntry struct {
 	FileName
 	Ref    Ref
 	Cookie uint64 // where the entry is: resumes a listing behind it
+	orphan bool   // made for a name such as "$Orphan-35"
 }
 
 // Lookup finds a name exactly as it is spelled. In the root it finds folders that
@@ -60,13 +62,13 @@ type DirEntry struct {
 func (d *Dir) Lookup(name string) (DirEntry, error) {
 	units := EncodeName(name)
 	e, ok, err := d.find(units, d.x.v.upcase.Compare)
+	if !ok && d.x.file.Record() == RecordRoot {
+		if ref, ok := d.x.v.orphan(name); ok {
+			return DirEntry{FileName: FileName{Parent: d.x.file, Attributes: nameIsDir, Units: units}, Ref: ref, orphan: true}, nil
+		}
+	}
 	if err != nil || ok {
 		return e, err
-	}
-	if d.x.file.Record() == RecordRoot {
-		if ref, ok := d.x.v.orphan(name); ok {
-			return DirEntry{FileName: FileName{Parent: d.x.file, Attributes: nameIsDir, Units: units}, Ref: ref}, nil
-		}
 	}
 	return e, notFound(name)
 }
@@ -176,10 +178,10 @@ func (d *Dir) entry(e IndexEntry) DirEntry {
 // DOS names and the root's name for itself, until yield returns false. The
 // order is that of the disk. Damage is yielded as an error and does not end
 // the list: the names that it hides come last, as far as the files that have
-// them are sound. The entry's Units are valid until yield returns.
+// them are sound. A listing that was resumed ends with it once more. The entry's Units are valid until yield returns.
 func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 	if after >= strayCookie {
-		d.readStrays(after, yield)
+		d.readStrays(int(after-strayCookie)+1, true, yield)
 		return
 	}
 	more := true
@@ -187,14 +189,14 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 	if d.broken == nil {
 		more, refused = d.readIndex(after, yield)
 	} else {
-		refused = d.noteDamage()
+		refused = d.noteDamage(d.broken)
 		more = yield(DirEntry{}, d.broken)
 	}
 	if more && refused != nil {
 		more = yield(DirEntry{}, refused)
 	}
 	if more {
-		d.readStrays(0, yield)
+		d.readStrays(0, after > 0, yield)
 	}
 }
 
@@ -213,12 +215,13 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bo
 				if n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
 					return true
 				}
-				more = yield(DirEntry{n, e.Ref(), cookie}, nil)
+				more = yield(DirEntry{FileName: n, Ref: e.Ref(), Cookie: cookie}, nil)
 				return more
 			}
 		}
-		refused = d.noteDamage()
-		more = yield(DirEntry{}, inRecord(err, d.x.file.Record()))
+		err = inRecord(err, d.x.file.Record())
+		refused = d.noteDamage(err)
+		more = yield(DirEntry{}, err)
 		return more
 	})
 	return more, refused

@@ -46,6 +46,9 @@ func (v *Volume) anyFile(n uint64) (*File, error) {
 		}
 		return nil, err
 	}
+	if n == RecordRoot && (!rec.InUse() || !rec.IsDir() || rec.Base() != 0) {
+		return v.sureRoot(rec)
+	}
 	return v.fileOf(rec)
 }
 

@@ -1,14 +1,12 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
 )
 
-// A ghost is a folder whose own record is damaged. What is left of it is its entry
-// in the folder above, and the files that say to be in it.
-//
 // A folder that nothing leads to is shown below the root as "$Orphan-N" of its
 // record N, though no listing has it. Where N is no folder any more, files that
 // say to be in it are found there all the same; in the numbers of such folders
@@ -18,57 +16,95 @@ const (
 	orphanBit  = 1 << 39
 )
 
+// ghost stands for a folder whose own record is damaged. What is left of it is its
+// entry in the folder above, and the files that say to be in it.
+type ghost struct {
+	rec *Record
+	dos bool // by its DOS name
+}
+
 // Follow opens the file that an entry names. Of a folder whose own record is
 // damaged it gives what the entry tells; [File.Damage] says so, and its names are
 // those that the files in it have themselves.
 func (v *Volume) Follow(e *DirEntry) (*File, error) {
+	if e.Ref.Record() >= orphanBit && !e.orphan {
+		return nil, classf(ErrCorrupt, e.Ref.Record(), "a name leads to an impossible file record")
+	}
 	f, err := v.FileRef(e.Ref)
 	if err == nil || !e.IsDir() {
 		return f, err
 	}
-	if _, bad := v.Record(e.Ref.Record()); bad == nil || !v.addGhost(e.Ref, &e.FileName) {
+	_, bad := v.Record(e.Ref.Record())
+	if bad == nil {
 		return nil, err
 	}
-	return v.FileRef(e.Ref)
+	v.addGhost(e.Ref, &e.FileName)
+	return v.ghostFile(ghostRecord(e.Ref, &e.FileName), bad), nil
 }
 
-// addGhost remembers a folder by its entry; there is room for so many.
-func (v *Volume) addGhost(ref Ref, n *FileName) bool {
+// addGhost remembers a folder by its entry, for when it is asked for by its number;
+// there is room for so many.
+func (v *Volume) addGhost(ref Ref, n *FileName) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.ghosts == nil {
-		v.ghosts = map[uint64]*Record{}
+		v.ghosts = map[uint64]ghost{}
 	}
-	if v.ghosts[ref.Record()] == nil && len(v.ghosts) < maxGhosts {
-		v.ghosts[ref.Record()] = ghostRecord(ref, n)
+	dos := n.Space == NameDOS
+	if old, ok := v.ghosts[ref.Record()]; ok && old.dos && !dos || !ok && len(v.ghosts) < maxGhosts {
+		v.ghosts[ref.Record()] = ghost{ghostRecord(ref, n), dos}
 	}
-	return v.ghosts[ref.Record()] != nil
+}
+
+// ghostFile is a file whose record, of which bad tells the damage, rec stands for.
+func (v *Volume) ghostFile(rec *Record, bad error) *File {
+	switch {
+	case errors.Is(bad, ErrDeleted):
+		bad = classf(ErrCorrupt, rec.N, "the file record is empty")
+	case bad != nil && !errors.Is(bad, ErrCorrupt):
+		bad = &Error{Class: ErrCorrupt, What: "the file record cannot be read", Record: rec.N, Off: -1, Err: bad}
+	}
+	f := &File{v: v, rec: rec, bad: bad, ghost: true}
+	f.attrs, _ = collect(nil, rec)
+	return f
 }
 
 // ghost is what stands for record n, which err says is damaged; nil when nothing
 // is known of it.
 func (v *Volume) ghost(n uint64, err error) *File {
-	if errors.Is(err, ErrDeleted) {
-		err = classf(ErrCorrupt, n, "the folder's record is empty")
-	}
-	f := &File{v: v, bad: err, ghost: true}
 	switch {
 	case n&orphanBit != 0:
 		units := EncodeName(orphanName + strconv.FormatUint(n&^orphanBit, 10))
-		f.rec = ghostRecord(MakeRef(n, 0), &FileName{Parent: MakeRef(RecordRoot, 0), Attributes: nameIsDir, Units: units})
-		f.bad = classf(ErrCorrupt, n&^orphanBit, "these files say to be in a folder that is no more")
+		rec := ghostRecord(MakeRef(n, 0), &FileName{Parent: MakeRef(RecordRoot, 0), Attributes: nameIsDir, Units: units})
+		return v.ghostFile(rec, errOrphans(n))
 	case n == RecordRoot:
-		f.rec = ghostRecord(MakeRef(RecordRoot, RecordRoot), &FileName{Parent: MakeRef(RecordRoot, RecordRoot), Attributes: nameIsDir, Units: []byte(".\x00")})
-	default:
-		v.mu.Lock()
-		f.rec = v.ghosts[n]
-		v.mu.Unlock()
+		root := MakeRef(RecordRoot, RecordRoot)
+		return v.ghostFile(ghostRecord(root, &FileName{Parent: root, Attributes: nameIsDir, Units: []byte(".\x00")}), err)
 	}
-	if f.rec == nil {
+	v.mu.Lock()
+	g := v.ghosts[n]
+	v.mu.Unlock()
+	if g.rec == nil {
 		return nil
 	}
-	f.attrs, _ = collect(nil, f.rec)
-	return f
+	return v.ghostFile(g.rec, err)
+}
+
+func errOrphans(n uint64) error {
+	return classf(ErrCorrupt, n&^orphanBit, "no folder leads to these files")
+}
+
+// sureRoot is the root's file although its record says that it is none.
+func (v *Volume) sureRoot(rec *Record) (*File, error) {
+	sure := Record{N: rec.N, b: bytes.Clone(rec.b), used: rec.used}
+	le.PutUint16(sure.b[0x16:], rec.Flags()|FlagInUse|FlagDirectory)
+	le.PutUint64(sure.b[0x20:], 0)
+	v.note("The record of the root says that it is no folder in use; it is read all the same.")
+	f, err := v.fileOf(&sure)
+	if err == nil && f.bad == nil {
+		f.bad = classf(ErrCorrupt, rec.N, "the root's record says that it is no folder in use")
+	}
+	return f, err
 }
 
 // ghostRecord is a file record as the folder had it: with names, times and
@@ -119,34 +155,20 @@ func resident(a []byte, t AttrType, size int) (value []byte) {
 // be in it.
 func (v *Volume) orphan(name string) (Ref, bool) {
 	digits, ok := strings.CutPrefix(name, orphanName)
-	n, err := strconv.ParseUint(digits, 10, 38)
+	n, err := strconv.ParseUint(digits, 10, 39)
 	if !ok || err != nil || n == RecordRoot || orphanPath(n) != "/"+name {
 		return 0, false
 	}
-	if v.isFolder(MakeRef(n, 0)) {
+	if n < v.records && v.soundFolder(MakeRef(n, 0)) {
 		c := v.fewPaths()
 		if _, ok := c.path(MakeRef(n, 0)); !ok {
 			return MakeRef(n, 0), true
 		}
 	}
-	return MakeRef(n|orphanBit, 0), true
+	lost, _ := v.lostNames()
+	return MakeRef(n|orphanBit, 0), len(lost[n]) > 0
 }
 
 func orphanPath(n uint64) string {
 	return "/" + orphanName + strconv.FormatUint(n&^orphanBit, 10)
-}
-
-// isFolder tells whether ref leads to a folder, perhaps one whose record is
-// damaged, as long as another folder names it.
-func (v *Volume) isFolder(ref Ref) bool {
-	f, err := v.FileRef(ref)
-	return err == nil && f.IsDir()
-}
-
-// holds tells whether a file that names parent as its folder is in d.
-func (d *Dir) holds(parent Ref) bool {
-	if n := d.x.file.Record(); n&orphanBit != 0 {
-		return parent.Record() == n&^orphanBit && !d.x.v.isFolder(parent)
-	}
-	return parent == d.x.file
 }

@@ -115,9 +115,7 @@ func TestFolderWithoutRecord(t *testing.T) {
 				}
 				for range 2 { // before and after what was lost is known
 					paths, bad := walked(t, v)
-					if folder == "/" {
-						paths = append([]string{"/"}, paths...) // its own record is what is lost
-					} else if !slices.Equal(bad, []string{"/" + folder}) {
+					if !slices.Equal(bad, []string{"/" + strings.TrimPrefix(folder, "/")}) {
 						t.Errorf("said to be damaged: %q", bad)
 					}
 					if !slices.Equal(paths, all) {
@@ -191,7 +189,10 @@ func TestOrphans(t *testing.T) {
 		wreck(b)
 		v := openBytes(t, b)
 		orphans := fmt.Sprintf("/$Orphan-%d", n)
-		paths, _ := walked(t, v)
+		paths, bad := walked(t, v)
+		if !slices.Equal(bad, []string{orphans}) {
+			t.Errorf("%s: said to be damaged: %q", name, bad)
+		}
 		for _, file := range files[1:] {
 			path := strings.Replace("/"+file, "/gone", orphans, 1)
 			if got, err := readPath(v, path); got != "/"+file {
@@ -218,7 +219,7 @@ func TestOrphans(t *testing.T) {
 		if _, err := readPath(v, "top"); err != nil {
 			t.Error(err)
 		}
-		for _, odd := range []string{"$Orphan-", "$Orphan-x", "$Orphan-07", "$Orphan-99999999999999", "$orphan--1"} {
+		for _, odd := range []string{"$Orphan-", "$Orphan-x", "$Orphan-07", "$Orphan-99999999999999", "$orphan--1", "$Orphan-3", "$Orphan-70000", fmt.Sprintf("$orphan-%d", n)} {
 			if _, err := v.Lookup(odd); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: %v", odd, err)
 			}
@@ -309,11 +310,14 @@ func manyLost(t *testing.T, sound *ntfsparse.Volume, r holed) {
 			missing++
 		}
 	}
-	// A record's file may be in a folder whose record is gone, too.
-	if len(bad) < 50 || missing > 100-len(bad)+50 || len(paths) < len(all)-missing {
+	// Every second record is that of a file in a folder whose record is gone, too.
+	if len(bad) != 51 || missing != 50 {
 		t.Errorf("%d paths of %d, %d damaged, %d missing", len(paths), len(all), len(bad), missing)
 	}
-	for _, p := range bad {
+	if bad[0] != "/" {
+		t.Error("nothing is said of the records whose names are lost, too")
+	}
+	for _, p := range bad[1:] {
 		if f, err := v.Lookup(p); err == nil && !f.RecordLost() {
 			t.Errorf("%s is sound", p)
 		}
@@ -330,4 +334,81 @@ func manyLost(t *testing.T, sound *ntfsparse.Volume, r holed) {
 		}
 	}
 	t.Logf("%d paths of %d, %d damaged, %d missing, %d files read", len(paths), len(all), len(bad), missing, read)
+}
+
+// TestManyFoldersWithoutRecord: one look through the MFT serves them all.
+func TestManyFoldersWithoutRecord(t *testing.T) {
+	var files []string
+	for i := range 150 {
+		files = append(files, fmt.Sprintf("d%d/file", i))
+	}
+	b := lostTree(t, files)
+	sound := openBytes(t, b)
+	for i := range files {
+		f, err := sound.Lookup(fmt.Sprintf("d%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(recordIn(sound, b, f.Ref().Record()))
+	}
+	v := openBytes(t, b)
+	for _, name := range files {
+		if got, err := readPath(v, name); got != "/"+name {
+			t.Fatalf("%s: %q, %v", name, got, err)
+		}
+	}
+	if paths, _ := walked(t, v); len(paths) != 301 {
+		t.Errorf("%d paths", len(paths))
+	}
+}
+
+// TestOddRoot: the record of the root says that it is none.
+func TestOddRoot(t *testing.T) {
+	files := []string{"top", "a/one"}
+	b := lostTree(t, files)
+	all, _ := walked(t, openBytes(t, b))
+	for name, change := range map[string]func(r []byte){
+		"not in use":     func(r []byte) { r[0x16] &^= ntfsparse.FlagInUse },
+		"no folder":      func(r []byte) { r[0x16] &^= ntfsparse.FlagDirectory },
+		"an extension":   func(r []byte) { r[0x20] = 99 },
+		"another number": func(r []byte) { r[0x10]++ },
+	} {
+		b := bytes.Clone(b)
+		change(recordIn(openBytes(t, b), b, ntfsparse.RecordRoot))
+		v := openBytes(t, b)
+		for _, name := range files {
+			if got, err := readPath(v, name); got != "/"+name {
+				t.Errorf("%s: %s: %q, %v", name, name, got, err)
+			}
+		}
+		if paths, _ := walked(t, v); !slices.Equal(paths, all) {
+			t.Errorf("%s: walked %q", name, paths)
+		}
+	}
+}
+
+// TestOrphansOfBrokenRoot: orphans are found although the root's index is gone.
+func TestOrphansOfBrokenRoot(t *testing.T) {
+	b := lostTree(t, []string{"top", "gone/one"})
+	v := openBytes(t, b)
+	f, err := v.Lookup("gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(recordIn(v, b, f.Ref().Record()))
+	for at := 0; at < len(b); at += 4096 {
+		if string(b[at:at+4]) == "INDX" {
+			clear(b[at : at+4096])
+		}
+	}
+	v = openBytes(t, b)
+	for _, name := range []string{"/top", fmt.Sprintf("/$Orphan-%d/one", f.Ref().Record())} {
+		if _, err := readPath(v, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	paths, bad := walked(t, v)
+	if len(bad) != 2 || bad[0] != "/" { // a name is lost, and a folder
+		t.Errorf("walked %q, said to be damaged: %q", paths, bad)
+	}
 }

@@ -27,8 +27,9 @@ type folder struct {
 type foundPath struct {
 	path   string
 	names  int
-	lost   bool // it goes through folders that are lost
-	system bool // it hangs on one of the volume's own files, and has no path
+	lost   bool   // it goes through folders that are lost
+	orphan uint64 // N, where it begins with "$Orphan-N"; 0: it does not
+	system bool   // it hangs on one of the volume's own files, and has no path
 }
 
 const (
@@ -92,7 +93,7 @@ func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 		}
 		f, ok := c.folder(ref)
 		if !ok && c.lost {
-			head = foundPath{path: orphanPath(ref.Record()), names: 1, lost: true}
+			head, _ = c.orphan(ref)
 			break
 		}
 		if !ok || len(names) >= maxDepth {
@@ -103,15 +104,15 @@ func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 	if head.names+len(names) > maxDepth {
 		return c.orphan(from)
 	}
-	return foundPath{path: joinUp(head.path, names), names: head.names + len(names), lost: lost || head.lost}, true
+	return foundPath{path: joinUp(head.path, names), names: head.names + len(names), lost: lost || head.lost, orphan: head.orphan}, true
 }
 
-// orphan is the path of a folder that exists and that the root does not lead to.
+// orphan is the path of a folder that the root does not lead to.
 func (c *pathCache) orphan(ref Ref) (foundPath, bool) {
 	if !c.lost {
 		return foundPath{}, false
 	}
-	return foundPath{path: orphanPath(ref.Record()), names: 1, lost: true}, true
+	return foundPath{path: orphanPath(ref.Record()), names: 1, lost: true, orphan: ref.Record()}, true
 }
 
 // joinUp joins names that were gathered from the innermost outwards.

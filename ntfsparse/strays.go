@@ -11,25 +11,33 @@ import (
 // smaller.
 const strayCookie = 1 << 60
 
-// stray is a name that a damaged folder does not list any more, as the file
-// itself has it.
+// stray is a name that no folder lists any more, as the file itself has it.
 type stray struct {
 	ref  Ref
 	name []byte // $FILE_NAME
 }
 
-// readStrays yields the names of the folder's files that its index has lost.
-func (d *Dir) readStrays(after uint64, yield func(DirEntry, error) bool) {
-	first := 0
-	if after >= strayCookie {
-		first = int(after-strayCookie) + 1
-	}
-	list, err := d.strays()
+func (s *stray) parent() Ref { return Ref(le.Uint64(s.name)) }
+
+// damagedFolder is what is known of a folder whose list of names is damaged.
+type damagedFolder struct {
+	lazy[[]stray]
+	damage  error
+	refused bool // its strays are not looked for
+}
+
+// readStrays yields the names of the folder's files that its index has lost, from
+// one on, and at the end, if asked to, why there are such.
+func (d *Dir) readStrays(first int, again bool, yield func(DirEntry, error) bool) {
+	list, damage, err := d.strays()
 	for i := min(first, len(list)); i < len(list); i++ {
 		n, _ := ParseFileName(list[i].name)
-		if !yield(DirEntry{n, list[i].ref, strayCookie + uint64(i)}, nil) {
+		if !yield(DirEntry{FileName: n, Ref: list[i].ref, Cookie: strayCookie + uint64(i)}, nil) {
 			return
 		}
+	}
+	if err == nil && again {
+		err = damage
 	}
 	if err != nil {
 		yield(DirEntry{}, err)
@@ -38,38 +46,140 @@ func (d *Dir) readStrays(after uint64, yield func(DirEntry, error) bool) {
 
 // noteDamage remembers that the folder has lost names: a listing may go on
 // behind the damage another time. It fails when there are too many such folders.
-func (d *Dir) noteDamage() error {
+func (d *Dir) noteDamage(damage error) error {
 	v, no := d.x.v, d.x.file.Record()
 	v.mu.Lock()
-	if v.strays == nil {
-		v.strays = map[uint64]*lazy[[]stray]{}
+	known := v.damaged[no]
+	if known == nil && len(v.damaged) < maxDamaged {
+		if v.damaged == nil {
+			v.damaged = map[uint64]*damagedFolder{}
+		}
+		known = &damagedFolder{damage: damage, refused: !d.ghost && v.strayed >= maxStrayFolders}
+		if !known.refused && !d.ghost {
+			v.strayed++
+		}
+		v.damaged[no] = known
 	}
-	if v.strays[no] == nil && len(v.strays) < maxStrayFolders {
-		v.strays[no] = new(lazy[[]stray])
-	}
-	noted := v.strays[no] != nil
 	v.mu.Unlock()
-	if noted {
+	if known != nil && !known.refused {
 		return nil
 	}
 	v.note("More than %d folders are damaged; the names that the others have lost are not looked for.", maxStrayFolders)
 	return classf(ErrUnsupported, no, "names that the folder has lost are not looked for, as in %d folders before", maxStrayFolders)
 }
 
-// strays are those of a folder whose damage is noted. The error says that there
-// may be more of them.
-func (d *Dir) strays() ([]stray, error) {
+// strays are those of a folder whose damage is noted, with the damage. The error
+// says that there may be more of them.
+func (d *Dir) strays() (list []stray, damage, err error) {
 	v := d.x.v
 	v.mu.Lock()
-	found := v.strays[d.x.file.Record()]
+	known := v.damaged[d.x.file.Record()]
 	v.mu.Unlock()
-	if found == nil {
-		return nil, nil
+	switch {
+	case known == nil:
+		return nil, nil, nil
+	case known.refused:
+		return nil, known.damage, nil
+	case d.ghost:
+		list, err = known.get(d.lostHere)
+	default:
+		list, err = known.get(d.findStrays)
 	}
-	return found.get(d.findStrays)
+	return list, known.damage, err
 }
 
-// findStrays goes through the whole MFT.
+// lostHere are the names in a folder without a record of its own.
+func (d *Dir) lostHere() ([]stray, error) {
+	lost, err := d.x.v.lostNames()
+	list := lost[d.x.file.Record()&^orphanBit]
+	if d.x.file.Seq() != 0 && d.x.file.Record() != RecordRoot {
+		list = slices.DeleteFunc(slices.Clone(list), func(s stray) bool { return s.parent() != d.x.file })
+	}
+	return list, err
+}
+
+// lostNames are the names in folders that do not exist, or whose record is
+// damaged, by the number of that record.
+func (v *Volume) lostNames() (map[uint64][]stray, error) {
+	return v.lost.get(v.findLostNames)
+}
+
+func (v *Volume) findLostNames() (map[uint64][]stray, error) {
+	var known [1 << 14]Ref // folders that exist
+	gone := map[Ref]bool{}
+	names := map[uint64][]stray{}
+	err := v.eachName(func(s stray, parent Ref) error {
+		slot := &known[parent.Record()%uint64(len(known))]
+		if *slot == parent {
+			return nil
+		}
+		if !gone[parent] {
+			if v.soundFolder(parent) {
+				*slot = parent
+				return nil
+			}
+			if len(gone) < maxDamaged {
+				gone[parent] = true
+			}
+		}
+		if !v.takeStray(64 + len(s.name)) {
+			v.note("Damaged folders have lost more names than can be looked for.")
+			return classf(ErrUnsupported, parent.Record(), "damaged folders have lost more names than can be looked for")
+		}
+		names[parent.Record()] = append(names[parent.Record()], stray{s.ref, bytes.Clone(s.name)})
+		return nil
+	})
+	return names, err
+}
+
+// soundFolder tells whether ref leads to a folder with a record of its own.
+func (v *Volume) soundFolder(ref Ref) bool {
+	rec, err := v.Record(ref.Record())
+	if err != nil {
+		return false
+	}
+	if ref.Record() == RecordRoot {
+		return true
+	}
+	return rec.InUse() && rec.IsDir() && rec.Base() == 0 && (ref.Seq() == 0 || ref.Seq() == rec.Seq())
+}
+
+// eachName goes through the whole MFT and calls do for each name of a file that
+// exists, DOS names and the root's name for itself left out. What it gets is valid
+// until it returns; an error of do ends the walk.
+func (v *Volume) eachName(do func(s stray, parent Ref) error) error {
+	return v.Scan(context.Background(), 0, func(_ uint64, rec *Record, err error) error {
+		if err != nil || !rec.InUse() {
+			return nil
+		}
+		ref := rec.Ref()
+		if rec.Base() != 0 {
+			ref = rec.Base()
+		}
+		alive := rec.Base() == 0
+		for a, err := range rec.Attrs() {
+			if err != nil || a.Type() != TypeFileName || !a.sane() {
+				continue
+			}
+			n, err := ParseFileName(a.Value())
+			if err != nil || n.Space == NameDOS || ref.Record() == n.Parent.Record() {
+				continue
+			}
+			if !alive { // an extension record may belong to nothing
+				if _, err := v.FileRef(ref); err != nil {
+					return nil
+				}
+				alive = true
+			}
+			if err := do(stray{ref, a.Value()}, n.Parent); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// findStrays looks for the names that a folder's index has lost.
 func (d *Dir) findStrays() ([]stray, error) {
 	seed := maphash.MakeSeed()
 	key := func(ref Ref, units []byte) uint64 { return maphash.Bytes(seed, units) ^ uint64(ref) }
@@ -88,38 +198,22 @@ func (d *Dir) findStrays() ([]stray, error) {
 		}
 		slices.Sort(listed)
 	}
-	v := d.x.v
 	var list []stray
-	err := v.Scan(context.Background(), 0, func(_ uint64, rec *Record, err error) error {
-		if err != nil || !rec.InUse() {
+	err := d.x.v.eachName(func(s stray, parent Ref) error {
+		n, _ := ParseFileName(s.name)
+		if parent != d.x.file && (parent.Record() != RecordRoot || d.x.file.Record() != RecordRoot) {
 			return nil
 		}
-		ref := rec.Ref()
-		if rec.Base() != 0 {
-			ref = rec.Base()
+		if _, ok := slices.BinarySearch(listed, key(s.ref, n.Units)); ok {
+			return nil
 		}
-		for a, err := range rec.Attrs() {
-			if err != nil || a.Type() != TypeFileName || !a.sane() {
-				continue
-			}
-			n, err := ParseFileName(a.Value())
-			if err != nil || !d.holds(n.Parent) || n.Space == NameDOS || ref.Record() == d.x.file.Record() {
-				continue
-			}
-			if _, ok := slices.BinarySearch(listed, key(ref, n.Units)); ok {
-				continue
-			}
-			if !v.takeStray(64 + len(a.Value())) {
-				return d.tooMany()
-			}
-			list = append(list, stray{ref, bytes.Clone(a.Value())})
+		if !d.x.v.takeStray(64 + len(s.name)) {
+			return d.tooMany()
 		}
+		list = append(list, stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
-	return slices.DeleteFunc(list, func(s stray) bool {
-		_, err := v.FileRef(s.ref) // an extension record may belong to nothing
-		return err != nil
-	}), err
+	return list, err
 }
 
 // takeStray counts what is held of strays.

@@ -25,14 +25,16 @@ type Volume struct {
 	bitmap  lazy[*Stream]
 	space   lazy[Space]
 	owners  lazy[*Owners]
+	lost    lazy[map[uint64][]stray] // names in folders without a record
 
 	mu         sync.Mutex
 	notes      []string
 	noted      map[string]bool
 	stores     map[[16]byte]*chunkStore
-	strays     map[uint64]*lazy[[]stray] // of damaged folders
-	strayBytes int                       // that they hold
-	ghosts     map[uint64]*Record        // what stands for damaged records of folders
+	damaged    map[uint64]*damagedFolder // by record
+	strayed    int                       // of them, those that are looked through the MFT for
+	strayBytes int                       // that names found so hold
+	ghosts     map[uint64]ghost          // what stands for damaged records of folders
 }
 
 // lazy is a value that is made when first asked for.

@@ -16,16 +16,22 @@ type WalkEntry struct {
 // disk fastest, once per name, DOS names left out. The volume's own files are
 // not visited. Last come, with Err, the names that folders have for files whose
 // records are damaged, and then what is below such folders or below none, see
-// [Volume.Follow] and [File.Path]. The walk ends with the first error that visit
-// returns.
+// [Volume.Follow] and [File.Path]. Each folder "$Orphan-N" is visited, with Err, before
+// what is in it. The walk ends with the first error that visit returns.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
-	w := walker{v: v, paths: v.newPathCache(), visit: visit}
+	w := walker{v: v, paths: v.newPathCache(), visit: visit, budget: 2*v.size + 1<<20, partial: map[uint64]bool{}, told: map[string]bool{}}
 	w.inUse.s, _ = v.recordBitmap()
 	if err := w.scan(ctx, w.record); err != nil {
 		return err
 	}
 	w.skipped(v.records)
-	if len(w.paths.damaged) > 0 {
+	if !w.rooted {
+		if err := w.visitRoot(nil); err != nil {
+			return err
+		}
+	}
+	w.bad, w.partials = w.paths.damaged, w.partial
+	if len(w.bad)+len(w.partials) > 0 {
 		if err := w.scan(ctx, w.namesOfDamaged); err != nil {
 			return err
 		}
@@ -45,12 +51,17 @@ type walker struct {
 	info   Info
 	names  []FileName
 	entry  WalkEntry
+	rooted bool // the root was visited
 	missed bool // something was not visited, because its folder is lost
 	inUse  bitWindow
 	next   uint64 // first record that the first scan has not come to
 
-	damaged []damagedName
-	bytes   int // of them
+	partial, partials map[uint64]bool // files of which extension records are damaged
+	bad               map[uint64]bool // damaged records
+	damaged           []damagedName
+	bytes             int             // of them
+	budget            int64           // bytes of indexes that may still be read for them
+	told              map[string]bool // folders "$Orphan-N" that were visited
 }
 
 // damagedName is the name that a folder has for a damaged record.
@@ -67,11 +78,16 @@ func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
 		switch {
 		case n < FirstUser && n != RecordRoot:
 			return nil
+		case err != nil && n == RecordRoot:
+			return nil
 		case err != nil:
 			w.paths.noteDamaged(n)
 			return nil
 		case !rec.InUse() || rec.Base() != 0:
 			return nil
+		}
+		if err := checkContext(ctx); err != nil {
+			return err
 		}
 		return do(rec)
 	})
@@ -89,9 +105,22 @@ func (w *walker) skipped(n uint64) {
 	w.next = max(w.next, n+1)
 }
 
+// visitRoot visits the root with an error, or the one that its record has.
+func (w *walker) visitRoot(bad error) error {
+	w.rooted = true
+	f, err := w.v.Root()
+	if err != nil {
+		return err
+	}
+	if w.info = f.Info(); bad == nil {
+		bad = f.bad
+	}
+	return w.visitOne("/", bad)
+}
+
 // namesOfDamaged gathers the names that a folder has for damaged records.
 func (w *walker) namesOfDamaged(rec *Record) error {
-	if !rec.IsDir() {
+	if !rec.IsDir() || w.budget < 0 {
 		return nil
 	}
 	f, err := w.v.FileRef(rec.Ref())
@@ -102,48 +131,103 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 	if err != nil || d.broken != nil {
 		return nil
 	}
+	if d.x.blocks != nil {
+		w.budget -= d.x.blocks.size
+	}
 	d.x.Scan(-1, func(_ int64, x IndexEntry, err error) bool {
-		if err != nil || !w.paths.damaged[x.Ref().Record()] {
+		if err != nil {
 			return true
 		}
-		n, err := ParseFileName(x.Key())
-		if err != nil || n.Space == NameDOS || x.Ref().Record() < FirstUser {
-			return true
+		w.budget -= int64(len(x.b))
+		if n := x.Ref().Record(); w.bad[n] || w.partials[n] {
+			w.damagedName(f.Ref(), x)
 		}
-		if w.bytes += 64 + len(x.Key()); w.bytes > maxStrayBytes {
-			w.v.note("More names lead to damaged file records than can be told.")
-			return false
-		}
-		w.damaged = append(w.damaged, damagedName{f.Ref(), x.Ref(), bytes.Clone(x.Key())})
-		if n.IsDir() {
-			w.v.addGhost(x.Ref(), &n)
-		}
-		return true
+		return w.budget >= 0
 	})
+	if w.budget < 0 {
+		w.v.note("The folders have more names than are looked through for those of damaged file records.")
+	}
 	return nil
 }
 
-// visitDamaged visits the names found for damaged records.
+func (w *walker) damagedName(dir Ref, x IndexEntry) {
+	n, err := ParseFileName(x.Key())
+	if err != nil || n.Space == NameDOS || x.Ref().Record() < FirstUser {
+		return
+	}
+	if f, err := w.v.FileRef(x.Ref()); err == nil && !f.ghost {
+		for _, own := range f.Names() {
+			if own.Parent.Record() == dir.Record() && bytes.Equal(own.Units, n.Units) {
+				return // visited already
+			}
+		}
+	}
+	if w.bytes += 64 + len(x.Key()); w.bytes > maxStrayBytes {
+		w.v.note("More names lead to damaged file records than can be told.")
+		return
+	}
+	w.damaged = append(w.damaged, damagedName{dir, x.Ref(), bytes.Clone(x.Key())})
+	if n.IsDir() && w.bad[x.Ref().Record()] {
+		w.v.addGhost(x.Ref(), &n)
+	}
+}
+
+// visitDamaged visits the names found for damaged records, and tells how many have
+// none.
 func (w *walker) visitDamaged() error {
 	for _, d := range w.damaged {
-		_, bad := w.v.Record(d.ref.Record())
 		n, err := ParseFileName(d.key)
-		parent, ok := w.paths.path(d.dir)
-		if bad == nil || err != nil || !ok {
+		parent, ok := w.paths.find(d.dir)
+		if err != nil || !ok {
 			continue
 		}
-		rec := ghostRecord(d.ref, &n)
+		_, bad := w.v.Record(d.ref.Record())
+		f := w.v.ghostFile(ghostRecord(d.ref, &n), bad)
 		if !n.IsDir() {
-			le.PutUint16(rec.b[0x16:], FlagInUse)
+			le.PutUint16(f.rec.b[0x16:], FlagInUse)
 		}
-		if err := w.v.infoOf(rec, &w.info); err != nil {
+		if bad == nil {
+			if f, err = w.v.FileRef(d.ref); err != nil {
+				continue
+			}
+		}
+		if err := w.lostFolder(&parent); err != nil {
 			return err
 		}
-		if err := w.visitOne(joinName(parent, n.Units), bad); err != nil {
+		delete(w.bad, d.ref.Record())
+		w.info = f.Info()
+		if err := w.visitOne(joinName(parent.path, n.Units), f.bad); err != nil {
 			return err
 		}
 	}
-	return nil
+	nameless := 0
+	for n := range w.bad {
+		if set, err := w.inUse.allSet(int64(n), int64(n)+1); w.inUse.s == nil || err != nil || set {
+			nameless++
+		}
+	}
+	if nameless == 0 {
+		return nil
+	}
+	return w.visitRoot(classf(ErrCorrupt, NoRecord, "damaged file records whose names are in no folder that can be read: %d", nameless))
+}
+
+// lostFolder visits the folder "$Orphan-N" in which a path begins, once.
+func (w *walker) lostFolder(p *foundPath) error {
+	if p.orphan == 0 {
+		return nil
+	}
+	head := orphanPath(p.orphan)
+	if w.told[head] || len(w.told) >= maxDamaged {
+		return nil
+	}
+	w.told[head] = true
+	keep := w.info
+	f := w.v.ghost(p.orphan|orphanBit, nil)
+	w.info = f.Info()
+	err := w.visitOne(head, f.bad)
+	w.info = keep
+	return err
 }
 
 func (w *walker) record(rec *Record) error {
@@ -191,6 +275,9 @@ func (w *walker) name(a Attr) {
 
 // fallback reports a damaged file under the names that could be read.
 func (w *walker) fallback(rec *Record, err error) error {
+	if len(w.partial) < maxDamaged {
+		w.partial[rec.N] = true
+	}
 	return w.visitNames(inRecord(err, rec.N))
 }
 
@@ -202,6 +289,7 @@ func (w *walker) visitNames(bad error) error {
 		if w.paths.lost {
 			return nil // visited already
 		}
+		w.rooted = true
 		return w.visitOne("/", bad)
 	}
 	for i := range w.names {
@@ -213,6 +301,9 @@ func (w *walker) visitNames(bad error) error {
 		if !ok || parent.lost != w.paths.lost {
 			w.missed = w.missed || !parent.system
 			continue
+		}
+		if err := w.lostFolder(&parent); err != nil {
+			return err
 		}
 		if err := w.visitOne(joinName(parent.path, n.Units), bad); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"vitrine/ntfsparse"
 )
@@ -81,8 +82,8 @@ func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
 	}
 	in := f.Info()
 	a := ntfsAttr(&in)
-	if stream == 0 && f.RecordLost() {
-		return a, nil // reading it tells what is wrong
+	if stream == 0 && (f.RecordLost() || id == n.Root()) {
+		return a, nil // a folder all the same; reading it tells what is wrong
 	}
 	if stream == 0 {
 		return a, ntfsErr(f.Damage())
@@ -263,7 +264,7 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	if err != nil {
 		return err
 	}
-	b := batch{n: n, dir: d, want: wantAttr, yield: yield, size: firstBatch}
+	b := batch{n: n, want: wantAttr, yield: yield, size: firstBatch, folders: map[int]ntfsparse.DirEntry{}}
 	var damage error
 	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
@@ -285,20 +286,29 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	return damage
 }
 
+// noRecord is a number that no file record has.
+const noRecord = 1<<(IDRecordBits-1) - 1
+
 type batch struct {
 	n       *ntfsFS
-	dir     *ntfsparse.Dir
 	want    bool
 	yield   func(*Entry) bool
 	entries []Entry
 	refs    []ntfsparse.Ref
+	folders map[int]ntfsparse.DirEntry // entries of folders, for those without a record
 	size    int
 	stopped bool
 }
 
 func (b *batch) add(e *ntfsparse.DirEntry) {
-	b.entries = append(b.entries, Entry{Name: e.Name(), Cookie: e.Cookie, ID: ID(e.Ref.Record()), Kind: kindOf(e.Mode())})
+	id := ID(min(e.Ref.Record(), noRecord))
+	b.entries = append(b.entries, Entry{Name: e.Name(), Cookie: e.Cookie, ID: id, Kind: kindOf(e.Mode())})
 	b.refs = append(b.refs, e.Ref)
+	if e.IsDir() && b.want {
+		own := *e
+		own.Units = slices.Clone(e.Units)
+		b.folders[len(b.entries)-1] = own
+	}
 }
 
 // flush completes and yields the entries gathered; false ends the listing.
@@ -314,6 +324,7 @@ func (b *batch) flush(ctx context.Context) bool {
 		}
 	}
 	b.entries, b.refs, b.size = nil, b.refs[:0], dirBatch
+	clear(b.folders)
 	return true
 }
 
@@ -331,7 +342,7 @@ func (b *batch) complete() {
 	b.n.v.Infos(refs, func(i int, in *ntfsparse.Info, err error) {
 		e := &b.entries[places[i]]
 		if err != nil {
-			b.fail(e, err)
+			b.fail(places[i], err)
 			return
 		}
 		attrs[i] = ntfsAttr(in)
@@ -343,13 +354,12 @@ func (b *batch) complete() {
 
 // fail completes an entry whose record cannot be read: a folder's from what the
 // entry tells.
-func (b *batch) fail(e *Entry, err error) {
-	if e.Kind == Dir {
-		if d, err := b.dir.Lookup(e.Name); err == nil {
-			if a, err := b.n.attrOf(&d); err == nil && a.ID == e.ID {
-				e.Attr = &a
-				return
-			}
+func (b *batch) fail(place int, err error) {
+	e := &b.entries[place]
+	if d, ok := b.folders[place]; ok && e.Kind == Dir {
+		if a, err := b.n.attrOf(&d); err == nil {
+			e.Attr = &a
+			return
 		}
 	}
 	if e.Kind == Other {
