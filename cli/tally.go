@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 )
 
@@ -31,7 +32,8 @@ func (t *tally) add(e *env, path string, err error) {
 		t.first = err
 	}
 	t.mu.Unlock()
-	item := problemItem{Path: path, Error: oneLine(plain(err))}
+	text := strings.TrimPrefix(oneLine(plain(err)), printable(path)+": ") // listings name the folder, too
+	item := problemItem{Path: path, Error: text}
 	if g, ok := errors.AsType[*gaps](err); ok {
 		item.Lost = g.list
 	}

@@ -89,7 +89,11 @@ func (c *complaints) listed(o *Options, where any, err error) error {
 	if !errors.Is(err, volume.ErrCorrupt) && !errors.Is(err, volume.ErrUnsupported) {
 		return err
 	}
-	if _, known := c.damaged.LoadOrStore(where, true); !known && c.said.Add(1) <= maxComplaints {
+	if c.said.Load() >= maxComplaints {
+		return nil
+	}
+	if _, known := c.damaged.LoadOrStore(where, true); !known {
+		c.said.Add(1)
 		o.log("folder %v is damaged and listed as far as it can be: %v", where, err)
 	}
 	return nil
