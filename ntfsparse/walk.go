@@ -202,7 +202,13 @@ func (w *walker) visitDamaged() error {
 	}
 	nameless := 0
 	for n := range w.bad {
-		if set, err := w.inUse.allSet(int64(n), int64(n)+1); w.inUse.s == nil || err != nil || set {
+		set := true
+		if w.inUse.s != nil {
+			var err error
+			set, err = w.inUse.allSet(int64(n), int64(n)+1)
+			set = set || err != nil
+		}
+		if set {
 			nameless++
 		}
 	}
