@@ -3,6 +3,7 @@ package ntfsparse
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,7 +26,8 @@ type ghost struct {
 
 // Follow opens the file that an entry names. Of a folder whose own record is
 // damaged it gives what the entry tells; [File.Damage] says so, and its names are
-// those that the files in it have themselves.
+// those that the files in it have themselves. So it is with a folder whose record
+// was freed or has another file, as long as there are files that say to be in it.
 func (v *Volume) Follow(e *DirEntry) (*File, error) {
 	if e.Ref.Record() >= orphanBit && !e.orphan {
 		return nil, classf(ErrCorrupt, e.Ref.Record(), "a name leads to an impossible file record")
@@ -36,10 +38,22 @@ func (v *Volume) Follow(e *DirEntry) (*File, error) {
 	}
 	_, bad := v.Record(e.Ref.Record())
 	if bad == nil {
-		return nil, err
+		return v.formerFolder(e, err)
 	}
 	v.addGhost(e.Ref, &e.FileName)
 	return v.ghostFile(ghostRecord(e.Ref, &e.FileName), bad), nil
+}
+
+// formerFolder is the folder that an entry names although its record was freed or
+// given to another file, if there still are files in it; else the error is err.
+func (v *Volume) formerFolder(e *DirEntry, err error) (*File, error) {
+	n := e.Ref.Record()
+	lost, _ := v.lostNames()
+	if !slices.ContainsFunc(lost[n], func(s stray) bool { return s.parent() == e.Ref }) {
+		return nil, err
+	}
+	bad := &Error{Class: ErrCorrupt, What: "the folder's record is not its own any more", Record: n, Off: -1}
+	return v.ghostFile(ghostRecord(MakeRef(n|orphanBit, 0), &e.FileName), bad), nil
 }
 
 // addGhost remembers a folder by its entry, for when it is asked for by its number;

@@ -201,6 +201,9 @@ func TestOrphans(t *testing.T) {
 			if !slices.Contains(paths, path) {
 				t.Errorf("%s: %s is not in %q", name, path, paths)
 			}
+			if got, err := readPath(v, file); got != "/"+file { // where the root's index still has it
+				t.Errorf("%s: %s: %q, %v", name, file, got, err)
+			}
 			f, err := v.Lookup(path)
 			if err != nil {
 				t.Fatal(err)

@@ -358,7 +358,7 @@ func (b *batch) fail(place int, err error) {
 	e := &b.entries[place]
 	if d, ok := b.folders[place]; ok && e.Kind == Dir {
 		if a, err := b.n.attrOf(&d); err == nil {
-			e.Attr = &a
+			e.ID, e.Attr = a.ID, &a
 			return
 		}
 	}
