@@ -115,6 +115,9 @@ func (v vrun) follows(r Run) bool {
 // addExtent appends the runs of one attribute extent, inside a volume of so
 // many clusters.
 func (m *Runs) addExtent(a Attr, geo geometry) error {
+	if a.Resident() {
+		return corrupt("an extent of the stream has its bytes in the record, where others have runs", a.Off)
+	}
 	var bad error
 	err := DecodeRuns(a.RunList(), a.LowVCN(), geo.maxVCN(), func(r Run) bool {
 		if r.LCN != Hole && r.LCN > geo.clusters-r.Len {
