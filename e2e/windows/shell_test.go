@@ -55,8 +55,9 @@ func TestShell(t *testing.T) {
 	if !strings.Contains(list, "Y:") || !strings.Contains(list, filepath.Base(member[0])) {
 		t.Errorf("a double-click: mounts: %s", list)
 	}
-	// The same again shows the same drive.
-	d.run(t, "start", "/unix", member[0])
+	// The same again shows the same drive. It must have ended before the drive goes,
+	// or it would mount anew.
+	d.run(t, "start", "/wait", "/unix", member[0])
 	if again := d.vitrine(t, "mounts"); again != list {
 		t.Errorf("a second double-click: mounts: %s", again)
 	}
