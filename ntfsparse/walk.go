@@ -30,8 +30,8 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 			return err
 		}
 	}
-	w.bad, w.partials = w.paths.damaged, w.partial
-	if len(w.bad)+len(w.partials) > 0 {
+	w.bad = w.paths.damaged
+	if len(w.bad)+len(w.partial) > 0 {
 		if err := w.scan(ctx, w.namesOfDamaged); err != nil {
 			return err
 		}
@@ -56,12 +56,12 @@ type walker struct {
 	inUse  bitWindow
 	next   uint64 // first record that the first scan has not come to
 
-	partial, partials map[uint64]bool // files of which extension records are damaged
-	bad               map[uint64]bool // damaged records
-	damaged           []damagedName
-	bytes             int             // of them
-	budget            int64           // bytes of indexes that may still be read for them
-	told              map[string]bool // folders "$Orphan-N" that were visited
+	partial map[uint64]bool // files of which extension records are damaged
+	bad     map[uint64]bool // damaged records
+	damaged []damagedName
+	bytes   int             // of them
+	budget  int64           // bytes of indexes that may still be read for them
+	told    map[string]bool // folders "$Orphan-N" that were visited
 }
 
 // damagedName is the name that a folder has for a damaged record.
@@ -139,7 +139,7 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 			return true
 		}
 		w.budget -= int64(len(x.b))
-		if n := x.Ref().Record(); w.bad[n] || w.partials[n] {
+		if n := x.Ref().Record(); w.bad[n] || w.partial[n] {
 			w.damagedName(f.Ref(), x)
 		}
 		return w.budget >= 0

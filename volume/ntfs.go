@@ -283,6 +283,9 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if root, err := n.v.Root(); damage == nil && dir == n.Root() && err == nil {
+		damage = ntfsErr(root.Damage()) // its attributes are given all the same
+	}
 	return damage
 }
 

@@ -21,14 +21,19 @@ func TestMakeSmallVolume(t *testing.T) {
 	testvol.With(t, img, func(dir string) { furnishSmall(t, dir) })
 	b, err := os.ReadFile(img)
 	must(t, err)
+	keepVolume(t, "testdata/small.img.gz", b)
+}
+
+// keepVolume writes a test file.
+func keepVolume(t *testing.T, path string, b []byte) {
+	t.Helper()
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, 9)
 	must(t, err)
 	_, err = z.Write(b)
 	must(t, err)
 	must(t, z.Close())
-	must(t, os.MkdirAll("testdata", 0o755))
-	must(t, os.WriteFile("testdata/small.img.gz", out.Bytes(), 0o644))
+	must(t, os.WriteFile(path, out.Bytes(), 0o644))
 	t.Logf("%d bytes", out.Len())
 }
 

@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -34,14 +33,7 @@ func TestMakeUsedVolume(t *testing.T) {
 	copy(v.b[log+4096:], restartPage(1, logNone, logClean))
 	copy(v.b[v.place(v.stream(v.no("/hiberfil.sys"), tData, ""), 0):], "HIBR")
 	sound(t, judged(t, v.b, Options{Deep: true}))
-	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, 9)
-	must(t, err)
-	_, err = z.Write(v.b)
-	must(t, err)
-	must(t, z.Close())
-	must(t, os.WriteFile("../testdata/used.img.gz", out.Bytes(), 0o644))
-	t.Logf("%d bytes", out.Len())
+	keepVolume(t, "../testdata/used.img.gz", v.b)
 }
 
 // furnishUsed writes what volumes collect in use.
