@@ -28,7 +28,10 @@ func newFind(e *env) *cobra.Command {
 		Use: "find IMAGE[:N][:PATH]...", Short: "Search files by name, size and time", GroupID: groupRead,
 		Long: `Print the path of everything below a folder that passes all tests.
 Names are compared without regard to case; [[] in a pattern means a [ in a
-name. The tests may be written with one dash.`,
+name. The tests may be written with one dash.
+
+On a damaged NTFS volume, a search of all of it also tells files that no folder
+leads to, below '/$Orphan-N'; cat, cp and mounts take these paths, too.`,
 		Example: `  vitrine find backups:/Users --name '*.docx' --newer 2026-10-01
   vitrine find backups@latest -size +1G -type f -l
   vitrine find --device disk.img:2 / --name '*.pst'`,
