@@ -162,11 +162,35 @@ func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth 
 			c.hurt.add(c.e, dir.path, err)
 			told = true // more entries may follow, and then the same error
 		}
-		if ctx.Err() != nil || len(batch) < folderBatch {
+		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if len(batch) < folderBatch {
+			return c.lost(ctx, p, dir, f, depth)
 		}
 		after = batch[len(batch)-1].Cookie
 	}
+}
+
+// lost copies, into the copy of a volume's root, what no folder led to.
+func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth int) error {
+	able, ok := p.fs.(volume.Lost)
+	if !ok {
+		return nil
+	}
+	list, err := able.LostFolders(ctx, root.attr.ID)
+	if err != nil && ctx.Err() == nil {
+		c.hurt.add(c.e, root.path, err)
+	}
+	for _, en := range list {
+		if en.Err != nil || c.seen[en.ID] {
+			continue
+		}
+		if err := c.entry(ctx, p, found{join(root.path, en.Name), en.Name, *en.Attr}, f, depth); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 func readBatch(ctx context.Context, p place, dir found, after uint64) (batch []volume.Entry, err error) {
@@ -679,5 +703,13 @@ func (n *counter) add(ctx context.Context, p place, f found, depth int) {
 			after = en.Cookie
 		}
 		more = len(batch) == folderBatch
+	}
+	if able, ok := p.fs.(volume.Lost); ok {
+		list, _ := able.LostFolders(ctx, f.attr.ID)
+		for _, en := range list {
+			if en.Err == nil {
+				n.add(ctx, p, found{join(f.path, en.Name), en.Name, *en.Attr}, depth+1)
+			}
+		}
 	}
 }

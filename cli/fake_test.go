@@ -220,7 +220,7 @@ func testEnv() (e *env, out, err *bytes.Buffer) {
 // fakePlace is the root of f.
 func fakePlace(f *fakeFS, path string) place {
 	p := &part{number: 1, fs: f}
-	return place{finder: finder{f}, shelf: &shelf{name: "fake", parts: []*part{p}}, part: p, path: path}
+	return place{finder: finder{fs: f}, shelf: &shelf{name: "fake", parts: []*part{p}}, part: p, path: path}
 }
 
 var _ io.Reader = (*fileReader)(nil)

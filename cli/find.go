@@ -30,8 +30,9 @@ func newFind(e *env) *cobra.Command {
 Names are compared without regard to case; [[] in a pattern means a [ in a
 name. The tests may be written with one dash.
 
-On a damaged NTFS volume, a search of all of it also tells files that no folder
-leads to, below '/$Orphan-N'; cat, cp and mounts take these paths, too.`,
+On a damaged NTFS volume, a search of all of it also tells files that their folder
+does not list, and those that no folder leads to, below '/$Orphan-N'. cat, cp,
+stat and ls take these paths, too.`,
 		Example: `  vitrine find backups:/Users --name '*.docx' --newer 2026-10-01
   vitrine find backups@latest -size +1G -type f -l
   vitrine find --device disk.img:2 / --name '*.pst'`,

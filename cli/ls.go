@@ -105,7 +105,7 @@ func (l *lister) folder(ctx context.Context, dir found) error {
 		fmt.Fprintf(l.e.Out, "%s:\n", printable(dir.path))
 	}
 	l.print(ctx, dir.path, entries)
-	return err
+	return at_(dir.path, err)
 }
 
 // print lists entries of a folder; without a folder their names are paths.

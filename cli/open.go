@@ -152,7 +152,7 @@ func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (
 		}
 		all.shelves[r.Spec()] = s
 	}
-	p := place{shelf: s, path: r.Path}
+	p := place{finder: finder{note: e.note}, shelf: s, path: r.Path}
 	if p.path == "" {
 		p.path = "/"
 	}

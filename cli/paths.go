@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,9 @@ type found struct {
 // finder walks paths in a file system as its own system would: without regard
 // to case where the file system can, and through links.
 type finder struct {
-	fs volume.FileSystem
+	fs   volume.FileSystem
+	lost bool       // names that folders do not list are looked for, too
+	note func(note) // tells of such a name; nil: nobody
 }
 
 // find gives what the path names. The last link of the path is followed only
@@ -88,6 +91,11 @@ func (f finder) child(ctx context.Context, dir found, name string) (found, error
 		return found{}, f.notThere(dir, name, err)
 	}
 	a, spelled, folded := folder.LookupFold(ctx, dir.attr.ID, name)
+	if able, ok := f.fs.(volume.Lost); ok && f.lost && errors.Is(folded, fs.ErrNotExist) {
+		if a, spelled, folded = able.LookupLost(ctx, dir.attr.ID, name); folded == nil && f.note != nil {
+			f.note(note{Path: printable(path.Join(dir.path, spelled)), Text: "its folder does not list it; it was found by its own record"})
+		}
+	}
 	if folded != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = folded
@@ -156,11 +164,16 @@ func streamOf(file found, s volume.Stream) found {
 }
 
 // glob gives all that a path with *, ? and [a-z] in its names matches, sorted,
-// and find's answer for a path without. A name in it that exists as it stands
+// and find's answer for a path without, for which all file records are gone through
+// when the folder does not list it. A name in it that exists as it stands
 // means itself, whatever its characters. Nothing matching is an error.
 func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error) {
 	if !strings.ContainsAny(p, "*?[") {
 		one, err := f.find(ctx, p, follow)
+		if errors.Is(err, fs.ErrNotExist) {
+			f.lost = true
+			one, err = f.find(ctx, p, follow)
+		}
 		return []found{one}, err
 	}
 	if one, err := f.find(ctx, p, follow); err == nil {
@@ -202,7 +215,7 @@ func (f finder) matchIn(ctx context.Context, dirs []found, pattern string) (all 
 		}
 		entries, err := f.list(ctx, d)
 		if err != nil {
-			return nil, err
+			return nil, at_(d.path, err)
 		}
 		for _, e := range entries {
 			if e.Err == nil && match(pattern, e.Name) {
@@ -223,9 +236,9 @@ func match(pattern, name string) bool {
 // either Attr or Err.
 func (f finder) list(ctx context.Context, dir found) ([]volume.Entry, error) {
 	var all []volume.Entry
-	err := f.each(ctx, dir, func(e volume.Entry) error {
+	err := f.read(ctx, dir, func(e volume.Entry) bool {
 		all = append(all, e)
-		return nil
+		return true
 	})
 	sortByName(all)
 	return all, err
@@ -235,19 +248,24 @@ func (f finder) list(ctx context.Context, dir found) ([]volume.Entry, error) {
 // It stops with the first error of visit.
 func (f finder) each(ctx context.Context, dir found, visit func(volume.Entry) error) error {
 	var stopped error
-	err := f.fs.ReadDir(ctx, dir.attr.ID, 0, true, func(e *volume.Entry) bool {
-		own := *e
-		f.fillAttr(ctx, &own)
-		stopped = visit(own)
+	err := f.read(ctx, dir, func(e volume.Entry) bool {
+		stopped = visit(e)
 		return stopped == nil
 	})
 	if stopped != nil {
 		return stopped
 	}
-	if err != nil {
-		return at_(dir.path, err)
-	}
-	return ctx.Err()
+	return at_(dir.path, err)
+}
+
+// read yields the entries of a folder in the volume's order, with attributes.
+func (f finder) read(ctx context.Context, dir found, yield func(volume.Entry) bool) error {
+	err := f.fs.ReadDir(ctx, dir.attr.ID, 0, true, func(e *volume.Entry) bool {
+		own := *e
+		f.fillAttr(ctx, &own)
+		return yield(own)
+	})
+	return cmp.Or(err, ctx.Err())
 }
 
 func (f finder) fillAttr(ctx context.Context, e *volume.Entry) {

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 )
 
@@ -32,8 +31,7 @@ func (t *tally) add(e *env, path string, err error) {
 		t.first = err
 	}
 	t.mu.Unlock()
-	text := strings.TrimPrefix(oneLine(plain(err)), printable(path)+": ") // listings name the folder, too
-	item := problemItem{Path: path, Error: text}
+	item := problemItem{Path: path, Error: oneLine(plain(err))}
 	if g, ok := errors.AsType[*gaps](err); ok {
 		item.Lost = g.list
 	}

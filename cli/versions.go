@@ -131,7 +131,7 @@ func (e *env) lookAt(ctx context.Context, file string, ref imageRef, pool *reade
 	if err != nil {
 		return found{}, err
 	}
-	return finder{files}.find(ctx, ref.Path, false)
+	return finder{fs: files}.find(ctx, ref.Path, false)
 }
 
 // compare says how v differs from the version before.

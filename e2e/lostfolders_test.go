@@ -18,13 +18,13 @@ func TestLostFolders(t *testing.T) {
 	img := makeVolume(t, 64<<20)
 	var want tree
 	ntfs3g(t, img, "rw", func(dir string) {
-		for _, d := range []string{"docs/sub", "many", "gone", "sound"} {
+		for _, d := range []string{"docs/sub", "many", "gone", "sound", "short", "up/lone"} {
 			os.MkdirAll(filepath.Join(dir, d), 0o755)
 		}
 		for i := range 1500 { // more than is copied at once
 			write(t, filepath.Join(dir, "many", fmt.Sprintf("a file of many, number %d", i)), fmt.Append(nil, i))
 		}
-		for _, name := range []string{"docs/one", "docs/sub/two", "gone/three", "sound/four"} {
+		for _, name := range []string{"docs/one", "docs/sub/two", "gone/three", "sound/four", "short/five", "up/lone/six"} {
 			write(t, filepath.Join(dir, name), []byte(name))
 		}
 		want = treeOf(t, dir)
@@ -33,31 +33,39 @@ func TestLostFolders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := 0
+	gone, lone := 0, 0
 	for at := 0; at < len(b); at += 1024 {
 		r := b[at : at+1024]
-		for _, name := range []string{"docs", "many", "gone"} {
+		for _, name := range []string{"docs", "many", "gone", "short", "up", "lone"} {
 			if string(r[:4]) != "FILE" || r[0x16]&2 == 0 || !bytes.Contains(r[:0x180], utf16Name(name)) {
 				continue
 			}
-			if name != "gone" {
+			switch name {
+			case "short", "up":
+				removeOnlyEntry(r)
+			case "gone":
+				gone = int(binary.LittleEndian.Uint32(r[0x2C:]))
+				r[0x16] &^= 1 // as a folder that was deleted
+			case "lone": // and nothing leads to it
+				lone = int(binary.LittleEndian.Uint32(r[0x2C:]))
+				r[0x16] &^= 1
+			default:
 				clear(r)
-				break
 			}
-			gone = int(binary.LittleEndian.Uint32(r[0x2C:]))
-			r[0x16] &^= 1 // as a folder that was deleted
+			break
 		}
 	}
 	write(t, img, b)
+	lost := fmt.Sprintf("$Orphan-%d/six", lone)
 	orphans := fmt.Sprintf("/$Orphan-%d", gone)
 	files := map[string]string{} // path → contents
 	for name, o := range want {
 		if o.Mode.IsRegular() {
-			files[name] = o.Sum
+			files[strings.Replace(name, "up/lone/six", lost, 1)] = o.Sum
 		}
 	}
-	if len(files) != 1504 || gone == 0 {
-		t.Fatalf("%d files, record %d", len(files), gone)
+	if len(files) != 1506 || gone == 0 || lone == 0 {
+		t.Fatalf("%d files, records %d and %d", len(files), gone, lone)
 	}
 
 	whole := func(what, dir string) {
@@ -95,11 +103,19 @@ func TestLostFolders(t *testing.T) {
 				t.Errorf("%s: find exits with %d and says %s", what, code, errs)
 			}
 		}
+		short := t.TempDir()
+		if _, errs, code := try(append(args("cp", "/short/FIVE"), short)...); code != 0 || !strings.Contains(errs, "note: /short/five") {
+			t.Errorf("%s: cp of what no folder lists exits with %d and says %s", what, code, errs)
+		}
+		if _, errs, code := try(args("cat", "/short/FOUR")...); code != 1 || !strings.Contains(errs, "not in the image") {
+			t.Errorf("%s: cat of nothing exits with %d and says %s", what, code, errs)
+		}
 		dir := t.TempDir()
 		_, errs, code = try(append(args("cp", "/"), dir)...)
 		if code != 3 || !strings.Contains(errs, "/gone") || !strings.Contains(errs, "/docs") {
 			t.Errorf("%s: cp exits with %d and says %s", what, code, errs)
 		}
+		sh(t, "cp", filepath.Join(short, "five"), filepath.Join(dir, "short"))
 		whole(what, dir)
 		if got := vitrine(t, args("cat", "/docs/sub/two", orphans+"/three")...); got != "docs/sub/twogone/three" {
 			t.Errorf("%s: cat tells %q", what, got)
@@ -112,8 +128,20 @@ func TestLostFolders(t *testing.T) {
 	mounted(t, set, nil, func(dir string) {
 		copied := t.TempDir()
 		sh(t, "cp", "-r", filepath.Join(dir, "docs"), filepath.Join(dir, "many"), filepath.Join(dir, "sound"), filepath.Join(dir, "gone"), copied)
+		for _, name := range []string{"short/five", lost} { // a mount lists what folders list
+			delete(files, name)
+		}
 		whole("mount", copied)
 	})
+}
+
+// removeOnlyEntry takes the name out of the index of a folder that has one.
+func removeOnlyEntry(r []byte) {
+	node := r[bytes.Index(r, []byte("$\x00I\x003\x000\x00"))+8+16:]
+	entry := node[16:]
+	n := binary.LittleEndian.Uint16(entry[8:])
+	copy(entry, entry[n:n+16]) // the entry that ends the list
+	binary.LittleEndian.PutUint32(node[4:], 16+16)
 }
 
 // utf16Name is a name as $FILE_NAME has it, with its length and the name space

@@ -229,6 +229,11 @@ func (b *branch) walk(ctx context.Context, v volume.FileSystem, visit func(strin
 		out := *e
 		in := inside{b, v, e.ID}
 		in.adoptEntry(ctx, &out)
+		if p == "/" && b.folder() != "" { // the tree's own, visited already
+			if out.Attr = nil; out.Err == nil {
+				return nil
+			}
+		}
 		return visit(path.Join(base, p), &out)
 	}
 	if w, ok := v.(volume.Walker); ok {

@@ -14,6 +14,7 @@ import (
 var (
 	_ volume.FileSystem = (*Tree)(nil)
 	_ volume.Folder     = (*Tree)(nil)
+	_ volume.Lost       = (*Tree)(nil)
 	_ volume.Streams    = (*Tree)(nil)
 	_ volume.Xattrs     = (*Tree)(nil)
 	_ volume.Paths      = (*Tree)(nil)
@@ -184,6 +185,48 @@ func (in inside) lookupFold(ctx context.Context, name string) (volume.Attr, stri
 		return f.LookupFold(ctx, in.id, alike)
 	}
 	return a, real, err
+}
+
+// LookupLost finds name in folder dir of a volume that knows of more than the
+// folder lists.
+func (t *Tree) LookupLost(ctx context.Context, dir volume.ID, name string) (a volume.Attr, spelled string, err error) {
+	in, err := t.enterFolder(ctx, dir)
+	if err != nil {
+		return a, "", err
+	}
+	defer in.leave()
+	f, ok := in.fs.(volume.Lost)
+	if !ok {
+		return a, "", fs.ErrNotExist
+	}
+	if real, ok := recallName(name); ok && in.point == nil {
+		name = real
+	}
+	if a, spelled, err = f.LookupLost(ctx, in.id, name); err == nil {
+		err = in.adopt(ctx, &a)
+	}
+	return a, showName(spelled), err
+}
+
+// LostFolders gives what belongs into dir where it is the root of a volume.
+func (t *Tree) LostFolders(ctx context.Context, dir volume.ID) ([]volume.Entry, error) {
+	in, err := t.enterFolder(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // the tree's own
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer in.leave()
+	f, ok := in.fs.(volume.Lost)
+	if !ok {
+		return nil, nil
+	}
+	list, err := f.LostFolders(ctx, in.id)
+	for i := range list {
+		in.adoptEntry(ctx, &list[i])
+	}
+	return list, err
 }
 
 // ReadDir lists folder dir: the tree's own names first.

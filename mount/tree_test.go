@@ -376,3 +376,43 @@ func TestTimeline(t *testing.T) {
 }
 
 func TestTimelinePaths(t *testing.T) { checkPaths(t, timeline(3)) }
+
+// rootWalker is a volume whose walk visits the root, too, and tells that it is damaged.
+type rootWalker struct{ *mounttest.FS }
+
+func (w rootWalker) Walk(ctx context.Context, visit func(string, *volume.Entry) error) error {
+	a, err := w.Attr(ctx, w.Root())
+	if err != nil {
+		return err
+	}
+	for _, damage := range []error{nil, volume.ErrCorrupt} {
+		e := volume.Entry{Name: "/", ID: w.Root(), Kind: volume.Dir, Attr: &a, Err: damage}
+		if err := visit("/", &e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestWalkVisitsRootsOnce: the folders of volumes are the tree's own; their damage
+// is told.
+func TestWalkVisitsRootsOnce(t *testing.T) {
+	tree, err := mount.Arrange(t.Context(), []mount.Disk{{Partitions: []mount.Partition{
+		{Number: 1, FS: rootWalker{small("f")}}, {Number: 2, FS: rootWalker{small("g")}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, bad := map[string]int{}, 0
+	err = tree.Walk(t.Context(), func(path string, e *volume.Entry) error {
+		if e.Err != nil && e.Attr == nil {
+			bad++
+		} else {
+			seen[path]++
+		}
+		return nil
+	})
+	if err != nil || seen["/partition-1"] != 1 || seen["/partition-2"] != 1 || bad != 2 {
+		t.Errorf("%v, %d, %v", seen, bad, err)
+	}
+}

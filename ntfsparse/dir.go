@@ -184,10 +184,10 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 		d.readStrays(int(after-strayCookie)+1, true, yield)
 		return
 	}
-	more := true
+	more, bad := true, true
 	var refused error
 	if d.broken == nil {
-		more, refused = d.readIndex(after, yield)
+		more, bad, refused = d.readIndex(after, yield)
 	} else {
 		refused = d.noteDamage(d.broken)
 		more = yield(DirEntry{}, d.broken)
@@ -195,13 +195,18 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 	if more && refused != nil {
 		more = yield(DirEntry{}, refused)
 	}
+	if more && !bad && (after == 0 || d.sound()) {
+		d.forgetDamage()
+		return
+	}
 	if more {
 		d.readStrays(0, after > 0, yield)
 	}
 }
 
-// readIndex is Read without strays; the error says why they are not looked for.
-func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bool, refused error) {
+// readIndex is Read without strays. It tells whether something is damaged; the
+// error says why strays are not looked for.
+func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, bad bool, refused error) {
 	from := int64(after>>16) - 2
 	more = true
 	d.x.Scan(max(from, -1), func(block int64, e IndexEntry, err error) bool {
@@ -220,11 +225,11 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more bo
 			}
 		}
 		err = inRecord(err, d.x.file.Record())
-		refused = d.noteDamage(err)
+		bad, refused = true, d.noteDamage(err)
 		more = yield(DirEntry{}, err)
 		return more
 	})
-	return more, refused
+	return more, bad, refused
 }
 
 // Root opens the root folder.

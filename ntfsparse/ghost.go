@@ -2,6 +2,8 @@ package ntfsparse
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -181,6 +183,32 @@ func (v *Volume) orphan(name string) (Ref, bool) {
 	}
 	lost, _ := v.lostNames()
 	return MakeRef(n|orphanBit, 0), len(lost[n]) > 0
+}
+
+// Orphans are the folders "$Orphan-N" that [Volume.Walk] visits, as the root's
+// [Dir.Lookup] finds them. It takes as long as a walk.
+func (v *Volume) Orphans(ctx context.Context) (list []DirEntry, err error) {
+	var names []string
+	err = v.Walk(ctx, func(e *WalkEntry) error {
+		if e.Info.Ref.Record()&orphanBit != 0 {
+			names = append(names, e.Path[1:])
+		}
+		return nil
+	})
+	root, rerr := v.Root()
+	if err = cmp.Or(err, rerr); err != nil || len(names) == 0 {
+		return nil, err
+	}
+	d, err := root.Dir()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if e, err := d.Lookup(name); err == nil {
+			list = append(list, e)
+		}
+	}
+	return list, nil
 }
 
 func orphanPath(n uint64) string {

@@ -222,6 +222,10 @@ func TestOrphans(t *testing.T) {
 		if _, err := readPath(v, "top"); err != nil {
 			t.Error(err)
 		}
+		list, err := v.Orphans(t.Context())
+		if err != nil || len(list) != 1 || "/"+list[0].Name() != orphans {
+			t.Errorf("%s: orphans %v, %v", name, list, err)
+		}
 		for _, odd := range []string{"$Orphan-", "$Orphan-x", "$Orphan-07", "$Orphan-99999999999999", "$orphan--1", "$Orphan-3", "$Orphan-70000", fmt.Sprintf("$orphan-%d", n)} {
 			if _, err := v.Lookup(odd); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: %v", odd, err)

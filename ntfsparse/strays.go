@@ -3,6 +3,7 @@ package ntfsparse
 import (
 	"bytes"
 	"context"
+	"errors"
 	"hash/maphash"
 	"slices"
 )
@@ -10,6 +11,9 @@ import (
 // strayCookie is where the cookies of strays begin; those of index entries are
 // smaller.
 const strayCookie = 1 << 60
+
+// strayCost is what a stray holds beside its name, in bytes.
+const strayCost = 64
 
 // stray is a name that no folder lists any more, as the file itself has it.
 type stray struct {
@@ -23,6 +27,7 @@ func (s *stray) parent() Ref { return Ref(le.Uint64(s.name)) }
 type damagedFolder struct {
 	lazy[[]stray]
 	damage  error
+	counted bool // among those that are looked through the MFT for
 	refused bool // its strays are not looked for
 }
 
@@ -55,7 +60,7 @@ func (d *Dir) noteDamage(damage error) error {
 			v.damaged = map[uint64]*damagedFolder{}
 		}
 		known = &damagedFolder{damage: damage, refused: !d.ghost && v.strayed >= maxStrayFolders}
-		if !known.refused && !d.ghost {
+		if known.counted = !known.refused && !d.ghost; known.counted {
 			v.strayed++
 		}
 		v.damaged[no] = known
@@ -66,6 +71,46 @@ func (d *Dir) noteDamage(damage error) error {
 	}
 	v.note("More than %d folders are damaged; the names that the others have lost are not looked for.", maxStrayFolders)
 	return classf(ErrUnsupported, no, "names that the folder has lost are not looked for, as in %d folders before", maxStrayFolders)
+}
+
+// sound tells whether all of the folder's index can be read, where damage was
+// noted before.
+func (d *Dir) sound() bool {
+	v := d.x.v
+	v.mu.Lock()
+	known := v.damaged[d.x.file.Record()]
+	v.mu.Unlock()
+	sound := true
+	if known != nil {
+		d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
+			if err == nil {
+				_, err = ParseFileName(e.Key())
+			}
+			sound = err == nil
+			return sound
+		})
+	}
+	return sound
+}
+
+// forgetDamage is told when the folder could be read whole: where there was damage,
+// it was one of reading, not of the disk.
+func (d *Dir) forgetDamage() {
+	v, no := d.x.v, d.x.file.Record()
+	v.mu.Lock()
+	known := v.damaged[no]
+	delete(v.damaged, no)
+	v.mu.Unlock()
+	if known == nil || !known.counted {
+		return
+	}
+	list, _ := known.get(func() ([]stray, error) { return nil, nil })
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.strayed--
+	for _, s := range list {
+		v.strayBytes -= strayCost + len(s.name)
+	}
 }
 
 // strays are those of a folder whose damage is noted, with the damage. The error
@@ -108,7 +153,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 	var known [1 << 14]Ref // folders that exist
 	gone := map[Ref]bool{}
 	names := map[uint64][]stray{}
-	err := v.eachName(func(s stray, parent Ref) error {
+	err := v.eachName(context.Background(), func(s stray, parent Ref) error {
 		slot := &known[parent.Record()%uint64(len(known))]
 		if *slot == parent {
 			return nil
@@ -122,7 +167,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 				gone[parent] = true
 			}
 		}
-		if !v.takeStray(64 + len(s.name)) {
+		if !v.takeStray(strayCost + len(s.name)) {
 			v.note("Damaged folders have lost more names than can be looked for.")
 			return classf(ErrUnsupported, parent.Record(), "damaged folders have lost more names than can be looked for")
 		}
@@ -147,8 +192,8 @@ func (v *Volume) soundFolder(ref Ref) bool {
 // eachName goes through the whole MFT and calls do for each name of a file that
 // exists, DOS names and the root's name for itself left out. What it gets is valid
 // until it returns; an error of do ends the walk.
-func (v *Volume) eachName(do func(s stray, parent Ref) error) error {
-	return v.Scan(context.Background(), 0, func(_ uint64, rec *Record, err error) error {
+func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) error) error {
+	return v.Scan(ctx, 0, func(_ uint64, rec *Record, err error) error {
 		if err != nil || !rec.InUse() {
 			return nil
 		}
@@ -199,21 +244,56 @@ func (d *Dir) findStrays() ([]stray, error) {
 		slices.Sort(listed)
 	}
 	var list []stray
-	err := d.x.v.eachName(func(s stray, parent Ref) error {
-		n, _ := ParseFileName(s.name)
-		if parent != d.x.file && (parent.Record() != RecordRoot || d.x.file.Record() != RecordRoot) {
+	err := d.x.v.eachName(context.Background(), func(s stray, parent Ref) error {
+		if !d.isParent(parent) {
 			return nil
 		}
+		n, _ := ParseFileName(s.name)
 		if _, ok := slices.BinarySearch(listed, key(s.ref, n.Units)); ok {
 			return nil
 		}
-		if !d.x.v.takeStray(64 + len(s.name)) {
+		if !d.x.v.takeStray(strayCost + len(s.name)) {
 			return d.tooMany()
 		}
 		list = append(list, stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
 	return list, err
+}
+
+// isParent tells whether a file's name says that it is in this folder.
+func (d *Dir) isParent(ref Ref) bool {
+	return ref == d.x.file || ref.Record() == RecordRoot && d.x.file.Record() == RecordRoot
+}
+
+// LookupLost finds a name that the folder does not list, or not any more: it
+// looks at all file records for one that says to be in this folder, and compares
+// names as [Dir.LookupFold] does.
+func (d *Dir) LookupLost(ctx context.Context, name string) (DirEntry, error) {
+	units, compare := EncodeName(name), d.x.v.upcase.CompareFold
+	if d.fold {
+		compare = d.x.v.upcase.Compare
+	}
+	var e DirEntry
+	found := errors.New("found")
+	err := d.x.v.eachName(ctx, func(s stray, parent Ref) error {
+		n, _ := ParseFileName(s.name)
+		if !d.isParent(parent) || compare(units, n.Units) != 0 || e.Ref != 0 && !bytes.Equal(units, n.Units) {
+			return nil
+		}
+		n.Units = bytes.Clone(n.Units)
+		if e = (DirEntry{FileName: n, Ref: s.ref}); bytes.Equal(units, n.Units) {
+			return found
+		}
+		return nil
+	})
+	switch {
+	case err != nil && err != found:
+		return DirEntry{}, err
+	case e.Ref == 0:
+		return e, notFound(name)
+	}
+	return e, nil
 }
 
 // takeStray counts what is held of strays.

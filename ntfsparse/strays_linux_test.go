@@ -2,9 +2,11 @@ package ntfsparse_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -221,5 +223,124 @@ func TestManyDamagedFolders(t *testing.T) {
 	}
 	if s := strings.Join(v.Notes(), " "); found != 64 || refused != folders-64 || !strings.Contains(s, "64 folders") {
 		t.Errorf("%d names found, %d folders left out, notes %q", found, refused, s)
+	}
+}
+
+// TestDamageThatPasses: a folder that could not be read for a while is listed whole
+// again, each name once, and nothing is held of the time before.
+func TestDamageThatPasses(t *testing.T) {
+	var files []string
+	for i := range 200 {
+		files = append(files, fmt.Sprintf("folder/a name, number %03d", i))
+	}
+	b := lostTree(t, files)
+	v := openBytes(t, b)
+	f, err := v.Lookup("folder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, n := int64(-1), 0
+	for off := 0; off < len(b); off += 4096 {
+		if string(b[off:off+4]) == "INDX" && bytes.Contains(b[off:off+4096], []byte("n\x00u\x00m\x00b\x00e\x00r\x00")) {
+			at, n = int64(off), n+1
+		}
+	}
+	record := v.Boot().MFT*v.Boot().ClusterSize + int64(f.Ref().Record())*1024
+	for name, hole := range map[string]holed{"index block": {from: at, to: at + 4096}, "record": {from: record, to: record + 1024}} {
+		hole.Reader = bytes.NewReader(b)
+		r := &hole
+		from, to := r.from, r.to
+		r.from, r.to = 0, 0
+		v, err := ntfsparse.Open(r, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for round := range 80 {
+			r.from, r.to = from, to
+			if round%2 > 0 {
+				r.from, r.to = 0, 0
+			}
+			f, err := v.Lookup("folder")
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			d, err := f.Dir()
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			seen, damage := map[string]bool{}, 0
+			page := 1000
+			if round%4 == 3 {
+				page = 30
+			}
+			after := uint64(0)
+			for more := true; more; {
+				more = false
+				n := 0
+				d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
+					if err != nil {
+						damage++
+						return true
+					}
+					if seen[e.Name()] {
+						t.Errorf("%s: round %d: %s is listed twice", name, round, e.Name())
+					}
+					seen[e.Name()], after, n = true, e.Cookie, n+1
+					more = n == page
+					return !more
+				})
+			}
+			if len(seen) != len(files) || damage > 1-round%2 || damage == 0 && round == 0 { // what was read once is kept
+				t.Fatalf("%s: round %d: %d names, %d faults", name, round, len(seen), damage)
+			}
+		}
+	}
+	if n < 4 {
+		t.Errorf("%d index blocks", n)
+	}
+}
+
+// TestLookupLost: a name that no folder lists is found by the file's record.
+func TestLookupLost(t *testing.T) {
+	b := lostTree(t, []string{"folder/One", "other/one", "top"})
+	v := openBytes(t, b)
+	f, err := v.Lookup("folder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := recordIn(v, b, f.Ref().Record())
+	node := r[bytes.Index(r, []byte("$\x00I\x003\x000\x00"))+8+16:]
+	length := binary.LittleEndian.Uint16(node[16+8:])
+	copy(node[16:], node[16+length:][:16])
+	binary.LittleEndian.PutUint32(node[4:], 32)
+	v = openBytes(t, b)
+	if _, err := v.Lookup("folder/one"); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if f, err = v.Lookup("folder"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"One", "ONE"} {
+		e, err := d.LookupLost(t.Context(), name)
+		if err != nil || e.Name() != "One" {
+			t.Fatalf("%s: %q, %v", name, e.Name(), err)
+		}
+		if f, err := v.Follow(&e); err != nil || f.Info().Size != int64(len("/folder/One")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"top", "two", ""} {
+		if _, err := d.LookupLost(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := d.LookupLost(stopped, "One"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

@@ -143,6 +143,16 @@ type (
 	Folder interface {
 		LookupFold(ctx context.Context, dir ID, name string) (Attr, string, error)
 	}
+	// Lost finds what no folder leads to, though it exists; on a sound volume
+	// there is no such thing. Both read every file record there is.
+	// LookupLost looks for a name that dir does not list, and says how it is
+	// spelled. LostFolders gives, with attributes, folders that take the place of
+	// those that are gone; they can be looked up in dir, but are not listed there.
+	// Only the root of a volume has any.
+	Lost interface {
+		LookupLost(ctx context.Context, dir ID, name string) (Attr, string, error)
+		LostFolders(ctx context.Context, dir ID) ([]Entry, error)
+	}
 	// Streams lists named streams. Each can be opened by its ID.
 	Streams interface {
 		Streams(ctx context.Context, id ID) ([]Stream, error)

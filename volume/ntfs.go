@@ -236,6 +236,34 @@ func (n *ntfsFS) LookupFold(ctx context.Context, dir ID, name string) (Attr, str
 	return a, n.longName(e), nil
 }
 
+// LookupLost looks for a name that dir does not list in all file records.
+func (n *ntfsFS) LookupLost(ctx context.Context, dir ID, name string) (Attr, string, error) {
+	d, err := n.dir(ctx, dir)
+	if err != nil {
+		return Attr{}, "", err
+	}
+	e, err := d.LookupLost(ctx, name)
+	if err != nil {
+		return Attr{}, "", ntfsErr(err)
+	}
+	a, err := n.attrOf(&e)
+	return a, e.Name(), err
+}
+
+// LostFolders gives the folders "$Orphan-N".
+func (n *ntfsFS) LostFolders(ctx context.Context, dir ID) (all []Entry, err error) {
+	if dir != n.Root() {
+		return nil, nil
+	}
+	list, err := n.v.Orphans(ctx)
+	for i := range list {
+		if a, err := n.attrOf(&list[i]); err == nil {
+			all = append(all, Entry{Name: list[i].Name(), ID: a.ID, Kind: a.Kind, Attr: &a})
+		}
+	}
+	return all, ntfsErr(err)
+}
+
 // longName is the name that a DOS name stands for.
 func (n *ntfsFS) longName(e ntfsparse.DirEntry) string {
 	if f, err := n.v.FileRef(e.Ref); err == nil {
