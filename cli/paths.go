@@ -91,9 +91,15 @@ func (f finder) child(ctx context.Context, dir found, name string) (found, error
 		return found{}, f.notThere(dir, name, err)
 	}
 	a, spelled, folded := folder.LookupFold(ctx, dir.attr.ID, name)
-	if able, ok := f.fs.(volume.Lost); ok && f.lost && errors.Is(folded, fs.ErrNotExist) {
-		if a, spelled, folded = able.LookupLost(ctx, dir.attr.ID, name); folded == nil && f.note != nil {
-			f.note(note{Path: printable(path.Join(dir.path, spelled)), Text: "its folder does not list it; it was found by its own record"})
+	if able, ok := f.fs.(volume.Lost); ok && f.lost && notLed(folded) {
+		switch b, real, err := able.LookupLost(ctx, dir.attr.ID, name); {
+		case err == nil:
+			a, spelled, folded = b, real, nil
+			if f.note != nil {
+				f.note(note{Path: printable(path.Join(dir.path, real)), Text: "its folder does not lead to it; it was found by its own record"})
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			folded = err
 		}
 	}
 	if folded != nil {
@@ -103,6 +109,11 @@ func (f finder) child(ctx context.Context, dir found, name string) (found, error
 		return found{}, f.notThere(dir, name, err)
 	}
 	return found{path.Join(dir.path, spelled), spelled, a}, nil
+}
+
+// notLed tells of an error whether a folder did not lead to what it was asked for.
+func notLed(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, volume.ErrCorrupt)
 }
 
 func (f finder) notThere(dir found, name string, err error) error {
@@ -165,12 +176,12 @@ func streamOf(file found, s volume.Stream) found {
 
 // glob gives all that a path with *, ? and [a-z] in its names matches, sorted,
 // and find's answer for a path without, for which all file records are gone through
-// when the folder does not list it. A name in it that exists as it stands
+// when the folder does not lead to it. A name in it that exists as it stands
 // means itself, whatever its characters. Nothing matching is an error.
 func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error) {
 	if !strings.ContainsAny(p, "*?[") {
 		one, err := f.find(ctx, p, follow)
-		if errors.Is(err, fs.ErrNotExist) {
+		if notLed(err) {
 			f.lost = true
 			one, err = f.find(ctx, p, follow)
 		}

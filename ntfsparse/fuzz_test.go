@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -259,14 +260,30 @@ func readEverything(t testing.TB, r device) {
 	}
 	ctx := context.Background()
 	files := 0
+	var paths []string
 	known(t, v.Walk(ctx, func(e *WalkEntry) error {
 		known(t, e.Err)
+		if e.Err == nil && len(paths) < 100 {
+			paths = append(paths, e.Path)
+		}
 		_, err := e.Info.LinkTarget()
 		known(t, err)
 		e.Info.POSIX()
 		e.Info.Device()
 		return nil
 	}))
+	for _, path := range paths {
+		if err := lookupLost(v, path); err != nil {
+			t.Errorf("%q is walked to and not found: %v", path, err)
+		}
+	}
+	orphans, err := v.Orphans(ctx)
+	known(t, err)
+	for _, e := range orphans {
+		if _, err := v.Follow(&e); err != nil {
+			t.Errorf("%s: %v", e.Name(), err)
+		}
+	}
 	for n := uint64(0); n < v.Records() && files < 2000; n++ {
 		f, err := v.File(n)
 		known(t, err)
@@ -313,6 +330,35 @@ func readEverything(t testing.TB, r device) {
 	}
 	readTree(t, v)
 	v.Notes()
+}
+
+// lookupLost looks up what a path names, whether folders lead to it or not.
+func lookupLost(v *Volume, path string) error {
+	f, err := v.Root()
+	if err != nil || path == "/" {
+		return err
+	}
+	for _, name := range strings.Split(path[1:], "/") {
+		if name == "" || name == "." || name == ".." {
+			return nil // no path can have such names
+		}
+		next, err := f.child(name)
+		if err != nil {
+			d, derr := f.Dir()
+			if derr != nil {
+				return derr
+			}
+			e, lost := d.LookupLost(context.Background(), name)
+			if lost != nil {
+				return fmt.Errorf("%w; %w", err, lost)
+			}
+			if next, err = v.Follow(&e); err != nil {
+				return err
+			}
+		}
+		f = next
+	}
+	return nil
 }
 
 // readTree reads the files as a Go program would.

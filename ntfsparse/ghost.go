@@ -211,6 +211,10 @@ func (v *Volume) Orphans(ctx context.Context) (list []DirEntry, err error) {
 	return list, nil
 }
 
+// orphanNumber is N of "$Orphan-N" for a folder that does not exist: its record, and
+// one number for all that cannot be.
+func orphanNumber(ref Ref) uint64 { return min(ref.Record(), orphanBit-1) }
+
 func orphanPath(n uint64) string {
 	return "/" + orphanName + strconv.FormatUint(n&^orphanBit, 10)
 }

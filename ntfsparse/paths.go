@@ -112,7 +112,8 @@ func (c *pathCache) orphan(ref Ref) (foundPath, bool) {
 	if !c.lost {
 		return foundPath{}, false
 	}
-	return foundPath{path: orphanPath(ref.Record()), names: 1, lost: true, orphan: ref.Record()}, true
+	n := orphanNumber(ref)
+	return foundPath{path: orphanPath(n), names: 1, lost: true, orphan: n}, true
 }
 
 // joinUp joins names that were gathered from the innermost outwards.
@@ -132,6 +133,9 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 	f := c.slots[ref.Record()%uint64(len(c.slots))]
 	if f.name != "" && f.ref.Record() == ref.Record() {
 		return f, ref.Seq() == 0 || f.ref.Seq() == ref.Seq()
+	}
+	if ref.Record() >= orphanBit {
+		return folder{}, false
 	}
 	file, err := c.v.FileRef(ref)
 	if err != nil || file.ghost {

@@ -171,7 +171,8 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 			v.note("Damaged folders have lost more names than can be looked for.")
 			return classf(ErrUnsupported, parent.Record(), "damaged folders have lost more names than can be looked for")
 		}
-		names[parent.Record()] = append(names[parent.Record()], stray{s.ref, bytes.Clone(s.name)})
+		n := orphanNumber(parent)
+		names[n] = append(names[n], stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
 	return names, err
@@ -207,7 +208,7 @@ func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) erro
 				continue
 			}
 			n, err := ParseFileName(a.Value())
-			if err != nil || n.Space == NameDOS || ref.Record() == n.Parent.Record() {
+			if err != nil || n.Space == NameDOS || ref.Record() == RecordRoot {
 				continue
 			}
 			if !alive { // an extension record may belong to nothing
@@ -245,7 +246,7 @@ func (d *Dir) findStrays() ([]stray, error) {
 	}
 	var list []stray
 	err := d.x.v.eachName(context.Background(), func(s stray, parent Ref) error {
-		if !d.isParent(parent) {
+		if !d.isParent(parent) || s.ref.Record() == parent.Record() {
 			return nil
 		}
 		n, _ := ParseFileName(s.name)
