@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ type copier struct {
 	links linkTable
 	temp  atomic.Int64       // numbers of temporary names
 	flush *flusher           // nil: nobody waits for the disk
-	seen  map[volume.ID]bool // folders of the item under way
+	seen  map[volume.ID]bool // folders of the item under way; true: they were made
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
@@ -178,19 +179,71 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 	if !ok {
 		return nil
 	}
-	list, err := able.LostFolders(ctx, root.attr.ID)
-	if err != nil && ctx.Err() == nil {
+	var stop error
+	err := able.WalkLost(ctx, root.attr.ID, func(dir volume.ID, en *volume.Entry) error {
+		if en.Err == nil && (en.Kind != volume.Dir || !c.had(en.ID)) {
+			stop = c.lostOne(ctx, p, root, f, dir, en, depth)
+		}
+		return stop
+	})
+	if err != nil && stop == nil && ctx.Err() == nil {
 		c.hurt.add(c.e, root.path, err)
 	}
-	for _, en := range list {
-		if en.Err != nil || c.seen[en.ID] {
-			continue
-		}
-		if err := c.entry(ctx, p, found{join(root.path, en.Name), en.Name, *en.Attr}, f, depth); err != nil {
-			return err
-		}
+	return cmp.Or(stop, ctx.Err())
+}
+
+func (c *copier) had(dir volume.ID) bool {
+	_, had := c.seen[dir]
+	return had
+}
+
+// lostOne copies what says to be in folder dir of the volume whose root is copied
+// into f.
+func (c *copier) lostOne(ctx context.Context, p place, root found, f *folder, dir volume.ID, en *volume.Entry, depth int) error {
+	from := found{join(root.path, en.Name), en.Name, *en.Attr}
+	if dir == root.attr.ID {
+		return c.entry(ctx, p, from, f, depth)
 	}
-	return ctx.Err()
+	in, err := c.back(ctx, p, root, f, dir)
+	if err != nil {
+		return c.listed(from, err)
+	}
+	defer c.leave(in)
+	from.path = join(in.path, en.Name)
+	c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it was found by its own record, and copied"})
+	return c.entry(ctx, p, from, in, depth)
+}
+
+// back opens a folder once more that was copied below f, the copy of root. It must
+// be left.
+func (c *copier) back(ctx context.Context, p place, root found, f *folder, dir volume.ID) (*folder, error) {
+	able, ok := p.fs.(volume.Paths)
+	if !ok {
+		return nil, volume.ErrUnsupported
+	}
+	full, err := able.Path(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	p.lost, p.note = true, nil
+	f.pending.Add(1) // as if it were left below
+	at := root
+	for _, name := range splitPath(strings.TrimPrefix(full, root.path)) {
+		if at, err = p.child(ctx, at, name); err == nil {
+			target, _ := targetName(at.name, onWindows)
+			next := &folder{up: f, rel: path.Join(f.rel, target), name: target, attr: at.attr, path: at.path, sddl: c.sddl(ctx, p, at)}
+			err = c.makeFolder(next)
+			if err == nil {
+				next.made = next.made || c.seen[at.attr.ID]
+				next.pending.Add(1)
+				f = next
+				continue
+			}
+		}
+		c.leave(f)
+		return nil, err
+	}
+	return f, nil
 }
 
 func readBatch(ctx context.Context, p place, dir found, after uint64) (batch []volume.Entry, err error) {
@@ -253,14 +306,15 @@ func (c *copier) folder(ctx context.Context, p place, from found, up *folder, na
 	if depth >= maxDepth {
 		return c.listed(from, fmt.Errorf("more than %d folders in each other", maxDepth))
 	}
-	if c.seen[from.attr.ID] { // two names lead there, perhaps one from inside it
+	if c.had(from.attr.ID) { // two names lead there, perhaps one from inside it
 		return c.listed(from, fmt.Errorf("this folder has been copied already, under another name: %w", volume.ErrCorrupt))
 	}
-	c.seen[from.attr.ID] = true
+	c.seen[from.attr.ID] = false
 	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr, path: from.path, sddl: c.sddl(ctx, p, from)}
 	if err := c.makeFolder(f); err != nil {
 		return c.listed(from, err)
 	}
+	c.seen[from.attr.ID] = f.made
 	c.folders.Add(1)
 	f.pending.Add(1)
 	up.pending.Add(1)
@@ -705,11 +759,11 @@ func (n *counter) add(ctx context.Context, p place, f found, depth int) {
 		more = len(batch) == folderBatch
 	}
 	if able, ok := p.fs.(volume.Lost); ok {
-		list, _ := able.LostFolders(ctx, f.attr.ID)
-		for _, en := range list {
+		able.WalkLost(ctx, f.attr.ID, func(_ volume.ID, en *volume.Entry) error {
 			if en.Err == nil {
-				n.add(ctx, p, found{join(f.path, en.Name), en.Name, *en.Attr}, depth+1)
+				n.add(ctx, p, found{en.Name, en.Name, *en.Attr}, depth+1)
 			}
-		}
+			return ctx.Err()
+		})
 	}
 }

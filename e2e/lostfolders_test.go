@@ -112,11 +112,13 @@ func TestLostFolders(t *testing.T) {
 		}
 		dir := t.TempDir()
 		_, errs, code = try(append(args("cp", "/"), dir)...)
-		if code != 3 || !strings.Contains(errs, "/gone") || !strings.Contains(errs, "/docs") {
+		if code != 3 || !strings.Contains(errs, "/gone") || !strings.Contains(errs, "/docs") || !strings.Contains(errs, "note: /short/five") {
 			t.Errorf("%s: cp exits with %d and says %s", what, code, errs)
 		}
-		sh(t, "cp", filepath.Join(short, "five"), filepath.Join(dir, "short"))
 		whole(what, dir)
+		if got := treeOf(t, dir)["short"]; got.Mtime != want["short"].Mtime {
+			t.Errorf("%s: time of a folder that was opened again: %d, not %d", what, got.Mtime, want["short"].Mtime)
+		}
 		if got := vitrine(t, args("cat", "/docs/sub/two", orphans+"/three")...); got != "docs/sub/twogone/three" {
 			t.Errorf("%s: cat tells %q", what, got)
 		}

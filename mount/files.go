@@ -208,25 +208,29 @@ func (t *Tree) LookupLost(ctx context.Context, dir volume.ID, name string) (a vo
 	return a, showName(spelled), err
 }
 
-// LostFolders gives what belongs into dir where it is the root of a volume.
-func (t *Tree) LostFolders(ctx context.Context, dir volume.ID) ([]volume.Entry, error) {
-	in, err := t.enterFolder(ctx, dir)
+// WalkLost visits what no folder leads to, where root is that of a volume.
+func (t *Tree) WalkLost(ctx context.Context, root volume.ID, visit func(dir volume.ID, e *volume.Entry) error) error {
+	in, err := t.enterFolder(ctx, root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // the tree's own
+		return nil // the tree's own
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer in.leave()
 	f, ok := in.fs.(volume.Lost)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	list, err := f.LostFolders(ctx, in.id)
-	for i := range list {
-		in.adoptEntry(ctx, &list[i])
-	}
-	return list, err
+	return f.WalkLost(ctx, in.id, func(dir volume.ID, e *volume.Entry) error {
+		own := *e
+		in.adoptEntry(ctx, &own)
+		id, err := in.outer(dir)
+		if err != nil {
+			return err
+		}
+		return visit(id, &own)
+	})
 }
 
 // ReadDir lists folder dir: the tree's own names first.

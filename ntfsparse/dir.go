@@ -95,17 +95,7 @@ func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, err
 	if d.broken != nil {
 		return d.findSlowly(units, cmp, d.broken)
 	}
-	var bad error
-	e, ok, err := d.x.Find(func(key []byte) int {
-		if len(key) < 0x42 || len(key)-0x42 < 2*int(key[0x40]) {
-			bad = corrupt("$FILE_NAME in an index is too short", len(key))
-			return -1
-		}
-		return cmp(units, key[0x42:0x42+2*int(key[0x40])])
-	})
-	if err == nil {
-		err = bad
-	}
+	e, ok, err := d.findEntry(units, cmp)
 	if err != nil {
 		return d.findSlowly(units, cmp, err)
 	}
@@ -117,6 +107,22 @@ func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, err
 		return DirEntry{}, false, nil
 	}
 	return d.entry(e), true, nil
+}
+
+// findEntry looks for a name in the index as a tree.
+func (d *Dir) findEntry(units []byte, cmp func(a, b []byte) int) (e IndexEntry, ok bool, err error) {
+	var bad error
+	e, ok, err = d.x.Find(func(key []byte) int {
+		if len(key) < 0x42 || len(key)-0x42 < 2*int(key[0x40]) {
+			bad = corrupt("$FILE_NAME in an index is too short", len(key))
+			return -1
+		}
+		return cmp(units, key[0x42:0x42+2*int(key[0x40])])
+	})
+	if err == nil {
+		err = bad
+	}
+	return e, ok, err
 }
 
 // disordered tells whether the nodes in which a name should be are out of order,

@@ -277,13 +277,15 @@ func readEverything(t testing.TB, r device) {
 			t.Errorf("%q is walked to and not found: %v", path, err)
 		}
 	}
-	orphans, err := v.Orphans(ctx)
-	known(t, err)
-	for _, e := range orphans {
-		if _, err := v.Follow(&e); err != nil {
-			t.Errorf("%s: %v", e.Name(), err)
+	known(t, v.WalkLost(ctx, func(dir Ref, e *DirEntry) error {
+		if _, err := v.FileRef(dir); err != nil && dir.Record() != RecordRoot {
+			t.Errorf("%s is in %x: %v", e.Name(), dir, err)
 		}
-	}
+		if _, err := v.Follow(e); err != nil {
+			t.Errorf("%s in %x: %v", e.Name(), dir, err)
+		}
+		return nil
+	}))
 	for n := uint64(0); n < v.Records() && files < 2000; n++ {
 		f, err := v.File(n)
 		known(t, err)

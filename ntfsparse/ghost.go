@@ -2,8 +2,6 @@ package ntfsparse
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -167,48 +165,22 @@ func resident(a []byte, t AttrType, size int) (value []byte) {
 }
 
 // orphan finds the folder that a name such as "$Orphan-35" in the root stands for:
-// folder 35 itself when it exists and has no path, or else the one of what says to
-// be in it.
+// the one of what says to be in folder 35, or that folder itself when it exists and
+// has no path.
 func (v *Volume) orphan(name string) (Ref, bool) {
 	digits, ok := strings.CutPrefix(name, orphanName)
 	n, err := strconv.ParseUint(digits, 10, 39)
 	if !ok || err != nil || n == RecordRoot || orphanPath(n) != "/"+name {
 		return 0, false
 	}
+	if lost, _ := v.lostNames(); len(lost[n]) > 0 {
+		return MakeRef(n|orphanBit, 0), true
+	}
 	if n < v.records && v.soundFolder(MakeRef(n, 0)) {
-		c := v.fewPaths()
-		if _, ok := c.path(MakeRef(n, 0)); !ok {
-			return MakeRef(n, 0), true
-		}
+		_, ok := v.fewPaths().path(MakeRef(n, 0))
+		return MakeRef(n, 0), !ok
 	}
-	lost, _ := v.lostNames()
-	return MakeRef(n|orphanBit, 0), len(lost[n]) > 0
-}
-
-// Orphans are the folders "$Orphan-N" that [Volume.Walk] visits, as the root's
-// [Dir.Lookup] finds them. It takes as long as a walk.
-func (v *Volume) Orphans(ctx context.Context) (list []DirEntry, err error) {
-	var names []string
-	err = v.Walk(ctx, func(e *WalkEntry) error {
-		if e.Info.Ref.Record()&orphanBit != 0 {
-			names = append(names, e.Path[1:])
-		}
-		return nil
-	})
-	root, rerr := v.Root()
-	if err = cmp.Or(err, rerr); err != nil || len(names) == 0 {
-		return nil, err
-	}
-	d, err := root.Dir()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if e, err := d.Lookup(name); err == nil {
-			list = append(list, e)
-		}
-	}
-	return list, nil
+	return 0, false
 }
 
 // orphanNumber is N of "$Orphan-N" for a folder that does not exist: its record, and

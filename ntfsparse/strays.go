@@ -3,7 +3,6 @@ package ntfsparse
 import (
 	"bytes"
 	"context"
-	"errors"
 	"hash/maphash"
 	"slices"
 )
@@ -143,8 +142,8 @@ func (d *Dir) lostHere() ([]stray, error) {
 	return list, err
 }
 
-// lostNames are the names in folders that do not exist, or whose record is
-// damaged, by the number of that record.
+// lostNames are the names in folders that do not exist, have no path or whose record
+// is damaged, by the number of that record.
 func (v *Volume) lostNames() (map[uint64][]stray, error) {
 	return v.lost.get(v.findLostNames)
 }
@@ -152,6 +151,12 @@ func (v *Volume) lostNames() (map[uint64][]stray, error) {
 func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 	var known [1 << 14]Ref // folders that exist
 	gone := map[Ref]bool{}
+	paths := v.newPathCache()
+	paths.lost, paths.user = true, false
+	nowhere := func(parent Ref) bool {
+		p, ok := paths.find(parent)
+		return ok && p.names == 1 && p.orphan == orphanNumber(parent)
+	}
 	names := map[uint64][]stray{}
 	err := v.eachName(context.Background(), func(s stray, parent Ref) error {
 		slot := &known[parent.Record()%uint64(len(known))]
@@ -159,7 +164,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 			return nil
 		}
 		if !gone[parent] {
-			if v.soundFolder(parent) {
+			if v.soundFolder(parent) && !nowhere(parent) {
 				*slot = parent
 				return nil
 			}
@@ -265,36 +270,6 @@ func (d *Dir) findStrays() ([]stray, error) {
 // isParent tells whether a file's name says that it is in this folder.
 func (d *Dir) isParent(ref Ref) bool {
 	return ref == d.x.file || ref.Record() == RecordRoot && d.x.file.Record() == RecordRoot
-}
-
-// LookupLost finds a name that the folder does not list, or not any more: it
-// looks at all file records for one that says to be in this folder, and compares
-// names as [Dir.LookupFold] does.
-func (d *Dir) LookupLost(ctx context.Context, name string) (DirEntry, error) {
-	units, compare := EncodeName(name), d.x.v.upcase.CompareFold
-	if d.fold {
-		compare = d.x.v.upcase.Compare
-	}
-	var e DirEntry
-	found := errors.New("found")
-	err := d.x.v.eachName(ctx, func(s stray, parent Ref) error {
-		n, _ := ParseFileName(s.name)
-		if !d.isParent(parent) || compare(units, n.Units) != 0 || e.Ref != 0 && !bytes.Equal(units, n.Units) {
-			return nil
-		}
-		n.Units = bytes.Clone(n.Units)
-		if e = (DirEntry{FileName: n, Ref: s.ref}); bytes.Equal(units, n.Units) {
-			return found
-		}
-		return nil
-	})
-	switch {
-	case err != nil && err != found:
-		return DirEntry{}, err
-	case e.Ref == 0:
-		return e, notFound(name)
-	}
-	return e, nil
 }
 
 // takeStray counts what is held of strays.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -316,6 +317,9 @@ func TestLookupLost(t *testing.T) {
 	v = openBytes(t, b)
 	if _, err := v.Lookup("folder/one"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
+	}
+	if list := lost(t, v); !slices.Equal(list, []string{"/folder/One"}) {
+		t.Errorf("lost: %q", list)
 	}
 	if f, err = v.Lookup("folder"); err != nil {
 		t.Fatal(err)

@@ -146,12 +146,13 @@ type (
 	// Lost finds what no folder leads to, though it exists; on a sound volume
 	// there is no such thing. Both read every file record there is.
 	// LookupLost looks for a name that dir does not list, and says how it is
-	// spelled. LostFolders gives, with attributes, folders that take the place of
-	// those that are gone; they can be looked up in dir, but are not listed there.
-	// Only the root of a volume has any.
+	// spelled. WalkLost visits all of these with attributes, each with the folder
+	// that it says to be in, or with the root if it takes the place of a folder
+	// that is gone. It visits nothing unless root is that of a volume. When visit
+	// returns an error the walk stops with it.
 	Lost interface {
 		LookupLost(ctx context.Context, dir ID, name string) (Attr, string, error)
-		LostFolders(ctx context.Context, dir ID) ([]Entry, error)
+		WalkLost(ctx context.Context, root ID, visit func(dir ID, e *Entry) error) error
 	}
 	// Streams lists named streams. Each can be opened by its ID.
 	Streams interface {

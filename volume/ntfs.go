@@ -250,18 +250,19 @@ func (n *ntfsFS) LookupLost(ctx context.Context, dir ID, name string) (Attr, str
 	return a, e.Name(), err
 }
 
-// LostFolders gives the folders "$Orphan-N".
-func (n *ntfsFS) LostFolders(ctx context.Context, dir ID) (all []Entry, err error) {
-	if dir != n.Root() {
-		return nil, nil
+// WalkLost visits what no folder of the volume leads to.
+func (n *ntfsFS) WalkLost(ctx context.Context, root ID, visit func(dir ID, e *Entry) error) error {
+	if root != n.Root() {
+		return nil
 	}
-	list, err := n.v.Orphans(ctx)
-	for i := range list {
-		if a, err := n.attrOf(&list[i]); err == nil {
-			all = append(all, Entry{Name: list[i].Name(), ID: a.ID, Kind: a.Kind, Attr: &a})
+	return ntfsErr(n.v.WalkLost(ctx, func(dir ntfsparse.Ref, d *ntfsparse.DirEntry) error {
+		e := Entry{Name: d.Name(), ID: ID(d.Ref.Record())}
+		a, err := n.attrOf(d)
+		if e.Err = err; err == nil {
+			e.ID, e.Kind, e.Attr = a.ID, a.Kind, &a
 		}
-	}
-	return all, ntfsErr(err)
+		return visit(ID(dir.Record()), &e)
+	}))
 }
 
 // longName is the name that a DOS name stands for.
