@@ -225,21 +225,22 @@ func (c *copier) back(ctx context.Context, p place, root found, f *folder, dir v
 	if err != nil {
 		return nil, err
 	}
-	p.lost, p.note = true, nil
 	f.pending.Add(1) // as if it were left below
 	at := root
 	for _, name := range splitPath(strings.TrimPrefix(full, root.path)) {
-		if at, err = p.child(ctx, at, name); err == nil {
-			target, _ := targetName(at.name, onWindows)
-			next := &folder{up: f, rel: path.Join(f.rel, target), name: target, attr: at.attr, path: at.path, sddl: c.sddl(ctx, p, at)}
-			err = c.makeFolder(next)
-			if err == nil {
-				next.made = next.made || c.seen[at.attr.ID]
-				next.pending.Add(1)
-				f = next
-				continue
-			}
+		if at, err = p.child(ctx, at, name); err != nil {
+			break
 		}
+		target, _ := targetName(at.name, onWindows)
+		next := &folder{up: f, rel: path.Join(f.rel, target), name: target, attr: at.attr, path: at.path, sddl: c.sddl(ctx, p, at)}
+		if err = c.makeFolder(next); err != nil {
+			break
+		}
+		next.made = next.made || c.seen[at.attr.ID]
+		next.pending.Add(1)
+		f = next
+	}
+	if err != nil {
 		c.leave(f)
 		return nil, err
 	}

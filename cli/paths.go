@@ -26,8 +26,7 @@ type found struct {
 // to case where the file system can, and through links.
 type finder struct {
 	fs   volume.FileSystem
-	lost bool       // names that folders do not list are looked for, too
-	note func(note) // tells of such a name; nil: nobody
+	note func(note) // tells of what folders do not lead to; nil: nobody
 }
 
 // find gives what the path names. The last link of the path is followed only
@@ -91,17 +90,6 @@ func (f finder) child(ctx context.Context, dir found, name string) (found, error
 		return found{}, f.notThere(dir, name, err)
 	}
 	a, spelled, folded := folder.LookupFold(ctx, dir.attr.ID, name)
-	if able, ok := f.fs.(volume.Lost); ok && f.lost && notLed(folded) {
-		switch b, real, err := able.LookupLost(ctx, dir.attr.ID, name); {
-		case err == nil:
-			a, spelled, folded = b, real, nil
-			if f.note != nil {
-				f.note(note{Path: printable(path.Join(dir.path, real)), Text: "its folder does not lead to it; it was found by its own record"})
-			}
-		case !errors.Is(err, fs.ErrNotExist):
-			folded = err
-		}
-	}
 	if folded != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = folded
@@ -109,11 +97,6 @@ func (f finder) child(ctx context.Context, dir found, name string) (found, error
 		return found{}, f.notThere(dir, name, err)
 	}
 	return found{path.Join(dir.path, spelled), spelled, a}, nil
-}
-
-// notLed tells of an error whether a folder did not lead to what it was asked for.
-func notLed(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, volume.ErrCorrupt)
 }
 
 func (f finder) notThere(dir found, name string, err error) error {
@@ -154,17 +137,54 @@ func (f finder) stream(ctx context.Context, p string, notThere error) (found, er
 	if err != nil || !ok {
 		return found{}, notThere
 	}
-	list, err := able.Streams(ctx, at.attr.ID)
+	return streamIn(ctx, able, at, name)
+}
+
+func streamIn(ctx context.Context, able volume.Streams, file found, name string) (found, error) {
+	list, err := able.Streams(ctx, file.attr.ID)
 	if err != nil {
-		return found{}, at_(file, err)
+		return found{}, at_(file.path, err)
 	}
 	for _, s := range list {
 		if strings.EqualFold(s.Name, name) {
-			return streamOf(at, s), nil
+			return streamOf(file, s), nil
 		}
 	}
-	return found{}, &problem{exitFailed, fmt.Sprintf("%s has no stream named %s", printable(at.path), printable(name)),
+	return found{}, &problem{exitFailed, fmt.Sprintf("%s has no stream named %s", printable(file.path), printable(name)),
 		"'vitrine stat' lists the streams of a file", fs.ErrNotExist}
+}
+
+// findLost finds a file that no folder leads to under this path, or a stream of it,
+// by going through all file records; why says that there is none.
+func (f finder) findLost(ctx context.Context, p string, why error) (found, error) {
+	able, ok := f.fs.(volume.Lost)
+	if !ok {
+		return found{}, why
+	}
+	full := path.Join("/", p)
+	at, err := f.lookupLost(ctx, able, full)
+	i := strings.LastIndexByte(full, ':')
+	streams, ok := f.fs.(volume.Streams)
+	if errors.Is(err, fs.ErrNotExist) && ok && i > strings.LastIndexByte(full, '/') {
+		if at, err = f.lookupLost(ctx, able, full[:i]); err == nil {
+			return streamIn(ctx, streams, at, full[i+1:])
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return found{}, why
+	}
+	return at, err
+}
+
+func (f finder) lookupLost(ctx context.Context, able volume.Lost, p string) (found, error) {
+	a, spelled, err := able.LookupLost(ctx, p)
+	if err != nil {
+		return found{}, at_(p, err)
+	}
+	if f.note != nil {
+		f.note(note{Path: printable(spelled), Text: "its folder does not lead to it; it was found by its own record"})
+	}
+	return found{spelled, path.Base(spelled), a}, nil
 }
 
 // streamOf makes a stream look like a file of its own.
@@ -175,15 +195,14 @@ func streamOf(file found, s volume.Stream) found {
 }
 
 // glob gives all that a path with *, ? and [a-z] in its names matches, sorted,
-// and find's answer for a path without, for which all file records are gone through
-// when the folder does not lead to it. A name in it that exists as it stands
+// and find's answer for a path without, or, where folders do not lead to it,
+// findLost's. A name in it that exists as it stands
 // means itself, whatever its characters. Nothing matching is an error.
 func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error) {
 	if !strings.ContainsAny(p, "*?[") {
 		one, err := f.find(ctx, p, follow)
-		if notLed(err) {
-			f.lost = true
-			one, err = f.find(ctx, p, follow)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, volume.ErrCorrupt) {
+			one, err = f.findLost(ctx, p, err)
 		}
 		return []found{one}, err
 	}

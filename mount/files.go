@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"vitrine/volume"
 )
@@ -187,25 +188,31 @@ func (in inside) lookupFold(ctx context.Context, name string) (volume.Attr, stri
 	return a, real, err
 }
 
-// LookupLost finds name in folder dir of a volume that knows of more than the
-// folder lists.
-func (t *Tree) LookupLost(ctx context.Context, dir volume.ID, name string) (a volume.Attr, spelled string, err error) {
-	in, err := t.enterFolder(ctx, dir)
-	if err != nil {
-		return a, "", err
+// LookupLost finds what [Tree.Walk] visits under a path in the volume that it leads
+// into.
+func (t *Tree) LookupLost(ctx context.Context, p string) (a volume.Attr, spelled string, err error) {
+	for _, b := range t.branch {
+		base, rest := "", p
+		if name := b.folder(); name != "" {
+			base, rest = "/"+name, strings.TrimPrefix(p, "/"+name)
+			if rest == p || !strings.HasPrefix(rest, "/") {
+				continue
+			}
+		}
+		f, ok := b.fs.(volume.Lost)
+		if !ok {
+			continue
+		}
+		if a, spelled, err = f.LookupLost(ctx, rest); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			in := inside{b, b.fs, a.ID}
+			err = in.adopt(ctx, &a)
+		}
+		return a, base + spelled, err
 	}
-	defer in.leave()
-	f, ok := in.fs.(volume.Lost)
-	if !ok {
-		return a, "", fs.ErrNotExist
-	}
-	if real, ok := recallName(name); ok && in.point == nil {
-		name = real
-	}
-	if a, spelled, err = f.LookupLost(ctx, in.id, name); err == nil {
-		err = in.adopt(ctx, &a)
-	}
-	return a, showName(spelled), err
+	return a, "", fs.ErrNotExist
 }
 
 // WalkLost visits what no folder leads to, where root is that of a volume.

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -260,11 +259,11 @@ func readEverything(t testing.TB, r device) {
 	}
 	ctx := context.Background()
 	files := 0
-	var paths []string
+	walked := map[Ref]string{}
 	known(t, v.Walk(ctx, func(e *WalkEntry) error {
 		known(t, e.Err)
-		if e.Err == nil && len(paths) < 100 {
-			paths = append(paths, e.Path)
+		if e.Err == nil && e.Path != "/" {
+			walked[e.Info.Ref] = e.Path
 		}
 		_, err := e.Info.LinkTarget()
 		known(t, err)
@@ -272,20 +271,7 @@ func readEverything(t testing.TB, r device) {
 		e.Info.Device()
 		return nil
 	}))
-	for _, path := range paths {
-		if err := lookupLost(v, path); err != nil {
-			t.Errorf("%q is walked to and not found: %v", path, err)
-		}
-	}
-	known(t, v.WalkLost(ctx, func(dir Ref, e *DirEntry) error {
-		if _, err := v.FileRef(dir); err != nil && dir.Record() != RecordRoot {
-			t.Errorf("%s is in %x: %v", e.Name(), dir, err)
-		}
-		if _, err := v.Follow(e); err != nil {
-			t.Errorf("%s in %x: %v", e.Name(), dir, err)
-		}
-		return nil
-	}))
+	reachAll(t, v, walked)
 	for n := uint64(0); n < v.Records() && files < 2000; n++ {
 		f, err := v.File(n)
 		known(t, err)
@@ -334,33 +320,65 @@ func readEverything(t testing.TB, r device) {
 	v.Notes()
 }
 
-// lookupLost looks up what a path names, whether folders lead to it or not.
-func lookupLost(v *Volume, path string) error {
-	f, err := v.Root()
-	if err != nil || path == "/" {
-		return err
-	}
-	for _, name := range strings.Split(path[1:], "/") {
-		if name == "" || name == "." || name == ".." {
-			return nil // no path can have such names
-		}
-		next, err := f.child(name)
+// reachAll fails unless the files that a walk visits without damage are those that
+// listings show, with what they are said not to show.
+func reachAll(t testing.TB, v *Volume, walked map[Ref]string) {
+	var todo []*File
+	reached := map[Ref]bool{}
+	folders := map[uint64]bool{}
+	reach := func(e *DirEntry) {
+		f, err := v.Follow(e)
 		if err != nil {
-			d, derr := f.Dir()
-			if derr != nil {
-				return derr
-			}
-			e, lost := d.LookupLost(context.Background(), name)
-			if lost != nil {
-				return fmt.Errorf("%w; %w", err, lost)
-			}
-			if next, err = v.Follow(&e); err != nil {
-				return err
-			}
+			return
 		}
-		f = next
+		reached[f.Ref()] = true
+		if n := f.Ref().Record(); f.IsDir() && !folders[n] {
+			folders[n] = true
+			todo = append(todo, f)
+		}
 	}
-	return nil
+	list := func() {
+		for ; len(todo) > 0; todo = todo[1:] {
+			d, err := todo[0].Dir()
+			if known(t, err); err != nil {
+				continue
+			}
+			d.Read(0, func(e DirEntry, err error) bool {
+				if known(t, err); err == nil {
+					reach(&e)
+				}
+				return true
+			})
+		}
+	}
+	root, err := v.Root()
+	if known(t, err); err != nil {
+		return
+	}
+	todo = append(todo, root)
+	list()
+	var lost []DirEntry
+	known(t, v.WalkLost(context.Background(), func(dir Ref, e *DirEntry) error {
+		if _, err := v.FileRef(dir); err != nil && dir.Record() != RecordRoot {
+			t.Errorf("%s is in %x: %v", e.Name(), dir, err)
+		}
+		if _, err := v.Follow(e); err != nil {
+			t.Errorf("%s in %x: %v", e.Name(), dir, err)
+		}
+		own := *e
+		own.Units = bytes.Clone(e.Units)
+		lost = append(lost, own)
+		return nil
+	}))
+	for _, e := range lost {
+		reach(&e)
+	}
+	list()
+	for ref, path := range walked {
+		if !reached[ref] {
+			t.Errorf("%q is walked to, and not reached", path)
+		}
+	}
 }
 
 // readTree reads the files as a Go program would.

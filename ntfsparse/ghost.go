@@ -33,7 +33,7 @@ func (v *Volume) Follow(e *DirEntry) (*File, error) {
 		return nil, classf(ErrCorrupt, e.Ref.Record(), "a name leads to an impossible file record")
 	}
 	f, err := v.FileRef(e.Ref)
-	if err == nil || !e.IsDir() {
+	if err == nil || !e.IsDir() || e.Ref.Record() >= v.records {
 		return f, err
 	}
 	_, bad := v.Record(e.Ref.Record())
@@ -87,7 +87,7 @@ func (v *Volume) ghostFile(rec *Record, bad error) *File {
 // is known of it.
 func (v *Volume) ghost(n uint64, err error) *File {
 	switch {
-	case n&orphanBit != 0:
+	case n&^(orphanBit-1) == orphanBit:
 		units := EncodeName(orphanName + strconv.FormatUint(n&^orphanBit, 10))
 		rec := ghostRecord(MakeRef(n, 0), &FileName{Parent: MakeRef(RecordRoot, 0), Attributes: nameIsDir, Units: units})
 		return v.ghostFile(rec, errOrphans(n))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +131,7 @@ var unindexed = map[string]bool{"test/1.txt": true}
 func compareWalk(t *testing.T, v *ntfsparse.Volume) {
 	t.Helper()
 	want := tree(t, v)
+	var unled []string
 	err := v.Walk(context.Background(), func(e *ntfsparse.WalkEntry) error {
 		p := strings.TrimPrefix(e.Path, "/")
 		if p == "" {
@@ -137,6 +139,7 @@ func compareWalk(t *testing.T, v *ntfsparse.Volume) {
 		}
 		n, ok := want[p]
 		if !ok && unindexed[p] {
+			unled = append(unled, e.Path)
 			return nil
 		}
 		if !ok || n.Mode != e.Info.Mode() || n.Mode.IsRegular() && n.Size != e.Info.Size || n.MTime != e.Info.Modified.Unix() {
@@ -150,6 +153,9 @@ func compareWalk(t *testing.T, v *ntfsparse.Volume) {
 	}
 	for p := range want {
 		t.Errorf("walk: %s missing", p)
+	}
+	if got := lost(t, v); !slices.Equal(got, unled) {
+		t.Errorf("no folder leads to %q, want %q", got, unled)
 	}
 }
 

@@ -217,7 +217,7 @@ func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) erro
 				continue
 			}
 			if !alive { // an extension record may belong to nothing
-				if _, err := v.FileRef(ref); err != nil {
+				if _, err := v.FileRef(ref); err != nil || ref.Record() >= v.records {
 					return nil
 				}
 				alive = true

@@ -321,30 +321,23 @@ func TestLookupLost(t *testing.T) {
 	if list := lost(t, v); !slices.Equal(list, []string{"/folder/One"}) {
 		t.Errorf("lost: %q", list)
 	}
-	if f, err = v.Lookup("folder"); err != nil {
-		t.Fatal(err)
-	}
-	d, err := f.Dir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"One", "ONE"} {
-		e, err := d.LookupLost(t.Context(), name)
-		if err != nil || e.Name() != "One" {
-			t.Fatalf("%s: %q, %v", name, e.Name(), err)
+	for _, path := range []string{"/folder/One", "/FOLDER/one", "/other/one"} {
+		ref, spelled, err := v.LookupLost(t.Context(), path)
+		if err != nil || !strings.EqualFold(path, spelled) {
+			t.Fatalf("%s: %q, %v", path, spelled, err)
 		}
-		if f, err := v.Follow(&e); err != nil || f.Info().Size != int64(len("/folder/One")) {
-			t.Errorf("%s: %v", name, err)
+		if f, err := v.FileRef(ref); err != nil || f.Info().Size != int64(len(spelled)) {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for _, name := range []string{"top", "two", ""} {
-		if _, err := d.LookupLost(t.Context(), name); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%q: %v", name, err)
+	for _, path := range []string{"/folder/two", "/one", "", "folder/One"} {
+		if _, _, err := v.LookupLost(t.Context(), path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: %v", path, err)
 		}
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := d.LookupLost(stopped, "One"); !errors.Is(err, context.Canceled) {
+	if _, _, err := v.LookupLost(stopped, "/folder/One"); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -1,40 +1,36 @@
 package ntfsparse
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"hash/maphash"
+	"slices"
 )
 
-// LookupLost finds a name that the folder does not list, or not any more: it
-// looks at all file records for one that says to be in this folder, and compares
-// names as [Dir.LookupFold] does.
-func (d *Dir) LookupLost(ctx context.Context, name string) (DirEntry, error) {
-	units, compare := EncodeName(name), d.x.v.upcase.CompareFold
-	if d.fold {
-		compare = d.x.v.upcase.Compare
-	}
-	var e DirEntry
+// LookupLost finds the file that [Volume.Walk] visits under a path, without damage,
+// whether folders lead to it or not; it takes as long as a walk. Names are compared
+// without regard to case where none is spelled like that; spelled is the path as the
+// volume has it.
+func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled string, err error) {
+	units := EncodeName(path)
 	found := errors.New("found")
-	err := d.x.v.eachName(ctx, func(s stray, parent Ref) error {
-		n, _ := ParseFileName(s.name)
-		if !d.isParent(parent) || compare(units, n.Units) != 0 || e.Ref != 0 && !bytes.Equal(units, n.Units) {
+	err = v.Walk(ctx, func(e *WalkEntry) error {
+		if e.Err != nil || e.Path != path && (spelled != "" || v.upcase.CompareFold(units, EncodeName(e.Path)) != 0) {
 			return nil
 		}
-		n.Units = bytes.Clone(n.Units)
-		if e = (DirEntry{FileName: n, Ref: s.ref}); bytes.Equal(units, n.Units) {
+		if ref, spelled = e.Info.Ref, e.Path; spelled == path {
 			return found
 		}
 		return nil
 	})
 	switch {
 	case err != nil && err != found:
-		return DirEntry{}, err
-	case e.Ref == 0:
-		return e, notFound(name)
+		return 0, "", err
+	case spelled == "":
+		return 0, "", notFound(path)
 	}
-	return e, nil
+	return ref, spelled, nil
 }
 
 // WalkLost visits what listing all folders, from the root on, does not show though it
@@ -53,9 +49,13 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 			return err
 		}
 	}
+	b := balance{v: v, seed: maphash.MakeSeed()}
+	if err := b.strike(ctx); err != nil || b.even() {
+		return err
+	}
 	ledBy := leaders{v: v}
 	return v.eachName(ctx, func(s stray, parent Ref) error {
-		if s.ref.Record() < FirstUser || parent.Record() < FirstUser && parent.Record() != RecordRoot || s.ref.Record() == parent.Record() {
+		if *b.of(parent) == 0 || s.ref.Record() < FirstUser || parent.Record() < FirstUser && parent.Record() != RecordRoot || s.ref.Record() == parent.Record() {
 			return nil
 		}
 		n, _ := ParseFileName(s.name)
@@ -90,6 +90,66 @@ func (v *Volume) orphans(ctx context.Context) (list []DirEntry, err error) {
 		}
 	}
 	return list, nil
+}
+
+// balance finds out at little cost that nothing is lost: the sum of all names that
+// say to be in a folder, as hashes with their files, less those in its index, is 0.
+type balance struct {
+	v    *Volume
+	seed maphash.Seed
+	sums [1 << 15]uint64 // by record of the folder, modulo
+}
+
+func (b *balance) of(dir Ref) *uint64 { return &b.sums[dir.Record()%uint64(len(b.sums))] }
+
+func (b *balance) even() bool {
+	return !slices.ContainsFunc(b.sums[:], func(sum uint64) bool { return sum != 0 })
+}
+
+func (b *balance) hash(dir, ref Ref, units []byte) uint64 {
+	var key [16 + 510]byte
+	le.PutUint64(key[:], dir.Record())
+	le.PutUint64(key[8:], uint64(ref))
+	return maphash.Bytes(b.seed, key[:16+copy(key[16:], units)])
+}
+
+// strike goes through all records and all indexes.
+func (b *balance) strike(ctx context.Context) error {
+	return b.v.Scan(ctx, 0, func(_ uint64, rec *Record, err error) error {
+		if err != nil || !rec.InUse() {
+			return nil
+		}
+		ref := cmp.Or(rec.Base(), rec.Ref())
+		for a, err := range rec.Attrs() {
+			if err != nil || a.Type() != TypeFileName || !a.sane() {
+				continue
+			}
+			if n, err := ParseFileName(a.Value()); err == nil {
+				*b.of(n.Parent) += b.hash(n.Parent, ref, n.Units)
+			}
+		}
+		if rec.IsDir() && rec.Base() == 0 {
+			b.index(rec)
+		}
+		return nil
+	})
+}
+
+func (b *balance) index(rec *Record) {
+	f, err := b.v.fileOf(rec)
+	if err != nil {
+		return
+	}
+	d, err := f.Dir()
+	if err != nil || d.broken != nil {
+		return
+	}
+	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
+		if n, nerr := ParseFileName(e.Key()); err == nil && nerr == nil {
+			*b.of(f.Ref()) -= b.hash(f.Ref(), e.Ref(), n.Units)
+		}
+		return true
+	})
 }
 
 // leaders holds the folders last asked about.

@@ -145,13 +145,14 @@ type (
 	}
 	// Lost finds what no folder leads to, though it exists; on a sound volume
 	// there is no such thing. Both read every file record there is.
-	// LookupLost looks for a name that dir does not list, and says how it is
-	// spelled. WalkLost visits all of these with attributes, each with the folder
-	// that it says to be in, or with the root if it takes the place of a folder
-	// that is gone. It visits nothing unless root is that of a volume. When visit
-	// returns an error the walk stops with it.
+	// LookupLost finds what [Walker] visits under a path, with or without regard
+	// to case, and says how it is spelled. WalkLost visits all that listings do
+	// not show, with attributes, each with the folder that it says to be in, or
+	// with the root if it takes the place of a folder that is gone. It visits
+	// nothing unless root is that of a volume. When visit returns an error the
+	// walk stops with it.
 	Lost interface {
-		LookupLost(ctx context.Context, dir ID, name string) (Attr, string, error)
+		LookupLost(ctx context.Context, path string) (Attr, string, error)
 		WalkLost(ctx context.Context, root ID, visit func(dir ID, e *Entry) error) error
 	}
 	// Streams lists named streams. Each can be opened by its ID.

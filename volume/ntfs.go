@@ -236,18 +236,14 @@ func (n *ntfsFS) LookupFold(ctx context.Context, dir ID, name string) (Attr, str
 	return a, n.longName(e), nil
 }
 
-// LookupLost looks for a name that dir does not list in all file records.
-func (n *ntfsFS) LookupLost(ctx context.Context, dir ID, name string) (Attr, string, error) {
-	d, err := n.dir(ctx, dir)
-	if err != nil {
-		return Attr{}, "", err
-	}
-	e, err := d.LookupLost(ctx, name)
+// LookupLost finds what a walk visits under a path.
+func (n *ntfsFS) LookupLost(ctx context.Context, path string) (Attr, string, error) {
+	ref, spelled, err := n.v.LookupLost(ctx, path)
 	if err != nil {
 		return Attr{}, "", ntfsErr(err)
 	}
-	a, err := n.attrOf(&e)
-	return a, e.Name(), err
+	a, err := n.Attr(ctx, ID(ref.Record()))
+	return a, spelled, err
 }
 
 // WalkLost visits what no folder of the volume leads to.
