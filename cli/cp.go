@@ -45,6 +45,9 @@ A file of which a part cannot be read, because the image is damaged there or the
 disk was, is left out. With --salvage it is copied with zeros in place of that
 part, and the bytes that are missing are listed.
 
+On a damaged NTFS volume, files that no folder leads to are copied with the root:
+into their folder, or, if that is gone, into one named $Orphan-N. It is listed.
+
 Links lead where they lead in a mount: from the volume's root or its drive letter
 becomes relative, and ".." ends at the root. A link to something that is not copied
 with it stays, leading nowhere or to something else; those out of DIR are counted.`,

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"vitrine/volume"
 )
@@ -162,6 +163,12 @@ func (f finder) findLost(ctx context.Context, p string, why error) (found, error
 		return found{}, why
 	}
 	full := path.Join("/", p)
+	if f.note != nil {
+		slow := time.AfterFunc(time.Second, func() {
+			f.note(note{Path: printable(full), Text: "no folder leads to it; going through all file records"})
+		})
+		defer slow.Stop()
+	}
 	at, err := f.lookupLost(ctx, able, full)
 	i := strings.LastIndexByte(full, ':')
 	streams, ok := f.fs.(volume.Streams)
