@@ -77,6 +77,16 @@ func parseNode(b []byte) (IndexNode, error) {
 // HasBlocks tells whether there are nodes below.
 func (n IndexNode) HasBlocks() bool { return n.b[0x0C]&1 != 0 }
 
+// leadsDown tells whether an entry has a node below it, whatever the header says.
+func (n IndexNode) leadsDown() bool {
+	for e, err := range n.Entries() {
+		if err == nil && e.Flags()&EntrySubNode != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Bytes is the node from its header on, as far as it is in use.
 func (n IndexNode) Bytes() []byte { return n.b }
 
@@ -161,7 +171,7 @@ func (f *File) index(units string) (*Index, error) {
 	if err != nil {
 		return nil, inRecord(err, f.rec.N)
 	}
-	if !x.root.HasBlocks() {
+	if !x.root.HasBlocks() && !x.root.leadsDown() {
 		return x, nil
 	}
 	if x.blocks, err = f.attrStream(TypeIndexAllocation, units); err != nil {

@@ -230,32 +230,48 @@ func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) erro
 	})
 }
 
+// listed holds names with their files, as sorted hashes.
+type listed []uint64
+
+var listedSeed = maphash.MakeSeed()
+
+func listedHash(ref Ref, units []byte) uint64 { return maphash.Bytes(listedSeed, units) ^ uint64(ref) }
+
+func (l listed) has(ref Ref, units []byte) bool {
+	_, ok := slices.BinarySearch(l, listedHash(ref, units))
+	return ok
+}
+
+// listed are the names in the folder's index, in whatever order; false if there are
+// more than most.
+func (d *Dir) listed(most int) (list listed, ok bool) {
+	if d.broken != nil {
+		return nil, true
+	}
+	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
+		if err == nil {
+			if n, err := ParseFileName(e.Key()); err == nil {
+				list = append(list, listedHash(e.Ref(), n.Units))
+			}
+		}
+		return len(list) <= most
+	})
+	slices.Sort(list)
+	return list, len(list) <= most
+}
+
 // findStrays looks for the names that a folder's index has lost.
 func (d *Dir) findStrays() ([]stray, error) {
-	seed := maphash.MakeSeed()
-	key := func(ref Ref, units []byte) uint64 { return maphash.Bytes(seed, units) ^ uint64(ref) }
-	var listed []uint64
-	if d.broken == nil {
-		d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
-			if err == nil {
-				if n, err := ParseFileName(e.Key()); err == nil {
-					listed = append(listed, key(e.Ref(), n.Units))
-				}
-			}
-			return len(listed) <= maxListed
-		})
-		if len(listed) > maxListed {
-			return nil, d.tooMany()
-		}
-		slices.Sort(listed)
+	listed, ok := d.listed(maxListed)
+	if !ok {
+		return nil, d.tooMany()
 	}
 	var list []stray
 	err := d.x.v.eachName(context.Background(), func(s stray, parent Ref) error {
 		if !d.isParent(parent) || s.ref.Record() == parent.Record() {
 			return nil
 		}
-		n, _ := ParseFileName(s.name)
-		if _, ok := slices.BinarySearch(listed, key(s.ref, n.Units)); ok {
+		if n, _ := ParseFileName(s.name); listed.has(s.ref, n.Units) {
 			return nil
 		}
 		if !d.x.v.takeStray(strayCost + len(s.name)) {

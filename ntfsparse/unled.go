@@ -53,13 +53,13 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 	if err := b.strike(ctx); err != nil || b.even() {
 		return err
 	}
-	ledBy := leaders{v: v}
+	ledBy := leaders{v: v, unsorted: map[Ref]listed{}, room: maxListed}
 	return v.eachName(ctx, func(s stray, parent Ref) error {
 		if *b.of(parent) == 0 || s.ref.Record() < FirstUser || parent.Record() < FirstUser && parent.Record() != RecordRoot || s.ref.Record() == parent.Record() {
 			return nil
 		}
 		n, _ := ParseFileName(s.name)
-		if ledBy.folder(parent).leadsTo(n.Units, s.ref) {
+		if ledBy.leadTo(parent, n.Units, s.ref) {
 			return nil
 		}
 		return visit(parent, &DirEntry{FileName: n, Ref: s.ref})
@@ -145,7 +145,10 @@ func (b *balance) index(rec *Record) {
 		return
 	}
 	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
-		if n, nerr := ParseFileName(e.Key()); err == nil && nerr == nil {
+		if err != nil {
+			return true
+		}
+		if n, err := ParseFileName(e.Key()); err == nil {
 			*b.of(f.Ref()) -= b.hash(f.Ref(), e.Ref(), n.Units)
 		}
 		return true
@@ -154,8 +157,10 @@ func (b *balance) index(rec *Record) {
 
 // leaders holds the folders last asked about.
 type leaders struct {
-	v     *Volume
-	slots [256]leader
+	v        *Volume
+	slots    [256]leader
+	unsorted map[Ref]listed // names of folders that are not in order
+	room     int            // for more of these
 }
 
 // leader is a folder that is asked for its names. A damaged one leads to everything,
@@ -188,19 +193,33 @@ func (l *leaders) folder(ref Ref) *leader {
 	return s
 }
 
-func (l *leader) leadsTo(units []byte, ref Ref) bool {
-	if l.dir == nil {
+// leadTo tells whether folder dir leads to a file by a name.
+func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
+	d := l.folder(dir).dir
+	if d == nil {
 		return true
 	}
-	e, ok, err := l.dir.findEntry(units, l.dir.x.v.upcase.Compare)
-	if err != nil || !ok && l.dir.disordered(units) {
-		l.dir = nil
+	e, ok, err := d.findEntry(units, d.x.v.upcase.Compare)
+	if err != nil {
 		return true
 	}
-	if !ok || e.Ref().Record() != ref.Record() {
+	if ok && e.Ref().Record() == ref.Record() {
+		found := d.entry(e)
+		_, err = l.v.Follow(&found) // of an old sequence number a folder may be left
+		return err == nil
+	}
+	if !d.disordered(units) {
 		return false
 	}
-	found := l.dir.entry(e)
-	_, err = l.dir.x.v.Follow(&found) // of an old sequence number a folder may be left
-	return err == nil
+	list, known := l.unsorted[dir]
+	if !known && l.room > 0 {
+		if list, known = d.listed(l.room); known {
+			l.unsorted[dir] = list
+		}
+		l.room -= len(list) + 1
+	}
+	if !known {
+		l.v.note("Folders that are out of order have more names than are compared with those of files.")
+	}
+	return !known || list.has(ref, units)
 }

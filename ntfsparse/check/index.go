@@ -188,22 +188,34 @@ func (t *tree) node(b []byte, depth int) bool {
 		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that its entries are at %d to %d of %d bytes.", t.no, first, used, len(b))
 		return false
 	}
+	sub := uint16(0)
 	for p := b[first:used]; ; {
 		n, flags, ok := t.entry(p)
 		if !ok {
 			return false
 		}
 		e := p[:n]
+		sub |= flags & entrySub
 		if !t.below(e, flags, depth) {
 			return false
 		}
 		if flags&entryLast != 0 {
+			t.leads(b, sub != 0, depth)
 			return true
 		}
 		if !t.key(e, flags) {
 			return false
 		}
 		p = p[n:]
+	}
+}
+
+// leads compares what a node's header says of nodes below with its entries: some
+// systems go by the one, some by the others.
+func (t *tree) leads(b []byte, down bool, depth int) {
+	if says := b[12]&1 != 0; says != down {
+		t.c.find(map[bool]string{true: "I1", false: "I2"}[depth == 0], t.no, t.label,
+			"An index node of record %d says that there %s nodes below it, and its entries lead to %s.", t.no, map[bool]string{true: "are", false: "are no"}[says], map[bool]string{true: "some", false: "none"}[down])
 	}
 }
 

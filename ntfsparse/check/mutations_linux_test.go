@@ -339,6 +339,8 @@ var mutations = []mutation{
 	{"I1", "index root with less room than it uses", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 24, 8) }) }},
 	{"I1", "security index of another collation", "/$Secure", func(v *vol) { v.value(fSecure, tRoot, nameSII, func(x []byte) { u32(x, 4, byName) }) }},
 	{"I2", "index block with more room than it has", "/many", func(v *vol) { v.node(func(b []byte) { u32(b, 32, 1<<20) }) }},
+	{"I1", "index root that knows of no blocks", "/many", func(v *vol) { v.value(v.no("/many"), tRoot, nameI30, func(x []byte) { x[28] = 0 }) }},
+	{"I2", "leaf that says that there are nodes below", "/many", func(v *vol) { v.node(func(b []byte) { b[36] ^= 1 }) }},
 	{"I2", "index block without signature", "/many", func(v *vol) { v.node(func(b []byte) { copy(b, "XDNI") }) }},
 	{"I2", "index block with another number", "/many", func(v *vol) { v.node(func(b []byte) { u64(b, 16, 99) }) }},
 	{"I2", "index block torn", "/many", func(v *vol) {
