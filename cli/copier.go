@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,80 +170,6 @@ func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth 
 		}
 		after = batch[len(batch)-1].Cookie
 	}
-}
-
-// lost copies, into the copy of a volume's root, what no folder led to.
-func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth int) error {
-	able, ok := p.fs.(volume.Lost)
-	if !ok {
-		return nil
-	}
-	var stop error
-	err := able.WalkLost(ctx, root.attr.ID, func(dir volume.ID, en *volume.Entry) error {
-		if en.Err == nil && (en.Kind != volume.Dir || !c.had(en.ID)) {
-			stop = c.lostOne(ctx, p, root, f, dir, en, depth)
-		}
-		return stop
-	})
-	if err != nil && stop == nil && ctx.Err() == nil {
-		c.hurt.add(c.e, root.path, err)
-	}
-	return cmp.Or(stop, ctx.Err())
-}
-
-func (c *copier) had(dir volume.ID) bool {
-	_, had := c.seen[dir]
-	return had
-}
-
-// lostOne copies what says to be in folder dir of the volume whose root is copied
-// into f.
-func (c *copier) lostOne(ctx context.Context, p place, root found, f *folder, dir volume.ID, en *volume.Entry, depth int) error {
-	from := found{join(root.path, en.Name), en.Name, *en.Attr}
-	if dir == root.attr.ID {
-		return c.entry(ctx, p, from, f, depth)
-	}
-	in, err := c.back(ctx, p, root, f, dir)
-	if err != nil {
-		return c.listed(from, err)
-	}
-	defer c.leave(in)
-	from.path = join(in.path, en.Name)
-	c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it was found by its own record, and copied"})
-	return c.entry(ctx, p, from, in, depth)
-}
-
-// back opens a folder once more that was copied below f, the copy of root. It must
-// be left.
-func (c *copier) back(ctx context.Context, p place, root found, f *folder, dir volume.ID) (*folder, error) {
-	able, ok := p.fs.(volume.Paths)
-	if !ok {
-		return nil, volume.ErrUnsupported
-	}
-	full, err := able.Path(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	f.pending.Add(1) // as if it were left below
-	at := root
-	for _, name := range splitPath(strings.TrimPrefix(full, root.path)) {
-		if at, err = p.child(ctx, at, name); err != nil {
-			break
-		}
-		target, _ := targetName(at.name, onWindows)
-		next := &folder{up: f, rel: path.Join(f.rel, target), name: target, attr: at.attr, path: at.path, sddl: c.sddl(ctx, p, at)}
-		if err = c.makeFolder(next); err != nil {
-			break
-		}
-		next.made = next.made || c.seen[at.attr.ID]
-		next.pending.Add(1)
-		f = next
-	}
-	if err != nil {
-		c.leave(f)
-		return nil, err
-	}
-	return f, nil
 }
 
 func readBatch(ctx context.Context, p place, dir found, after uint64) (batch []volume.Entry, err error) {

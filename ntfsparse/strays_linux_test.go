@@ -222,6 +222,9 @@ func TestManyDamagedFolders(t *testing.T) {
 			return true
 		})
 	}
+	if list := lost(t, v); len(list) != folders-64 {
+		t.Errorf("lost besides: %q", list)
+	}
 	if s := strings.Join(v.Notes(), " "); found != 64 || refused != folders-64 || !strings.Contains(s, "64 folders") {
 		t.Errorf("%d names found, %d folders left out, notes %q", found, refused, s)
 	}

@@ -36,8 +36,8 @@ func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled 
 // WalkLost visits what listing all folders, from the root on, does not show though it
 // exists: as names of the root the folders "$Orphan-N", see [Volume.Walk], and then
 // each name of the user's files that is not in the index of its folder, or stands
-// there for another file. Folders in which a listing met damage are left out: it
-// shows what they have lost. The entry is valid until visit returns, whose first
+// there for another file. Folders in which a listing met damage are left out as far as
+// it shows what they have lost. The entry is valid until visit returns, whose first
 // error ends the walk.
 func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) error) error {
 	orphans, err := v.orphans(ctx)
@@ -159,15 +159,16 @@ func (b *balance) index(rec *Record) {
 type leaders struct {
 	v        *Volume
 	slots    [256]leader
-	unsorted map[Ref]listed // names of folders that are not in order
+	unsorted map[Ref]listed // names of folders that cannot be searched as trees
 	room     int            // for more of these
 }
 
 // leader is a folder that is asked for its names. A damaged one leads to everything,
 // as its listing looks for what is in it.
 type leader struct {
-	ref Ref
-	dir *Dir // nil: it is damaged, or no folder
+	ref     Ref
+	dir     *Dir // nil: it is damaged, or no folder
+	refused bool // it is damaged, and its listing does not look for what it lost
 }
 
 func (l *leaders) folder(ref Ref) *leader {
@@ -187,7 +188,8 @@ func (l *leaders) folder(ref Ref) *leader {
 	l.v.mu.Lock()
 	listed := l.v.damaged[ref.Record()]
 	l.v.mu.Unlock()
-	if d, err := f.Dir(); err == nil && d.broken == nil && listed == nil {
+	s.refused = listed != nil && listed.refused
+	if d, err := f.Dir(); err == nil && (s.refused || d.broken == nil && listed == nil) {
 		s.dir = d
 	}
 	return s
@@ -195,9 +197,10 @@ func (l *leaders) folder(ref Ref) *leader {
 
 // leadTo tells whether folder dir leads to a file by a name.
 func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
-	d := l.folder(dir).dir
-	if d == nil {
-		return true
+	f := l.folder(dir)
+	d := f.dir
+	if d == nil || f.refused {
+		return d == nil || l.listed(dir, d, units, ref)
 	}
 	e, ok, err := d.findEntry(units, d.x.v.upcase.Compare)
 	if err != nil {
@@ -208,9 +211,11 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 		_, err = l.v.Follow(&found) // of an old sequence number a folder may be left
 		return err == nil
 	}
-	if !d.disordered(units) {
-		return false
-	}
+	return d.disordered(units) && l.listed(dir, d, units, ref)
+}
+
+// listed tells whether a name is anywhere in the index of a folder.
+func (l *leaders) listed(dir Ref, d *Dir, units []byte, ref Ref) bool {
 	list, known := l.unsorted[dir]
 	if !known && l.room > 0 {
 		if list, known = d.listed(l.room); known {
@@ -219,7 +224,7 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 		l.room -= len(list) + 1
 	}
 	if !known {
-		l.v.note("Folders that are out of order have more names than are compared with those of files.")
+		l.v.note("Damaged folders have more names than are compared with those of files.")
 	}
 	return !known || list.has(ref, units)
 }
