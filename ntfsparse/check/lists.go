@@ -208,8 +208,7 @@ func (k *current) note(a *attr) {
 	case tData:
 		k.noteData(a)
 	case tRoot:
-		k.i30 = k.i30 || string(a.name) == nameI30
-		k.view = k.view || string(a.name) != nameI30
+		k.noteRoot(a)
 	case tReparse:
 		if len(a.value) >= reparseHead {
 			k.tag, k.wof = le.Uint32(a.value), isWof(a.value)

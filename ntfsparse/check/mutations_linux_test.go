@@ -240,6 +240,7 @@ var mutations = []mutation{
 	{"R12", "standard information gone", "/plain", func(v *vol) { v.replace(v.no("/plain"), tStandard, "", drop) }},
 	{"R12", "file name gone", "", func(v *vol) { v.replace(v.no("/plain"), tName, "", drop) }},
 	{"R12", "data gone", "/resident", func(v *vol) { v.replace(v.no("/resident"), tData, "", drop) }},
+	{"R12", "data of another type", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { u32(a, 0, tRoot) }) }},
 	{"R12", "index root gone", "/sub/inner", func(v *vol) { v.replace(v.no("/sub/inner"), tRoot, nameI30, drop) }},
 	{"R12", "record bitmap gone", "/$MFT", func(v *vol) { v.replace(0, tBitmap, "", drop) }},
 

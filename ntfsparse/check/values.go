@@ -124,11 +124,12 @@ func (c *checker) data(a *attr) {
 
 // root notes an index root; the index itself is judged when it is walked.
 func (c *checker) root(a *attr) {
-	if string(a.name) == nameI30 {
-		c.cur.i30 = true
-	} else {
-		c.cur.view = true
-	}
+	c.cur.noteRoot(a)
+}
+
+func (k *current) noteRoot(a *attr) {
+	k.i30 = k.i30 || string(a.name) == nameI30
+	k.view = k.view || len(a.name) > 0 && string(a.name) != nameI30 // one without a name is no index
 }
 
 // Reparse tags that the check knows.
