@@ -43,9 +43,16 @@ type copier struct {
 	start time.Time
 	jobs  chan job
 	links linkTable
-	temp  atomic.Int64       // numbers of temporary names
-	flush *flusher           // nil: nobody waits for the disk
-	seen  map[volume.ID]bool // folders of the item under way; true: they were made
+	temp  atomic.Int64 // numbers of temporary names
+	flush *flusher     // nil: nobody waits for the disk
+
+	// Of the item under way: where its folders were put, what was copied, folders of
+	// which a listing gave an error, and the round in which what no folder led to is
+	// looked for, 0 before.
+	seen   map[volume.ID]placed
+	marks  marks
+	hurtIn map[volume.ID]bool
+	round  int
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
@@ -129,12 +136,15 @@ func (c *copier) walk(ctx context.Context, items []item) error {
 	top.pending.Add(1) // the destination itself is never closed here
 	for _, it := range items {
 		err := error(nil)
-		c.seen = map[volume.ID]bool{}
+		c.seen, c.marks, c.hurtIn, c.round = map[volume.ID]placed{}, marks{}, map[volume.ID]bool{}, 0
 		if it.isRoot() {
-			c.seen[it.found.attr.ID] = true
+			c.seen[it.found.attr.ID] = placed{}
 			err = c.fill(ctx, it.place, it.found, top, 0)
 		} else {
 			err = c.entry(ctx, it.place, it.found, top, 0)
+		}
+		if err == nil {
+			err = c.again(ctx, it.place, top)
 		}
 		if err != nil {
 			return err
@@ -145,13 +155,19 @@ func (c *copier) walk(ctx context.Context, items []item) error {
 
 // fill copies what is in dir into f, a batch at a time: folders may be huge.
 func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth int) error {
-	told := false
+	told, bad := false, false
 	for after := uint64(0); ; {
 		batch, err := readBatch(ctx, p, dir, after)
 		for _, en := range batch {
 			full := join(dir.path, en.Name)
 			if en.Err != nil {
-				c.hurt.add(c.e, full, en.Err)
+				if !c.hurtIn[dir.attr.ID] || c.round <= maxRounds {
+					c.hurt.add(c.e, full, en.Err)
+				}
+				bad = true
+				continue
+			}
+			if c.round > 0 && c.had(&en) {
 				continue
 			}
 			if err := c.entry(ctx, p, found{full, en.Name, *en.Attr}, f, depth); err != nil {
@@ -159,13 +175,18 @@ func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth 
 			}
 		}
 		if err != nil && ctx.Err() == nil && !told {
-			c.hurt.add(c.e, dir.path, err)
-			told = true // more entries may follow, and then the same error
+			if !c.hurtIn[dir.attr.ID] {
+				c.hurt.add(c.e, dir.path, err)
+			}
+			told, bad = true, true // more entries may follow, and then the same error
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if len(batch) < folderBatch {
+			if bad && len(c.hurtIn) < hurtFolders {
+				c.hurtIn[dir.attr.ID] = true
+			}
 			return c.lost(ctx, p, dir, f, depth)
 		}
 		after = batch[len(batch)-1].Cookie
@@ -191,6 +212,9 @@ func (c *copier) entry(ctx context.Context, p place, from found, f *folder, dept
 	name, whole := targetName(from.name, onWindows)
 	if name != from.name {
 		c.renamed(from.path, name, whole)
+	}
+	if from.attr.Kind != volume.Dir {
+		c.marks.set(from.attr.ID)
 	}
 	switch from.attr.Kind {
 	case volume.Dir:
@@ -232,15 +256,15 @@ func (c *copier) folder(ctx context.Context, p place, from found, up *folder, na
 	if depth >= maxDepth {
 		return c.listed(from, fmt.Errorf("more than %d folders in each other", maxDepth))
 	}
-	if c.had(from.attr.ID) { // two names lead there, perhaps one from inside it
+	if _, had := c.seen[from.attr.ID]; had { // two names lead there, perhaps one from inside it
 		return c.listed(from, fmt.Errorf("this folder has been copied already, under another name: %w", volume.ErrCorrupt))
 	}
-	c.seen[from.attr.ID] = false
+	c.seen[from.attr.ID] = placed{up.attr.ID, name, c.round, false}
 	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr, path: from.path, sddl: c.sddl(ctx, p, from)}
 	if err := c.makeFolder(f); err != nil {
 		return c.listed(from, err)
 	}
-	c.seen[from.attr.ID] = f.made
+	c.seen[from.attr.ID] = placed{up.attr.ID, name, c.round, f.made}
 	c.folders.Add(1)
 	f.pending.Add(1)
 	up.pending.Add(1)

@@ -3,87 +3,248 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 
 	"vitrine/volume"
 )
 
-// lost copies, into the copy of a volume's root, what no folder led to.
+// Bounds of what a copy remembers for what no listing led to.
+const (
+	hurtFolders = 4096 // folders that are listed once more
+	lostNames   = 1 << 20
+	maxRounds   = 64 // of looking for what is lost in what was lost
+)
+
+// placed is where a folder of the image was put.
+type placed struct {
+	up    volume.ID // the folder in whose copy it is; 0: the destination
+	name  string    // there
+	round int       // of looking for what is lost in which it was found; 0: it was listed
+	made  bool      // by us
+}
+
+// marks are the files that were copied.
+type marks map[volume.ID]*[64]uint64
+
+func (m marks) has(id volume.ID) bool {
+	page := m[id>>12]
+	return page != nil && page[id>>6&63]>>(id&63)&1 != 0
+}
+
+func (m marks) set(id volume.ID) {
+	page := m[id>>12]
+	if page == nil {
+		page = new([64]uint64)
+		m[id>>12] = page
+	}
+	page[id>>6&63] |= 1 << (id & 63)
+}
+
+// had tells whether an object was copied already, when what listings left out is
+// copied. Further names of a file are made.
+func (c *copier) had(en *volume.Entry) bool {
+	if en.Kind == volume.Dir {
+		_, had := c.seen[en.ID]
+		return had
+	}
+	return c.marks.has(en.ID) && en.Attr.Links <= 1
+}
+
+// again lists the folders once more of which a listing gave an error: it may have
+// been one of reading, and have passed.
+func (c *copier) again(ctx context.Context, p place, top *folder) error {
+	c.round = maxRounds + 1
+	for id := range c.hurtIn {
+		attr, err := p.fs.Attr(ctx, id)
+		if err != nil {
+			continue // told, when it was listed
+		}
+		f, err := c.back(ctx, p, top, id)
+		if err != nil {
+			continue
+		}
+		err = c.fill(ctx, p, found{cmp.Or(f.path, "/"), f.name, attr}, f, 0)
+		if c.leave(f); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// lost copies, into the copy of a volume's root, what no folder led to: in rounds, as
+// that may be in folders that are themselves lost.
 func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth int) error {
 	able, ok := p.fs.(volume.Lost)
-	if !ok {
+	if !ok || c.round > 0 {
 		return nil
 	}
 	if strings.Count(root.path, "/") == 1 { // perhaps the root of a volume
 		c.meter.name("looking for what no folder leads to")
 	}
-	var stop error
-	err := able.WalkLost(ctx, root.attr.ID, func(dir volume.ID, en *volume.Entry) error {
-		if en.Err == nil && (en.Kind != volume.Dir || !c.had(en.ID)) {
-			stop = c.lostOne(ctx, p, root, f, dir, en, depth)
+	l := lostFiles{copier: c, p: p, root: root, f: f, depth: depth, names: map[lostName]bool{}}
+	defer func() { c.round = 0 }()
+	for left := 1; left > 0 && c.round < maxRounds; {
+		c.round++
+		folders := len(c.seen)
+		left = 0
+		err := able.WalkLost(ctx, root.attr.ID, func(dir volume.ID, en *volume.Entry) error {
+			later, err := l.visit(ctx, dir, en)
+			if later {
+				left++
+			}
+			return err
+		})
+		var stop *destError
+		switch {
+		case ctx.Err() != nil || errors.As(err, &stop):
+			return cmp.Or(err, ctx.Err())
+		case err != nil:
+			c.hurt.add(c.e, root.path, err)
+			return nil
+		case left > 0 && len(c.seen) == folders:
+			c.hurt.add(c.e, root.path, fmt.Errorf("files whose folders were not copied: %d", left))
+			return nil
 		}
-		return stop
-	})
-	if err != nil && stop == nil && ctx.Err() == nil {
-		c.hurt.add(c.e, root.path, err)
 	}
-	return cmp.Or(stop, ctx.Err())
+	return nil
 }
 
-func (c *copier) had(dir volume.ID) bool {
-	_, had := c.seen[dir]
-	return had
+// lostFiles are those of one volume, whose root is copied into f.
+type lostFiles struct {
+	*copier
+	p     place
+	root  found
+	f     *folder
+	depth int
+	names map[lostName]bool // that they were given
 }
 
-// lostOne copies what says to be in folder dir of the volume whose root is copied
-// into f.
-func (c *copier) lostOne(ctx context.Context, p place, root found, f *folder, dir volume.ID, en *volume.Entry, depth int) error {
-	from := found{join(root.path, en.Name), en.Name, *en.Attr}
-	in := f
-	if dir != root.attr.ID {
-		var err error
-		if in, err = c.back(ctx, p, root, f, dir); err != nil {
-			return c.listed(from, err)
+type lostName struct {
+	dir  volume.ID
+	name string // folded
+}
+
+// visit copies one of them. It may have to come later, when its folder is copied.
+func (l *lostFiles) visit(ctx context.Context, dir volume.ID, en *volume.Entry) (later bool, err error) {
+	c := l.copier
+	at, known := c.seen[dir]
+	switch {
+	case en.Err != nil || c.had(en):
+		return false, nil
+	case !known || at.round >= c.round:
+		return true, nil
+	case at.round != c.round-1:
+		return false, nil // it was, in an earlier round
+	}
+	if en.Kind == volume.Dir && l.allHad(ctx, en) {
+		l.standIn(ctx, dir, en)
+		return false, nil
+	}
+	in := l.f
+	if dir != l.root.attr.ID {
+		if in, err = c.back(ctx, l.p, l.f, dir); err != nil {
+			return false, c.listed(found{join(l.root.path, en.Name), en.Name, *en.Attr}, err)
 		}
 		defer c.leave(in)
-		from.path = join(in.path, en.Name)
 	}
-	if a, err := p.fs.Lookup(ctx, dir, en.Name); err != nil || a.ID != en.ID { // not "$Orphan-N", which tells itself
+	from := found{join(in.path, en.Name), en.Name, *en.Attr}
+	if dir == l.root.attr.ID {
+		from.path = join(l.root.path, en.Name)
+	}
+	if l.taken(ctx, dir, en) {
+		ext := path.Ext(en.Name)
+		from.name = fmt.Sprintf("%s (record %d)%s", strings.TrimSuffix(en.Name, ext), en.ID&(1<<volume.IDRecordBits-1), ext)
+		c.hurt.add(c.e, from.path, fmt.Errorf("there are several of that name; this one, to which no folder leads, is copied as %s", from.name))
+	} else if a, err := l.p.fs.Lookup(ctx, dir, en.Name); err != nil || a.ID != en.ID { // not "$Orphan-N", which tells itself
 		c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it is copied by its own record"})
 	}
-	return c.entry(ctx, p, from, in, depth)
+	return false, c.entry(ctx, l.p, from, in, l.depth)
 }
 
-// back opens a folder once more that was copied below f, the copy of root. It must
-// be left.
-func (c *copier) back(ctx context.Context, p place, root found, f *folder, dir volume.ID) (*folder, error) {
-	able, ok := p.fs.(volume.Paths)
-	if !ok {
-		return nil, volume.ErrUnsupported
+// taken tells whether the name of a lost file is that of another in its folder.
+func (l *lostFiles) taken(ctx context.Context, dir volume.ID, en *volume.Entry) bool {
+	key := lostName{dir, strings.ToLower(en.Name)}
+	if l.names[key] {
+		return true
 	}
-	full, err := able.Path(ctx, dir)
-	if err != nil {
-		return nil, err
+	if len(l.names) < lostNames {
+		l.names[key] = true
 	}
-	f.pending.Add(1) // as if it were left below
-	at := root
-	for _, name := range splitPath(strings.TrimPrefix(full, root.path)) {
-		if at, err = p.child(ctx, at, name); err != nil {
-			break
+	_, other := l.other(ctx, dir, en)
+	return other
+}
+
+// other is what the folder itself has under the name of a lost file.
+func (l *lostFiles) other(ctx context.Context, dir volume.ID, en *volume.Entry) (volume.ID, bool) {
+	a, err := l.p.child(ctx, found{attr: volume.Attr{ID: dir, Kind: volume.Dir}}, en.Name)
+	return a.attr.ID, err == nil && a.attr.ID != en.ID
+}
+
+// standIn remembers, for what may be lost in a folder that is not copied, as another
+// took its place, where that one is.
+func (l *lostFiles) standIn(ctx context.Context, dir volume.ID, en *volume.Entry) {
+	if id, ok := l.other(ctx, dir, en); ok {
+		if at, ok := l.seen[id]; ok {
+			at.round = l.round
+			l.seen[en.ID] = at
 		}
-		target, _ := targetName(at.name, onWindows)
-		next := &folder{up: f, rel: path.Join(f.rel, target), name: target, attr: at.attr, path: at.path, sddl: c.sddl(ctx, p, at)}
-		if err = c.makeFolder(next); err != nil {
-			break
+	}
+}
+
+// allHad tells whether there is nothing in a folder that was not copied already.
+func (l *lostFiles) allHad(ctx context.Context, dir *volume.Entry) bool {
+	n, all := 0, true
+	l.p.read(ctx, found{attr: *dir.Attr}, func(e volume.Entry) bool {
+		n++
+		all = e.Err == nil && l.had(&e)
+		return all
+	})
+	return all && n > 0
+}
+
+// back opens a folder once more that was copied below f. It must be left.
+func (c *copier) back(ctx context.Context, p place, f *folder, dir volume.ID) (*folder, error) {
+	var chain []volume.ID
+	for id := dir; id != f.attr.ID; {
+		at, known := c.seen[id]
+		if !known || len(chain) > maxDepth {
+			return nil, fmt.Errorf("its folder was not copied: %w", volume.ErrCorrupt)
 		}
-		next.made = next.made || c.seen[at.attr.ID]
-		next.pending.Add(1)
+		if at == (placed{}) {
+			break // the root, of which the destination is the copy
+		}
+		chain, id = append(chain, id), at.up
+	}
+	f.pending.Add(1) // for the first of them
+	for i := len(chain) - 1; i >= 0; i-- {
+		next, err := c.reopen(ctx, p, f, chain[i])
+		if err != nil {
+			c.leave(f)
+			return nil, err
+		}
 		f = next
 	}
+	return f, nil
+}
+
+func (c *copier) reopen(ctx context.Context, p place, up *folder, dir volume.ID) (*folder, error) {
+	at := c.seen[dir]
+	attr, err := p.fs.Attr(ctx, dir)
 	if err != nil {
-		c.leave(f)
 		return nil, err
 	}
+	f := &folder{up: up, rel: path.Join(up.rel, at.name), name: at.name, attr: attr, path: join(cmp.Or(up.path, "/"), at.name), made: at.made}
+	f.sddl = c.sddl(ctx, p, found{attr: attr})
+	if at.made && attr.HasPOSIX {
+		up.root.Chmod(at.name, fs.FileMode(attr.Perm)&0o777|0o700) // it may be finished, and closed to us
+	}
+	if f.root, err = up.root.OpenRoot(at.name); err != nil {
+		return nil, grave(err)
+	}
+	f.pending.Add(1)
 	return f, nil
 }

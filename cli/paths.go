@@ -231,7 +231,9 @@ func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error
 		if strings.Contains(p, "[") {
 			hint += "; [[] in a pattern means a [ in a name"
 		}
-		return nil, &problem{exitFailed, fmt.Sprintf("nothing matches %s", printable(p)), hint, fs.ErrNotExist}
+		nothing := &problem{exitFailed, fmt.Sprintf("nothing matches %s", printable(p)), hint, fs.ErrNotExist}
+		one, err := f.findLost(ctx, strings.ReplaceAll(p, "[[]", "["), nothing)
+		return []found{one}, err
 	}
 	return all, nil
 }

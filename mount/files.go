@@ -194,10 +194,11 @@ func (t *Tree) LookupLost(ctx context.Context, p string) (a volume.Attr, spelled
 	for _, b := range t.branch {
 		base, rest := "", p
 		if name := b.folder(); name != "" {
-			base, rest = "/"+name, strings.TrimPrefix(p, "/"+name)
-			if rest == p || !strings.HasPrefix(rest, "/") {
+			base = "/" + name
+			if len(p) <= len(base) || p[len(base)] != '/' || !strings.EqualFold(p[:len(base)], base) {
 				continue
 			}
+			rest = p[len(base):]
 		}
 		f, ok := b.fs.(volume.Lost)
 		if !ok {

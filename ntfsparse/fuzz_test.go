@@ -529,6 +529,7 @@ func FuzzRecord(f *testing.F) {
 
 // infoOfQuietly leaves out what needs a volume.
 func (v *Volume) infoOfQuietly(rec *Record, in *Info) {
+	in.begin(v, rec)
 	for a, err := range rec.Attrs() {
 		if err == nil && a.sane() {
 			in.add(a)

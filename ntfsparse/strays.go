@@ -137,7 +137,7 @@ func (d *Dir) lostHere() ([]stray, error) {
 	lost, err := d.x.v.lostNames()
 	list := lost[d.x.file.Record()&^orphanBit]
 	if d.x.file.Seq() != 0 && d.x.file.Record() != RecordRoot {
-		list = slices.DeleteFunc(slices.Clone(list), func(s stray) bool { return s.parent() != d.x.file })
+		list = slices.DeleteFunc(slices.Clone(list), func(s stray) bool { return !d.isParent(s.parent()) })
 	}
 	return list, err
 }
@@ -285,7 +285,7 @@ func (d *Dir) findStrays() ([]stray, error) {
 
 // isParent tells whether a file's name says that it is in this folder.
 func (d *Dir) isParent(ref Ref) bool {
-	return ref == d.x.file || ref.Record() == RecordRoot && d.x.file.Record() == RecordRoot
+	return ref.Record() == d.x.file.Record() && (ref.Seq() == 0 || ref.Seq() == d.x.file.Seq() || ref.Record() == RecordRoot)
 }
 
 // takeStray counts what is held of strays.

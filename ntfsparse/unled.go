@@ -208,8 +208,8 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 	}
 	if ok && e.Ref().Record() == ref.Record() {
 		found := d.entry(e)
-		_, err = l.v.Follow(&found) // of an old sequence number a folder may be left
-		return err == nil
+		f, err := l.v.Follow(&found)
+		return err == nil && f.Ref() == ref
 	}
 	return d.disordered(units) && l.listed(dir, d, units, ref)
 }

@@ -262,9 +262,7 @@ func (c *checker) form(a *attr) {
 		}
 	case tList, tSecurity, tData, tBitmap, tReparse, tEA, tUtility, tProperty:
 	default:
-		if a.typ&0xf != 0 || a.typ < tStandard || a.typ < 0x1000 {
-			c.find("T4", k.base, a.label(), "Record %d has an attribute of the unknown type %#x.", k.no, a.typ)
-		}
+		c.findAs(Error, "T4", k.base, a.label(), "Record %d has an attribute of the unknown type %#x.", k.no, a.typ) // no system shows what it holds
 	}
 	if !a.nonRes && (a.indexed != 0) != (a.typ == tName) {
 		c.find("T3", k.base, a.label(), "%s of record %d has the wrong index flag %d.", a.label(), k.no, a.indexed)
