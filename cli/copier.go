@@ -167,7 +167,7 @@ func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth 
 				bad = true
 				continue
 			}
-			if c.round > 0 && c.had(&en) {
+			if c.round > 0 && c.had(&en, f) {
 				continue
 			}
 			if err := c.entry(ctx, p, found{full, en.Name, *en.Attr}, f, depth); err != nil {

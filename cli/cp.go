@@ -46,7 +46,8 @@ disk was, is left out. With --salvage it is copied with zeros in place of that
 part, and the bytes that are missing are listed.
 
 On a damaged NTFS volume, files that no folder leads to are copied with the root:
-into their folder, or, if that is gone, into one named $Orphan-N. It is listed.
+into their folder, as 'NAME (record N)' where another file has the name, or, if
+the folder is gone, into one named $Orphan-N, which is listed.
 
 Links lead where they lead in a mount: from the volume's root or its drive letter
 becomes relative, and ".." ends at the root. A link to something that is not copied

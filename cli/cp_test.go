@@ -21,7 +21,7 @@ import (
 )
 
 // copyFake copies path of f into dir.
-func copyFake(t *testing.T, f *fakeFS, from, dir string, o cpOptions) (errOut string, err error) {
+func copyFake(t *testing.T, f volume.FileSystem, from, dir string, o cpOptions) (errOut string, err error) {
 	t.Helper()
 	e, _, errs := testEnv()
 	o.dir = dir

@@ -16,6 +16,7 @@ import (
 const (
 	hurtFolders = 4096 // folders that are listed once more
 	lostNames   = 1 << 20
+	lostTold    = 100
 	maxRounds   = 64 // of looking for what is lost in what was lost
 )
 
@@ -45,13 +46,17 @@ func (m marks) set(id volume.ID) {
 }
 
 // had tells whether an object was copied already, when what listings left out is
-// copied. Further names of a file are made.
-func (c *copier) had(en *volume.Entry) bool {
+// copied. Further names of a file are made in folder in, if it is given.
+func (c *copier) had(en *volume.Entry, in *folder) bool {
 	if en.Kind == volume.Dir {
 		_, had := c.seen[en.ID]
 		return had
 	}
-	return c.marks.has(en.ID) && en.Attr.Links <= 1
+	if !c.marks.has(en.ID) || en.Attr.Links <= 1 || in == nil {
+		return c.marks.has(en.ID)
+	}
+	_, err := in.root.Lstat(targetOf(en.Name))
+	return err == nil
 }
 
 // again lists the folders once more of which a listing gave an error: it may have
@@ -86,7 +91,11 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 		c.meter.name("looking for what no folder leads to")
 	}
 	l := lostFiles{copier: c, p: p, root: root, f: f, depth: depth, names: map[lostName]bool{}}
-	defer func() { c.round = 0 }()
+	defer func() {
+		if c.round = 0; l.told > lostTold {
+			c.e.note(note{Text: fmt.Sprintf("%s besides, to which no folder leads, copied by their own records", plural(l.told-lostTold, "file"))})
+		}
+	}()
 	for left := 1; left > 0 && c.round < maxRounds; {
 		c.round++
 		folders := len(c.seen)
@@ -121,6 +130,7 @@ type lostFiles struct {
 	f     *folder
 	depth int
 	names map[lostName]bool // that they were given
+	told  int64             // or would have been
 }
 
 type lostName struct {
@@ -133,7 +143,7 @@ func (l *lostFiles) visit(ctx context.Context, dir volume.ID, en *volume.Entry) 
 	c := l.copier
 	at, known := c.seen[dir]
 	switch {
-	case en.Err != nil || c.had(en):
+	case en.Err != nil || (en.Kind == volume.Dir || en.Attr.Links <= 1) && c.had(en, nil):
 		return false, nil
 	case !known || at.round >= c.round:
 		return true, nil
@@ -151,18 +161,28 @@ func (l *lostFiles) visit(ctx context.Context, dir volume.ID, en *volume.Entry) 
 		}
 		defer c.leave(in)
 	}
+	if c.had(en, in) {
+		return false, nil
+	}
 	from := found{join(in.path, en.Name), en.Name, *en.Attr}
 	if dir == l.root.attr.ID {
 		from.path = join(l.root.path, en.Name)
 	}
 	if l.taken(ctx, dir, en) {
 		ext := path.Ext(en.Name)
-		from.name = fmt.Sprintf("%s (record %d)%s", strings.TrimSuffix(en.Name, ext), en.ID&(1<<volume.IDRecordBits-1), ext)
+		from.name = lostAs(strings.TrimSuffix(en.Name, ext), en.ID) + ext
 		c.hurt.add(c.e, from.path, fmt.Errorf("there are several of that name; this one, to which no folder leads, is copied as %s", from.name))
 	} else if a, err := l.p.fs.Lookup(ctx, dir, en.Name); err != nil || a.ID != en.ID { // not "$Orphan-N", which tells itself
-		c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it is copied by its own record"})
+		if l.told++; l.told <= lostTold {
+			c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it is copied by its own record"})
+		}
 	}
 	return false, c.entry(ctx, l.p, from, in, l.depth)
+}
+
+// lostAs is the name for a lost file whose own is taken.
+func lostAs(name string, id volume.ID) string {
+	return fmt.Sprintf("%s (record %d)", name, id&(1<<volume.IDRecordBits-1))
 }
 
 // taken tells whether the name of a lost file is that of another in its folder.
@@ -200,7 +220,7 @@ func (l *lostFiles) allHad(ctx context.Context, dir *volume.Entry) bool {
 	n, all := 0, true
 	l.p.read(ctx, found{attr: *dir.Attr}, func(e volume.Entry) bool {
 		n++
-		all = e.Err == nil && l.had(&e)
+		all = e.Err == nil && l.had(&e, nil)
 		return all
 	})
 	return all && n > 0

@@ -31,6 +31,7 @@ type fakeNode struct {
 	failAt  int64      // ReadAt fails from here on; 0: never
 	gaps    [][2]int64 // bytes that cannot be read
 	blunt   bool       // ReadAt over a gap gives nothing
+	hides   int        // entries that the next listing leaves out, with an error
 	reads   atomic.Int64
 }
 
@@ -114,7 +115,11 @@ func (f *fakeFS) ReadDir(_ context.Context, dir volume.ID, after uint64, want bo
 	if err != nil {
 		return err
 	}
-	for _, e := range n.names {
+	names := n.names[n.hides:]
+	if n.hides > 0 {
+		err, n.hides = volume.ErrCorrupt, 0
+	}
+	for _, e := range names {
 		if e.Cookie <= after {
 			continue
 		}
@@ -122,6 +127,35 @@ func (f *fakeFS) ReadDir(_ context.Context, dir volume.ID, after uint64, want bo
 		e.Attr = &a
 		if !yield(&e) {
 			return nil
+		}
+	}
+	return err
+}
+
+// lostFS is a fakeFS with files that no folder leads to.
+type lostFS struct {
+	*fakeFS
+	lost []lostEntry
+}
+
+type lostEntry struct {
+	dir  volume.ID
+	name string
+	node *fakeNode
+}
+
+func (f *lostFS) LookupLost(context.Context, string) (volume.Attr, string, error) {
+	return volume.Attr{}, "", fs.ErrNotExist
+}
+
+func (f *lostFS) WalkLost(_ context.Context, root volume.ID, visit func(dir volume.ID, e *volume.Entry) error) error {
+	for _, l := range f.lost {
+		if root != f.Root() {
+			return nil
+		}
+		a := l.node.attr
+		if err := visit(l.dir, &volume.Entry{Name: l.name, ID: a.ID, Kind: a.Kind, Attr: &a}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -218,7 +252,7 @@ func testEnv() (e *env, out, err *bytes.Buffer) {
 }
 
 // fakePlace is the root of f.
-func fakePlace(f *fakeFS, path string) place {
+func fakePlace(f volume.FileSystem, path string) place {
 	p := &part{number: 1, fs: f}
 	return place{finder: finder{fs: f}, shelf: &shelf{name: "fake", parts: []*part{p}}, part: p, path: path}
 }

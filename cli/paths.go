@@ -283,18 +283,15 @@ func (f finder) list(ctx context.Context, dir found) ([]volume.Entry, error) {
 	return all, err
 }
 
-// each visits the entries of a folder in the volume's order, with attributes.
-// It stops with the first error of visit.
+// each visits the entries of a folder in the volume's order, with attributes, as far
+// as it can be read. The error is the first one of visit, which it stops with.
 func (f finder) each(ctx context.Context, dir found, visit func(volume.Entry) error) error {
 	var stopped error
-	err := f.read(ctx, dir, func(e volume.Entry) bool {
+	f.read(ctx, dir, func(e volume.Entry) bool {
 		stopped = visit(e)
 		return stopped == nil
 	})
-	if stopped != nil {
-		return stopped
-	}
-	return at_(dir.path, err)
+	return cmp.Or(stopped, ctx.Err())
 }
 
 // read yields the entries of a folder in the volume's order, with attributes.
