@@ -214,7 +214,7 @@ func (c *copier) entry(ctx context.Context, p place, from found, f *folder, dept
 		c.renamed(from.path, name, whole)
 	}
 	if from.attr.Kind != volume.Dir {
-		c.marks.set(from.attr.ID)
+		c.marks.set(from.attr.ID, from.name)
 	}
 	switch from.attr.Kind {
 	case volume.Dir:

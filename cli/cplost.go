@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -28,21 +30,34 @@ type placed struct {
 	made  bool      // by us
 }
 
-// marks are the files that were copied.
-type marks map[volume.ID]*[64]uint64
+// marks are the files that were copied, with a hash of the name: on a damaged volume a
+// name may lead to another file.
+type marks map[volume.ID]*[4096]uint16
 
-func (m marks) has(id volume.ID) bool {
+func (m marks) has(id volume.ID, name string) bool {
 	page := m[id>>12]
-	return page != nil && page[id>>6&63]>>(id&63)&1 != 0
+	return page != nil && page[id&4095] == nameMark(name)
 }
 
-func (m marks) set(id volume.ID) {
+func (m marks) any(id volume.ID) bool {
+	page := m[id>>12]
+	return page != nil && page[id&4095] != 0
+}
+
+func (m marks) set(id volume.ID, name string) {
 	page := m[id>>12]
 	if page == nil {
-		page = new([64]uint64)
+		page = new([4096]uint16)
 		m[id>>12] = page
 	}
-	page[id>>6&63] |= 1 << (id & 63)
+	page[id&4095] = nameMark(name)
+}
+
+// nameMark is never 0.
+func nameMark(name string) uint16 {
+	h := fnv.New32a()
+	io.WriteString(h, strings.ToLower(name))
+	return uint16(h.Sum32()%0xFFFF) + 1
 }
 
 // had tells whether an object was copied already, when what listings left out is
@@ -52,8 +67,8 @@ func (c *copier) had(en *volume.Entry, in *folder) bool {
 		_, had := c.seen[en.ID]
 		return had
 	}
-	if !c.marks.has(en.ID) || en.Attr.Links <= 1 || in == nil {
-		return c.marks.has(en.ID)
+	if en.Attr.Links <= 1 || in == nil || !c.marks.any(en.ID) {
+		return c.marks.has(en.ID, en.Name)
 	}
 	_, err := in.root.Lstat(targetOf(en.Name))
 	return err == nil

@@ -69,7 +69,8 @@ func TestCopyLost(t *testing.T) {
 		{d.attr.ID, "lost", file("lost")},
 		{d.attr.ID, "X.txt", file("lost x")},
 		{d.attr.ID, "LOST", file("lost too")},
-		{d.attr.ID, "other name", listed},
+		{f.Root(), "x.txt", listed},       // the same one again
+		{d.attr.ID, "other name", listed}, // its own; the folder gives it another
 		{d.attr.ID, "name 2", several},
 		{f.Root(), "top", file("top")},
 		{f.Root(), "deep", deep},
@@ -82,7 +83,7 @@ func TestCopyLost(t *testing.T) {
 		}
 		x, lost := f.lost[3].node.attr.ID, f.lost[4].node.attr.ID
 		want := map[string]string{
-			"top": "top", "d/x.txt": "listed", "d/lost": "lost", "d/name 1": "of two names", "d/name 2": "of two names",
+			"top": "top", "d/x.txt": "listed", "d/lost": "lost", "d/name 1": "of two names", "d/name 2": "of two names", "d/other name": "listed",
 			"d/" + lostAs("X", x) + ".txt": "lost x", "d/" + lostAs("LOST", lost): "lost too",
 			"deep/in": "in a lost folder", "deep/deeper/deepest": "deepest",
 		}
