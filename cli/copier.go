@@ -35,16 +35,17 @@ const (
 // folders, workers copy files. Everything is written through [os.Root] handles,
 // so that no name and no link can lead outside.
 type copier struct {
-	e     *env
-	o     *cpOptions
-	dest  *os.Root
-	hurt  *tally
-	meter *meter
-	start time.Time
-	jobs  chan job
-	links linkTable
-	temp  atomic.Int64 // numbers of temporary names
-	flush *flusher     // nil: nobody waits for the disk
+	e      *env
+	o      *cpOptions
+	dest   *os.Root
+	hurt   *tally
+	meter  *meter
+	start  time.Time
+	jobs   chan job
+	links  linkTable
+	handed atomic.Int64 // files that are not dealt with yet
+	temp   atomic.Int64 // numbers of temporary names
+	flush  *flusher     // nil: nobody waits for the disk
 
 	// Of the item under way: where its folders were put, what was copied, folders of
 	// which a listing gave an error, and the round in which what no folder led to is
@@ -223,6 +224,7 @@ func (c *copier) entry(ctx context.Context, p place, from found, f *folder, dept
 		return c.listed(from, c.symlink(ctx, p, from, f, name))
 	case volume.File:
 		f.pending.Add(1)
+		c.handed.Add(1)
 		return c.hand(ctx, job{place: p, from: from, dir: f, name: name})
 	}
 	return c.listed(from, fmt.Errorf("a %s cannot be copied", kindWord(from.attr.Kind)))
@@ -470,6 +472,7 @@ func (w *worker) serve(ctx context.Context, j job) error {
 	w.c.meter.name(j.from.path)
 	ok, err := w.one(ctx, j)
 	w.c.leave(j.dir)
+	w.c.handed.Add(-1)
 	if err := w.c.listed(j.from, err); err != nil {
 		return err
 	}
