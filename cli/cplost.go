@@ -17,10 +17,10 @@ import (
 
 // Bounds of what a copy remembers for what no listing led to.
 const (
-	hurtFolders = 4096 // folders that are listed once more
-	lostNames   = 1 << 20
-	lostTold    = 100
-	maxRounds   = 64 // of looking for what is lost in what was lost
+	hurtFolders = 4096    // folders that are listed once more
+	lostNames   = 1 << 20 // names given to lost files; a further one that is taken is in the way
+	lostTold    = 100     // of them are told each by itself
+	maxRounds   = 64      // of looking for what is lost in what was lost
 )
 
 // placed is where a folder of the image was put.
@@ -191,11 +191,12 @@ func (l *lostFiles) visit(ctx context.Context, dir volume.ID, en *volume.Entry) 
 	if dir == l.root.attr.ID {
 		from.path = join(l.root.path, en.Name)
 	}
-	if l.taken(ctx, dir, en) {
+	switch id, led := l.under(ctx, dir, en.Name); {
+	case l.taken(dir, en.Name) || led && id != en.ID:
 		ext := path.Ext(en.Name)
 		from.name = lostAs(strings.TrimSuffix(en.Name, ext), en.ID) + ext
 		c.hurt.add(c.e, from.path, fmt.Errorf("there are several of that name; this one, to which no folder leads, is copied as %s", from.name))
-	} else if a, err := l.p.fs.Lookup(ctx, dir, en.Name); err != nil || a.ID != en.ID { // not "$Orphan-N", which tells itself
+	case !led: // "$Orphan-N" is, and tells itself
 		if l.told++; l.told <= lostTold {
 			c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it is copied by its own record"})
 		}
@@ -208,29 +209,28 @@ func lostAs(name string, id volume.ID) string {
 	return fmt.Sprintf("%s (record %d)", name, id&(1<<volume.IDRecordBits-1))
 }
 
-// taken tells whether the name of a lost file is that of another in its folder.
-func (l *lostFiles) taken(ctx context.Context, dir volume.ID, en *volume.Entry) bool {
-	key := lostName{dir, strings.ToLower(en.Name)}
+// taken tells whether a lost file of that name was copied into the folder, and takes it.
+func (l *lostFiles) taken(dir volume.ID, name string) bool {
+	key := lostName{dir, strings.ToLower(name)}
 	if l.names[key] {
 		return true
 	}
 	if len(l.names) < lostNames {
 		l.names[key] = true
 	}
-	_, other := l.other(ctx, dir, en)
-	return other
+	return false
 }
 
-// other is what the folder itself has under the name of a lost file.
-func (l *lostFiles) other(ctx context.Context, dir volume.ID, en *volume.Entry) (volume.ID, bool) {
-	a, err := l.p.child(ctx, found{attr: volume.Attr{ID: dir, Kind: volume.Dir}}, en.Name)
-	return a.attr.ID, err == nil && a.attr.ID != en.ID
+// under is what the folder itself leads to by the name of a lost file.
+func (l *lostFiles) under(ctx context.Context, dir volume.ID, name string) (volume.ID, bool) {
+	a, err := l.p.child(ctx, found{attr: volume.Attr{ID: dir, Kind: volume.Dir}}, name)
+	return a.attr.ID, err == nil
 }
 
 // standIn remembers, for what may be lost in a folder that is not copied, as another
 // took its place, where that one is.
 func (l *lostFiles) standIn(ctx context.Context, dir volume.ID, en *volume.Entry) {
-	if id, ok := l.other(ctx, dir, en); ok {
+	if id, ok := l.under(ctx, dir, en.Name); ok && id != en.ID {
 		if at, ok := l.seen[id]; ok {
 			at.round = l.round
 			l.seen[en.ID] = at
