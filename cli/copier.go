@@ -50,10 +50,11 @@ type copier struct {
 	// Of the item under way: where its folders were put, what was copied, folders of
 	// which a listing gave an error, and the round in which what no folder led to is
 	// looked for, 0 before.
-	seen   map[volume.ID]placed
-	marks  marks
-	hurtIn map[volume.ID]bool
-	round  int
+	seen     map[volume.ID]placed
+	marks    marks
+	hurtIn   map[volume.ID]bool
+	hurtList []volume.ID // the same, in order
+	round    int
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
@@ -137,7 +138,7 @@ func (c *copier) walk(ctx context.Context, items []item) error {
 	top.pending.Add(1) // the destination itself is never closed here
 	for _, it := range items {
 		err := error(nil)
-		c.seen, c.marks, c.hurtIn, c.round = map[volume.ID]placed{}, marks{}, map[volume.ID]bool{}, 0
+		c.seen, c.marks, c.hurtIn, c.hurtList, c.round = map[volume.ID]placed{}, marks{}, map[volume.ID]bool{}, nil, 0
 		if it.isRoot() {
 			c.seen[it.found.attr.ID] = placed{}
 			err = c.fill(ctx, it.place, it.found, top, 0)
@@ -185,8 +186,9 @@ func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth 
 			return ctx.Err()
 		}
 		if len(batch) < folderBatch {
-			if bad && len(c.hurtIn) < hurtFolders {
+			if bad && len(c.hurtIn) < hurtFolders && !c.hurtIn[dir.attr.ID] {
 				c.hurtIn[dir.attr.ID] = true
+				c.hurtList = append(c.hurtList, dir.attr.ID)
 			}
 			return c.lost(ctx, p, dir, f, depth)
 		}

@@ -79,14 +79,15 @@ func (c *copier) had(en *volume.Entry, in *folder) bool {
 // been one of reading, and have passed.
 func (c *copier) again(ctx context.Context, p place, top *folder) error {
 	c.round = maxRounds + 1
-	for len(c.hurtIn) > 0 && c.handed.Load() > 0 { // what they have must be there
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
+	for i := 0; i < len(c.hurtList); i++ { // it may grow
+		id := c.hurtList[i]
+		for c.handed.Load() > 0 { // what the folder has must be there
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(5 * time.Millisecond):
+			}
 		}
-	}
-	for id := range c.hurtIn {
 		attr, err := p.fs.Attr(ctx, id)
 		if err != nil {
 			continue // told, when it was listed
