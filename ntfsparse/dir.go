@@ -191,15 +191,11 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 		return
 	}
 	more, bad := true, true
-	var refused error
 	if d.broken == nil {
-		more, bad, refused = d.readIndex(after, yield)
+		more, bad = d.readIndex(after, yield)
 	} else {
-		refused = d.noteDamage(d.broken)
+		d.noteDamage(d.broken)
 		more = yield(DirEntry{}, d.broken)
-	}
-	if more && refused != nil {
-		more = yield(DirEntry{}, refused)
 	}
 	if more && !bad && (after == 0 || d.sound()) {
 		d.forgetDamage()
@@ -210,9 +206,8 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 	}
 }
 
-// readIndex is Read without strays. It tells whether something is damaged; the
-// error says why strays are not looked for.
-func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, bad bool, refused error) {
+// readIndex is Read without strays. It tells whether something is damaged.
+func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, bad bool) {
 	from := int64(after>>16) - 2
 	more = true
 	d.x.Scan(max(from, -1), func(block int64, e IndexEntry, err error) bool {
@@ -231,11 +226,12 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, b
 			}
 		}
 		err = inRecord(err, d.x.file.Record())
-		bad, refused = true, d.noteDamage(err)
+		bad = true
+		d.noteDamage(err)
 		more = yield(DirEntry{}, err)
 		return more
 	})
-	return more, bad, refused
+	return more, bad
 }
 
 // Root opens the root folder.

@@ -25,9 +25,8 @@ func (s *stray) parent() Ref { return Ref(le.Uint64(s.name)) }
 // damagedFolder is what is known of a folder whose list of names is damaged.
 type damagedFolder struct {
 	lazy[[]stray]
-	damage  error
-	counted bool // among those that are looked through the MFT for
-	refused bool // its strays are not looked for
+	damage error
+	alone  bool // its strays were looked for through the MFT for it alone
 }
 
 // readStrays yields the names of the folder's files that its index has lost, from
@@ -49,27 +48,18 @@ func (d *Dir) readStrays(first int, again bool, yield func(DirEntry, error) bool
 }
 
 // noteDamage remembers that the folder has lost names: a listing may go on
-// behind the damage another time. It fails when there are too many such folders.
-func (d *Dir) noteDamage(damage error) error {
+// behind the damage another time.
+func (d *Dir) noteDamage(damage error) {
 	v, no := d.x.v, d.x.file.Record()
 	v.mu.Lock()
-	known := v.damaged[no]
-	if known == nil && len(v.damaged) < maxDamaged {
-		if v.damaged == nil {
-			v.damaged = map[uint64]*damagedFolder{}
-		}
-		known = &damagedFolder{damage: damage, refused: !d.ghost && v.strayed >= maxStrayFolders}
-		if known.counted = !known.refused && !d.ghost; known.counted {
-			v.strayed++
-		}
-		v.damaged[no] = known
+	defer v.mu.Unlock()
+	if v.damaged[no] != nil || len(v.damaged) >= maxDamaged {
+		return
 	}
-	v.mu.Unlock()
-	if known != nil && !known.refused {
-		return nil
+	if v.damaged == nil {
+		v.damaged = map[uint64]*damagedFolder{}
 	}
-	v.note("More than %d folders are damaged; the names that the others have lost are not looked for.", maxStrayFolders)
-	return classf(ErrUnsupported, no, "names that the folder has lost are not looked for, as in %d folders before", maxStrayFolders)
+	v.damaged[no] = &damagedFolder{damage: damage}
 }
 
 // sound tells whether all of the folder's index can be read, where damage was
@@ -79,16 +69,22 @@ func (d *Dir) sound() bool {
 	v.mu.Lock()
 	known := v.damaged[d.x.file.Record()]
 	v.mu.Unlock()
-	sound := true
-	if known != nil {
-		d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
-			if err == nil {
-				_, err = ParseFileName(e.Key())
-			}
-			sound = err == nil
-			return sound
-		})
+	return known == nil || d.readable()
+}
+
+// readable tells whether all of the folder's index can be read.
+func (d *Dir) readable() bool {
+	if d.broken != nil {
+		return false
 	}
+	sound := true
+	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
+		if err == nil {
+			_, err = ParseFileName(e.Key())
+		}
+		sound = err == nil
+		return sound
+	})
 	return sound
 }
 
@@ -100,13 +96,16 @@ func (d *Dir) forgetDamage() {
 	known := v.damaged[no]
 	delete(v.damaged, no)
 	v.mu.Unlock()
-	if known == nil || !known.counted {
+	if known == nil {
 		return
 	}
 	list, _ := known.get(func() ([]stray, error) { return nil, nil })
+	if !known.alone {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.strayed--
+	v.searches--
 	for _, s := range list {
 		v.strayBytes -= strayCost + len(s.name)
 	}
@@ -117,17 +116,17 @@ func (d *Dir) forgetDamage() {
 func (d *Dir) strays() (list []stray, damage, err error) {
 	v := d.x.v
 	v.mu.Lock()
-	known := v.damaged[d.x.file.Record()]
+	known, full := v.damaged[d.x.file.Record()], len(v.damaged) >= maxDamaged
 	v.mu.Unlock()
 	switch {
+	case known == nil && full:
+		return nil, nil, v.tooManyLost(d.x.file)
 	case known == nil:
 		return nil, nil, nil
-	case known.refused:
-		return nil, known.damage, nil
 	case d.ghost:
 		list, err = known.get(d.lostHere)
 	default:
-		list, err = known.get(d.findStrays)
+		list, err = known.get(func() ([]stray, error) { return d.findStrays(known) })
 	}
 	return list, known.damage, err
 }
@@ -137,7 +136,7 @@ func (d *Dir) lostHere() ([]stray, error) {
 	lost, err := d.x.v.lostNames()
 	list := lost[d.x.file.Record()&^orphanBit]
 	if d.x.file.Seq() != 0 && d.x.file.Record() != RecordRoot {
-		list = slices.DeleteFunc(slices.Clone(list), func(s stray) bool { return !d.isParent(s.parent()) })
+		list = slices.DeleteFunc(slices.Clone(list), func(s stray) bool { return !isParent(d.x.file, s.parent()) })
 	}
 	return list, err
 }
@@ -260,22 +259,50 @@ func (d *Dir) listed(most int) (list listed, ok bool) {
 	return list, len(list) <= most
 }
 
-// findStrays looks for the names that a folder's index has lost.
-func (d *Dir) findStrays() ([]stray, error) {
+// sum tells listings apart.
+func (l listed) sum() (sum uint64) {
+	for _, h := range l {
+		sum += h
+	}
+	return sum
+}
+
+// findStrays looks for the names that a folder's index has lost. From the fifth
+// such folder on those of all folders are looked for at once.
+func (d *Dir) findStrays(known *damagedFolder) ([]stray, error) {
+	v, dir := d.x.v, d.x.file
 	listed, ok := d.listed(maxListed)
 	if !ok {
-		return nil, d.tooMany()
+		return nil, v.tooManyLost(dir)
+	}
+	v.mu.Lock()
+	v.searches++
+	before := v.searches - 1
+	known.alone = before < fewDamaged
+	v.mu.Unlock()
+	if !known.alone {
+		all, _ := v.strays.get(v.findAllStrays)
+		s := all[dir.Record()]
+		same := s != nil && s.dir == dir && s.sum == listed.sum()
+		if known.alone = !same && before < maxSearches; !known.alone {
+			v.mu.Lock()
+			v.searches--
+			v.mu.Unlock()
+		}
+		if same {
+			return s.list, s.err
+		}
+	}
+	if !known.alone {
+		return nil, v.tooManyLost(dir)
 	}
 	var list []stray
-	err := d.x.v.eachName(context.Background(), func(s stray, parent Ref) error {
-		if !d.isParent(parent) || s.ref.Record() == parent.Record() {
+	err := v.eachName(context.Background(), func(s stray, parent Ref) error {
+		if !isLost(dir, listed, &s) {
 			return nil
 		}
-		if n, _ := ParseFileName(s.name); listed.has(s.ref, n.Units) {
-			return nil
-		}
-		if !d.x.v.takeStray(strayCost + len(s.name)) {
-			return d.tooMany()
+		if !v.takeStray(strayCost + len(s.name)) {
+			return v.tooManyLost(dir)
 		}
 		list = append(list, stray{s.ref, bytes.Clone(s.name)})
 		return nil
@@ -283,9 +310,77 @@ func (d *Dir) findStrays() ([]stray, error) {
 	return list, err
 }
 
-// isParent tells whether a file's name says that it is in this folder.
-func (d *Dir) isParent(ref Ref) bool {
-	return ref.Record() == d.x.file.Record() && (ref.Seq() == 0 || ref.Seq() == d.x.file.Seq() || ref.Record() == RecordRoot)
+// folderStrays are those of one of many damaged folders.
+type folderStrays struct {
+	dir    Ref
+	listed listed // while they are looked for
+	sum    uint64 // of listed
+	list   []stray
+	err    error // there are more
+}
+
+// findAllStrays looks for the names that the damaged folders of the volume have lost,
+// by their records. A folder is left out when the folders before it have too much
+// in their indexes.
+func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
+	all := map[uint64]*folderStrays{}
+	room, budget := maxListed, 2*v.size
+	err := v.Scan(context.Background(), 0, func(n uint64, rec *Record, err error) error {
+		if err != nil || !rec.InUse() || !rec.IsDir() || rec.Base() != 0 || budget < 0 || len(all) >= maxDamaged {
+			return nil
+		}
+		f, err := v.fileOf(rec)
+		if err != nil {
+			return nil
+		}
+		d, err := f.Dir()
+		if err != nil {
+			return nil
+		}
+		if budget -= d.x.Blocks() * int64(d.x.BlockSize); d.readable() {
+			return nil
+		}
+		if list, ok := d.listed(room); ok {
+			room -= len(list)
+			all[n] = &folderStrays{dir: f.Ref(), listed: list, sum: list.sum()}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = v.eachName(context.Background(), func(s stray, parent Ref) error {
+		in := all[parent.Record()]
+		switch {
+		case in == nil || !isLost(in.dir, in.listed, &s):
+		case !v.takeStray(strayCost + len(s.name)):
+			in.err = v.tooManyLost(in.dir)
+		default:
+			in.list = append(in.list, stray{s.ref, bytes.Clone(s.name)})
+		}
+		return nil
+	})
+	for _, in := range all {
+		in.listed = nil
+	}
+	return all, err
+}
+
+// isLost tells whether a file's name says that it is in folder dir, and its index,
+// which has what is listed, does not have it.
+func isLost(dir Ref, listed listed, s *stray) bool {
+	parent := s.parent()
+	if !isParent(dir, parent) || s.ref.Record() == parent.Record() {
+		return false
+	}
+	n, _ := ParseFileName(s.name)
+	return !listed.has(s.ref, n.Units)
+}
+
+// isParent tells whether a file's name, which gives its folder as ref, says that it
+// is in folder dir.
+func isParent(dir, ref Ref) bool {
+	return ref.Record() == dir.Record() && (ref.Seq() == 0 || ref.Seq() == dir.Seq() || ref.Record() == RecordRoot)
 }
 
 // takeStray counts what is held of strays.
@@ -299,8 +394,7 @@ func (v *Volume) takeStray(n int) bool {
 	return true
 }
 
-func (d *Dir) tooMany() error {
-	v, no := d.x.v, d.x.file.Record()
-	v.note("The damaged folder of record %d has lost more names than can be looked for.", no)
-	return classf(ErrUnsupported, no, "the folder has lost more names than can be looked for")
+func (v *Volume) tooManyLost(dir Ref) error {
+	v.note("The damaged folder of record %d has lost more names than can be looked for.", dir.Record())
+	return classf(ErrUnsupported, dir.Record(), "the folder has lost more names than can be looked for")
 }

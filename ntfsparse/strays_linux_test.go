@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,29 +98,12 @@ func TestLostNames(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		seen, damage := map[string]int{}, 0
-		var after uint64
-		for more := true; more; { // in pages, as a mount reads
-			more = false
-			n := 0
-			d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
-				if err != nil {
-					damage++
-					return true
-				}
-				seen[e.Name()]++
-				after, n = e.Cookie, n+1
-				more = n == 100
-				return !more
-			})
-		}
+		seen, damage := list(t, v, "lost", 100)
 		if len(seen) != files+60 || damage == 0 {
 			t.Errorf("%s: %d names of %d, %d faults", name, len(seen), files+60, damage)
 		}
-		for s, n := range seen {
-			if n != 1 {
-				t.Errorf("%s: %s is listed %d times", name, s, n)
-			}
+		if !once(seen) {
+			t.Errorf("%s: %v", name, seen)
 		}
 		for _, s := range []string{"file number 0000", "file number 0777", "FILE NUMBER 1499"} {
 			if _, err := d.LookupFold(s); err != nil {
@@ -176,15 +160,81 @@ func TestManyLostNames(t *testing.T) {
 	}
 }
 
-// TestManyDamagedFolders: for so many folders the lost names are looked for, and
-// of the others it is said that they are not.
+// indexBlocks finds the index blocks that have names in a folder of the root.
+func indexBlocks(b []byte, dir ntfsparse.Ref) (list []int) {
+	ref := binary.LittleEndian.AppendUint64(nil, uint64(dir))
+	root := binary.LittleEndian.AppendUint64(nil, uint64(ntfsparse.MakeRef(ntfsparse.RecordRoot, ntfsparse.RecordRoot)))
+	for at := 0; at < len(b); at += 4096 {
+		if string(b[at:at+4]) == "INDX" && bytes.Contains(b[at:at+4096], ref) && !bytes.Contains(b[at:at+4096], root) {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
+// recordAnywhere finds a file record, wherever the MFT is.
+func recordAnywhere(b []byte, n uint64) []byte {
+	for ; len(b) > 0; b = b[1024:] {
+		if string(b[:4]) == "FILE" && uint64(binary.LittleEndian.Uint32(b[0x2C:])) == n {
+			return b[:1024]
+		}
+	}
+	return nil
+}
+
+// list reads a folder in pages, as a mount does, and counts each name.
+func list(t *testing.T, v *ntfsparse.Volume, path string, page int) (seen map[string]int, faults int) {
+	t.Helper()
+	f, err := v.Lookup(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen = map[string]int{}
+	after := uint64(0)
+	for more := true; more; {
+		more = false
+		n := 0
+		d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
+			if err != nil {
+				faults++
+				return true
+			}
+			seen[e.Name()]++
+			after, n = e.Cookie, n+1
+			more = n == page
+			return !more
+		})
+	}
+	return seen, faults
+}
+
+// once tells whether each name was seen once.
+func once(seen map[string]int) bool {
+	for _, n := range seen {
+		if n != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// TestManyDamagedFolders: all names are found in many folders that have lost some or
+// all of theirs, each once, with those of one file in several of them.
 func TestManyDamagedFolders(t *testing.T) {
-	const folders = 70
-	img := testvol.Make(t, testvol.Options{})
+	const folders, files = 120, 60
+	img := testvol.Make(t, testvol.Options{Size: 32 << 20})
 	testvol.With(t, img, func(dir string) {
 		for i := range folders {
-			os.Mkdir(filepath.Join(dir, fmt.Sprint(i)), 0o755)
-			os.WriteFile(filepath.Join(dir, fmt.Sprint(i), "f"), nil, 0o644)
+			sub := filepath.Join(dir, fmt.Sprint(i))
+			os.Mkdir(sub, 0o755)
+			for j := range files {
+				os.WriteFile(filepath.Join(sub, fmt.Sprintf("a name that is long enough %d", j)), nil, 0o644)
+			}
+			os.Link(filepath.Join(dir, "0/a name that is long enough 7"), filepath.Join(sub, "link"))
 		}
 	})
 	b, err := os.ReadFile(img)
@@ -192,41 +242,36 @@ func TestManyDamagedFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := openBytes(t, b)
-	var all []*ntfsparse.File
 	for i := range folders {
 		f, err := v.Lookup(fmt.Sprint(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := recordIn(v, b, f.Ref().Record())
-		r[bytes.Index(r, []byte("$\x00I\x003\x000\x00"))+8] = 0x77
-		all = append(all, f)
+		switch i % 3 {
+		case 0:
+			r := recordAnywhere(b, f.Ref().Record())
+			r[bytes.Index(r, []byte("$\x00I\x003\x000\x00"))+8] = 0x77
+		case 1:
+			blocks := indexBlocks(b, f.Ref())
+			b[blocks[len(blocks)/2]] = 'X'
+		}
 	}
-	v = openBytes(t, b)
-	found, refused := 0, 0
-	for _, f := range all {
-		f, err := v.FileRef(f.Ref())
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := f.Dir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
-			if err == nil {
-				found++
-			} else if errors.Is(err, ntfsparse.ErrUnsupported) {
-				refused++
+	for _, order := range []string{"listed first", "not listed"} {
+		v = openBytes(t, b)
+		if order == "not listed" {
+			if list := lost(t, v); len(list) != 0 {
+				t.Errorf("lost besides: %q", list)
 			}
-			return true
-		})
-	}
-	if list := lost(t, v); len(list) != folders-64 {
-		t.Errorf("lost besides: %q", list)
-	}
-	if s := strings.Join(v.Notes(), " "); found != 64 || refused != folders-64 || !strings.Contains(s, "64 folders") {
-		t.Errorf("%d names found, %d folders left out, notes %q", found, refused, s)
+		}
+		for i := range folders {
+			seen, faults := list(t, v, fmt.Sprint(i), 40)
+			if len(seen) != files+1 || !once(seen) || (faults > 0) != (i%3 < 2) {
+				t.Errorf("%s: folder %d: %d names, %d faults", order, i, len(seen), faults)
+			}
+		}
+		if list := lost(t, v); len(list) != 0 {
+			t.Errorf("%s: lost besides: %q", order, list)
+		}
 	}
 }
 
@@ -264,43 +309,73 @@ func TestDamageThatPasses(t *testing.T) {
 			if round%2 > 0 {
 				r.from, r.to = 0, 0
 			}
-			f, err := v.Lookup("folder")
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			d, err := f.Dir()
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			seen, damage := map[string]bool{}, 0
 			page := 1000
 			if round%4 == 3 {
 				page = 30
 			}
-			after := uint64(0)
-			for more := true; more; {
-				more = false
-				n := 0
-				d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
-					if err != nil {
-						damage++
-						return true
-					}
-					if seen[e.Name()] {
-						t.Errorf("%s: round %d: %s is listed twice", name, round, e.Name())
-					}
-					seen[e.Name()], after, n = true, e.Cookie, n+1
-					more = n == page
-					return !more
-				})
-			}
-			if len(seen) != len(files) || damage > 1-round%2 || damage == 0 && round == 0 { // what was read once is kept
+			seen, damage := list(t, v, "folder", page)
+			if len(seen) != len(files) || !once(seen) || damage > 1-round%2 || damage == 0 && round == 0 { // what was read once is kept
 				t.Fatalf("%s: round %d: %d names, %d faults", name, round, len(seen), damage)
 			}
 		}
 	}
 	if n < 4 {
 		t.Errorf("%d index blocks", n)
+	}
+}
+
+// TestDamageThatMoves: four folders are damaged, and now this, now that block of the
+// others cannot be read. A listing has all names, each once, if the folder was whole
+// before.
+func TestDamageThatMoves(t *testing.T) {
+	const damaged, folders, files = 4, 16, 100
+	var paths []string
+	for i := range folders {
+		for j := range files {
+			paths = append(paths, fmt.Sprintf("%d/a name that is long enough %d", i, j))
+		}
+	}
+	b := lostTree(t, paths)
+	v := openBytes(t, b)
+	var blocks [][]int
+	for i := range folders {
+		f, err := v.Lookup(fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, indexBlocks(b, f.Ref()))
+		if i < damaged {
+			for _, at := range blocks[i] {
+				b[at] = 'X'
+			}
+		}
+	}
+	rnd := rand.New(rand.NewPCG(7, 7))
+	for range 20 {
+		hole := &holed{Reader: bytes.NewReader(b)}
+		v, err := ntfsparse.Open(hole, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for dir := range damaged {
+			list(t, v, fmt.Sprint(dir), 1000)
+		}
+		for range 20 {
+			i := damaged + rnd.IntN(folders-damaged)
+			hole.from = int64(blocks[i][rnd.IntN(len(blocks[i]))])
+			hole.to = hole.from + 4096
+			for _, dir := range []int{i, rnd.IntN(folders), i} {
+				if seen, _ := list(t, v, fmt.Sprint(dir), 30+rnd.IntN(100)); len(seen) != files || !once(seen) {
+					t.Fatalf("folder %d: %d names: %v", dir, len(seen), seen)
+				}
+			}
+			hole.from, hole.to = 0, 0
+			for dir := range folders {
+				if seen, faults := list(t, v, fmt.Sprint(dir), 1000); len(seen) != files || !once(seen) || faults > 0 != (dir < damaged) {
+					t.Fatalf("folder %d, whole: %d names: %v", dir, len(seen), seen)
+				}
+			}
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 			return err
 		}
 	}
-	b := balance{v: v, seed: maphash.MakeSeed()}
+	b := balance{v: v, seed: maphash.MakeSeed(), budget: 2 * v.size}
 	if err := b.strike(ctx); err != nil || b.even() {
 		return err
 	}
@@ -98,6 +98,8 @@ type balance struct {
 	v    *Volume
 	seed maphash.Seed
 	sums [1 << 15]uint64 // by record of the folder, modulo
+
+	budget int64 // bytes of indexes that are gone through
 }
 
 func (b *balance) of(dir Ref) *uint64 { return &b.sums[dir.Record()%uint64(len(b.sums))] }
@@ -128,7 +130,7 @@ func (b *balance) strike(ctx context.Context) error {
 				*b.of(n.Parent) += b.hash(n.Parent, ref, n.Units)
 			}
 		}
-		if rec.IsDir() && rec.Base() == 0 {
+		if rec.IsDir() && rec.Base() == 0 && b.budget >= 0 {
 			b.index(rec)
 		}
 		return nil
@@ -144,6 +146,7 @@ func (b *balance) index(rec *Record) {
 	if err != nil || d.broken != nil {
 		return
 	}
+	b.budget -= d.x.Blocks() * int64(d.x.BlockSize)
 	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
 		if err != nil {
 			return true
@@ -163,12 +166,11 @@ type leaders struct {
 	room     int            // for more of these
 }
 
-// leader is a folder that is asked for its names. A damaged one leads to everything,
-// as its listing looks for what is in it.
+// leader is a folder that is asked for its names.
 type leader struct {
 	ref     Ref
-	dir     *Dir // nil: it is damaged, or no folder
-	refused bool // it is damaged, and its listing does not look for what it lost
+	dir     *Dir // nil: it leads to all that says to be in it
+	damaged bool // a listing met it
 }
 
 func (l *leaders) folder(ref Ref) *leader {
@@ -186,21 +188,24 @@ func (l *leaders) folder(ref Ref) *leader {
 		return s
 	}
 	l.v.mu.Lock()
-	listed := l.v.damaged[ref.Record()]
+	s.damaged = l.v.damaged[ref.Record()] != nil
 	l.v.mu.Unlock()
-	s.refused = listed != nil && listed.refused
-	if d, err := f.Dir(); err == nil && (s.refused || d.broken == nil && listed == nil) {
+	if d, err := f.Dir(); err == nil && (s.damaged || d.broken == nil) {
 		s.dir = d
 	}
 	return s
 }
 
-// leadTo tells whether folder dir leads to a file by a name.
+// leadTo tells whether a listing of folder dir leads to a file by a name. One that has
+// not met the damage of the folder yet will look for what is lost.
 func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 	f := l.folder(dir)
 	d := f.dir
-	if d == nil || f.refused {
-		return d == nil || l.listed(dir, d, units, ref)
+	switch {
+	case d == nil:
+		return true
+	case f.damaged:
+		return l.listed(dir, d, units, ref)
 	}
 	e, ok, err := d.findEntry(units, d.x.v.upcase.Compare)
 	if err != nil {
@@ -214,11 +219,18 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 	return d.disordered(units) && l.listed(dir, d, units, ref)
 }
 
-// listed tells whether a name is anywhere in the index of a folder.
+// listed tells whether a name is anywhere in the index of a folder, or among those
+// that a listing found besides.
 func (l *leaders) listed(dir Ref, d *Dir, units []byte, ref Ref) bool {
 	list, known := l.unsorted[dir]
 	if !known && l.room > 0 {
 		if list, known = d.listed(l.room); known {
+			strays, _, _ := d.strays()
+			for i := range strays {
+				n, _ := ParseFileName(strays[i].name)
+				list = append(list, listedHash(strays[i].ref, n.Units))
+			}
+			slices.Sort(list)
 			l.unsorted[dir] = list
 		}
 		l.room -= len(list) + 1

@@ -25,14 +25,15 @@ type Volume struct {
 	bitmap  lazy[*Stream]
 	space   lazy[Space]
 	owners  lazy[*Owners]
-	lost    lazy[map[uint64][]stray] // names in folders without a record
+	lost    lazy[map[uint64][]stray]       // names in folders without a record
+	strays  lazy[map[uint64]*folderStrays] // names that folders with a damaged index have lost
 
 	mu         sync.Mutex
 	notes      []string
 	noted      map[string]bool
 	stores     map[[16]byte]*chunkStore
 	damaged    map[uint64]*damagedFolder // by record
-	strayed    int                       // of them, those that are looked through the MFT for
+	searches   int                       // through the MFT, for one of them alone
 	strayBytes int                       // that names found so hold
 	ghosts     map[uint64]ghost          // what stands for damaged records of folders
 }
