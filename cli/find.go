@@ -212,24 +212,25 @@ type searcher struct {
 	f     finder
 	tests []test
 	hurt  *tally
+	line  []byte // the one that is being made
 }
 
 func (s *searcher) run(ctx context.Context, top found) error {
-	s.try(top)
+	s.try(top.path, &top.attr)
 	if w, ok := s.f.fs.(volume.Walker); ok && top.path == "/" && s.o.depth == 0 {
-		return w.Walk(ctx, func(full string, en *volume.Entry) error { return s.visit(ctx, full, *en) })
+		return w.Walk(ctx, func(full string, en *volume.Entry) error { return s.visit(ctx, full, en) })
 	}
 	return s.below(ctx, top, 1, map[volume.ID]bool{})
 }
 
-func (s *searcher) visit(ctx context.Context, full string, en volume.Entry) error {
+func (s *searcher) visit(ctx context.Context, full string, en *volume.Entry) error {
 	if full == "/" || full == "" {
 		if en.Err != nil {
 			s.hurt.add(s.e, "/", en.Err)
 		}
 		return ctx.Err() // tried already
 	}
-	s.f.fillAttr(ctx, &en)
+	s.f.fillAttr(ctx, en)
 	if !strings.HasPrefix(full, "/") {
 		full = "/" + full
 	}
@@ -239,7 +240,7 @@ func (s *searcher) visit(ctx context.Context, full string, en volume.Entry) erro
 			return ctx.Err()
 		}
 	}
-	s.try(found{full, en.Name, *en.Attr})
+	s.try(full, en.Attr)
 	return ctx.Err()
 }
 
@@ -255,7 +256,8 @@ func (s *searcher) below(ctx context.Context, dir found, level int, seen map[vol
 		}
 		s.hurt.add(s.e, dir.path, err)
 	}
-	for _, en := range entries {
+	for i := range entries {
+		en := &entries[i]
 		full := join(dir.path, en.Name)
 		if err := s.visit(ctx, full, en); err != nil {
 			return err
@@ -270,22 +272,27 @@ func (s *searcher) below(ctx context.Context, dir found, level int, seen map[vol
 	return nil
 }
 
-func (s *searcher) try(f found) {
+// try prints an object if it passes.
+func (s *searcher) try(full string, a *volume.Attr) {
 	for _, t := range s.tests {
-		if !t(f.path, &f.attr) {
+		if !t(full, a) {
 			return
 		}
 	}
-	name := f.path
+	if s.e.json {
+		s.e.emit("entry", newEntryObject(path.Base(full), full, *a))
+		return
+	}
+	line := s.line[:0]
+	if s.o.long {
+		line = append(appendMode(line, a), ' ')
+		at := len(line)
+		line = append(alignRight(appendGrouped(line, a.Size), at, 16), "  "...)
+		line = append(appendStamp(line, a.ModTime), "  "...)
+	}
 	if s.e.OutTerm {
-		name = printable(name)
+		full = printable(full)
 	}
-	switch {
-	case s.e.json:
-		s.e.emit("entry", newEntryObject(path.Base(f.path), f.path, f.attr))
-	case s.o.long:
-		fmt.Fprintf(s.e.Out, "%-7s %16s  %-16s  %s\n", modeWord(f.attr), grouped(f.attr.Size), stampNano(f.attr.ModTime), name)
-	default:
-		fmt.Fprintln(s.e.Out, name)
-	}
+	s.line = append(append(line, full...), '\n')
+	s.e.Out.Write(s.line)
 }

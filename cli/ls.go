@@ -115,9 +115,13 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 		l.next = true
 	}
 	var wide, links int
+	var line []byte
 	for i := range entries {
 		if a := entries[i].Attr; l.o.long && entries[i].Err == nil {
-			wide, links = max(wide, len(sizeWord(a))), max(links, len(strconv.Itoa(int(a.Links))))
+			line = appendSize(line[:0], a)
+			wide = max(wide, len(line))
+			line = strconv.AppendUint(line[:0], uint64(a.Links), 10)
+			links = max(links, len(line))
 		}
 	}
 	for i := range entries {
@@ -135,21 +139,30 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 		case l.e.json:
 			l.e.emit("entry", l.object(ctx, en.Name, full, *en.Attr))
 		case !l.o.long:
-			fmt.Fprintln(l.e.Out, l.paint(en))
+			line = append(append(line[:0], l.paint(en)...), '\n')
+			l.e.Out.Write(line)
 		case en.Err != nil:
 			fmt.Fprintf(l.e.Out, "%-7s %*s %*s  %-16s  %s\n", "?", links, "", wide, "", "", l.paint(en))
 		default:
 			a := en.Attr
-			fmt.Fprintf(l.e.Out, "%-7s %*d %*s  %-16s  %s%s\n", modeWord(*a), links, a.Links, wide, sizeWord(a), stampNano(a.ModTime), l.paint(en), l.extra(ctx, a))
+			line = append(appendMode(line[:0], a), ' ')
+			at := len(line)
+			line = append(alignRight(strconv.AppendUint(line, uint64(a.Links), 10), at, links), ' ')
+			at = len(line)
+			line = append(alignRight(appendSize(line, a), at, wide), "  "...)
+			line = append(appendStamp(line, a.ModTime), "  "...)
+			line = append(append(line, l.paint(en)...), l.extra(ctx, a)...)
+			l.e.Out.Write(append(line, '\n'))
 		}
 	}
 }
 
-func sizeWord(a *volume.Attr) string {
+// appendSize is the size in ls -l; folders have none.
+func appendSize(b []byte, a *volume.Attr) []byte {
 	if a.Kind == volume.Dir {
-		return "-"
+		return append(b, '-')
 	}
-	return grouped(a.Size)
+	return appendGrouped(b, a.Size)
 }
 
 func (l *lister) paint(en *volume.Entry) string {
@@ -261,10 +274,11 @@ func attributeWords(bits uint32) (words []string) {
 	return words
 }
 
-// modeWord is the first column of ls -l: the kind and the Windows attributes.
-func modeWord(a volume.Attr) string {
-	kinds := "?d-lpscb?"
-	b := []byte{kinds[min(int(a.Kind), len(kinds)-1)]}
+// appendMode is the first column of ls -l, of seven letters: the kind and the
+// Windows attributes.
+func appendMode(b []byte, a *volume.Attr) []byte {
+	const kinds = "?d-lpscb?"
+	b = append(b, kinds[min(int(a.Kind), len(kinds)-1)])
 	for _, w := range windowsAttributes {
 		switch {
 		case w.letter == 0:
@@ -274,7 +288,18 @@ func modeWord(a volume.Attr) string {
 			b = append(b, '-')
 		}
 	}
-	return string(b)
+	return b
+}
+
+// appendStamp is a time in ls -l, of 16 letters.
+func appendStamp(b []byte, ns int64) []byte {
+	at := len(b)
+	if ns == volume.NoTime {
+		b = append(b, '-')
+	} else {
+		b = time.Unix(0, ns).AppendFormat(b, minutes)
+	}
+	return alignLeft(b, at, len(minutes))
 }
 
 func stampNano(ns int64) string {
@@ -307,17 +332,25 @@ func (k nameKey) compare(o nameKey) int {
 
 func sortByName(all []volume.Entry) {
 	type keyed struct {
-		nameKey
-		entry *volume.Entry
+		lower string
+		place int // in all; -1: done
 	}
 	keys := make([]keyed, len(all))
 	for i := range all {
-		keys[i] = keyed{nameKeyOf(all[i].Name), &all[i]}
+		keys[i] = keyed{strings.ToLower(all[i].Name), i}
 	}
-	slices.SortFunc(keys, func(a, b keyed) int { return a.compare(b.nameKey) })
-	sorted := make([]volume.Entry, len(all))
-	for i, k := range keys {
-		sorted[i] = *k.entry
+	slices.SortFunc(keys, func(a, b keyed) int {
+		return nameKey{a.lower, all[a.place].Name}.compare(nameKey{b.lower, all[b.place].Name})
+	})
+	for i := range keys { // a large folder is not copied: each cycle of places is gone round
+		if keys[i].place < 0 {
+			continue
+		}
+		first, to := all[i], i
+		for from := keys[to].place; from != i; from = keys[to].place {
+			all[to], keys[to].place = all[from], -1
+			to = from
+		}
+		all[to], keys[to].place = first, -1
 	}
-	copy(all, sorted)
 }

@@ -305,12 +305,7 @@ func (f finder) read(ctx context.Context, dir found, yield func(volume.Entry) bo
 }
 
 func (f finder) fillAttr(ctx context.Context, e *volume.Entry) {
-	if e.Attr != nil {
-		a := *e.Attr // the yielded one may be used again
-		e.Attr = &a
-		return
-	}
-	if e.Err != nil {
+	if e.Attr != nil || e.Err != nil {
 		return
 	}
 	a, err := f.fs.Attr(ctx, e.ID)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,16 +38,39 @@ func exactSize(n int64) string {
 }
 
 // grouped writes n with a space between groups of three digits.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	sign := ""
-	if s[0] == '-' {
-		sign, s = "-", s[1:]
+func grouped(n int64) string { return string(appendGrouped(nil, n)) }
+
+func appendGrouped(b []byte, n int64) []byte {
+	first := len(b)
+	b = strconv.AppendInt(b, n, 10)
+	if n < 0 {
+		first++
 	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + " " + s[i:]
+	for i := len(b) - 3; i > first; i -= 3 {
+		b = slices.Insert(b, i, ' ')
 	}
-	return sign + s
+	return b
+}
+
+// alignLeft fills b with spaces until it is wide bytes long from start on,
+// alignRight inserts them there.
+func alignLeft(b []byte, start, wide int) []byte {
+	for len(b)-start < wide {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+func alignRight(b []byte, start, wide int) []byte {
+	end := len(b)
+	b = alignLeft(b, start, wide)
+	if n := len(b) - end; n > 0 {
+		copy(b[start+n:], b[start:end])
+		for i := range n {
+			b[start+i] = ' '
+		}
+	}
+	return b
 }
 
 // parseSize reads "4G", "512k", "1.5 MiB" or plain bytes. Units are powers of
@@ -116,9 +140,12 @@ func span(d time.Duration) string {
 
 func durationOf(nanos int64) time.Duration { return time.Duration(max(nanos, 0)) }
 
+// minutes is how stamp writes a moment.
+const minutes = "2006-01-02 15:04"
+
 // stamp writes a moment in local time to the minute, exactStamp to the last
 // digit that file systems keep.
-func stamp(t time.Time) string      { return t.Local().Format("2006-01-02 15:04") }
+func stamp(t time.Time) string      { return t.Local().Format(minutes) }
 func exactStamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.0000000 -0700") }
 
 // plural is "1 file", "2 files".

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
+
+	"vitrine/volume"
 )
 
 func TestSize(t *testing.T) {
@@ -73,6 +77,46 @@ func TestGrouped(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 12: "12", 1234: "1 234", -1234567: "-1 234 567", 123456: "123 456"} {
 		if got := grouped(n); got != want {
 			t.Errorf("grouped(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestAlign(t *testing.T) {
+	for _, c := range []struct {
+		s           string
+		wide        int
+		left, right string
+	}{{"", 2, "  ", "  "}, {"ab", 5, "ab   ", "   ab"}, {"abcd", 5, "abcd ", " abcd"}, {"abcde", 3, "abcde", "abcde"}} {
+		head := []byte("x ")
+		if got := string(alignLeft(append(head, c.s...), 2, c.wide)); got != "x "+c.left {
+			t.Errorf("%q is %q", c.s, got)
+		}
+		if got := string(alignRight(append(head, c.s...), 2, c.wide)); got != "x "+c.right {
+			t.Errorf("%q is %q", c.s, got)
+		}
+	}
+}
+
+func TestSortByName(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for n := range 60 {
+		all := make([]volume.Entry, n)
+		for i := range all {
+			name := []byte{'a' + byte(rnd.IntN(4)), 'a' + byte(rnd.IntN(4))}
+			name[rnd.IntN(2)] -= byte(rnd.IntN(2)) * 32
+			all[i] = volume.Entry{Name: string(name), Cookie: uint64(i)}
+		}
+		want := slices.Clone(all)
+		slices.SortFunc(want, func(a, b volume.Entry) int { return nameKeyOf(a.Name).compare(nameKeyOf(b.Name)) })
+		sortByName(all)
+		seen := map[uint64]bool{}
+		for i := range all {
+			if seen[all[i].Cookie] = true; all[i].Name != want[i].Name {
+				t.Fatalf("%d is %q, not %q", i, all[i].Name, want[i].Name)
+			}
+		}
+		if len(seen) != n {
+			t.Fatalf("%d of %d entries", len(seen), n)
 		}
 	}
 }

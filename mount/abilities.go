@@ -225,10 +225,12 @@ func (t *Tree) walkPoint(ctx context.Context, p *point, visit func(string, *volu
 // walk visits the branch's objects, by its own walk or folder by folder.
 func (b *branch) walk(ctx context.Context, v volume.FileSystem, visit func(string, *volume.Entry) error) error {
 	base := "/" + b.folder()
+	var out volume.Entry
+	var room volume.Attr
 	adopt := func(p string, e *volume.Entry) error {
-		out := *e
+		out = *e
 		in := inside{b, v, e.ID}
-		in.adoptEntry(ctx, &out)
+		in.adoptEntry(ctx, &out, &room)
 		if p == "/" && b.folder() != "" { // the tree's own, visited already
 			if out.Attr = nil; out.Err == nil {
 				return nil

@@ -232,7 +232,7 @@ func (t *Tree) WalkLost(ctx context.Context, root volume.ID, visit func(dir volu
 	}
 	return f.WalkLost(ctx, in.id, func(dir volume.ID, e *volume.Entry) error {
 		own := *e
-		in.adoptEntry(ctx, &own)
+		in.adoptEntry(ctx, &own, nil)
 		id, err := in.outer(dir)
 		if err != nil {
 			return err
@@ -299,12 +299,14 @@ func (in inside) readDir(ctx context.Context, own *node, after uint64, wantAttr 
 			return true
 		}
 		out := *e
-		in.adoptEntry(ctx, &out)
+		in.adoptEntry(ctx, &out, nil)
 		return yield(&out)
 	})
 }
 
-func (in inside) adoptEntry(ctx context.Context, e *volume.Entry) {
+// adoptEntry makes a branch's entry one of the tree, with attributes of its own: in
+// room, if there is such.
+func (in inside) adoptEntry(ctx context.Context, e *volume.Entry, room *volume.Attr) {
 	if in.point == nil {
 		e.Name = showName(e.Name)
 	}
@@ -316,12 +318,15 @@ func (in inside) adoptEntry(ctx context.Context, e *volume.Entry) {
 	if e.Attr == nil {
 		return
 	}
-	a := *e.Attr
-	if err := in.adopt(ctx, &a); err != nil {
+	if room == nil {
+		room = new(volume.Attr)
+	}
+	*room = *e.Attr
+	if err := in.adopt(ctx, room); err != nil {
 		e.Attr, e.Err = nil, err
 		return
 	}
-	e.Attr = &a
+	e.Attr = room
 }
 
 // ReadLink gives a link's target: always relative when it leads to somewhere in

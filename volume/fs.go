@@ -112,7 +112,8 @@ type FileSystem interface {
 	// Lookup finds name in folder dir, exactly as the volume spells it.
 	Lookup(ctx context.Context, dir ID, name string) (Attr, error)
 	// ReadDir yields the entries of dir behind the cookie after (0: all),
-	// without "." and "..", until yield returns false. The order is stable.
+	// without "." and "..", until yield returns false. The order is stable. An
+	// entry is valid until yield returns; what it points to may be kept.
 	ReadDir(ctx context.Context, dir ID, after uint64, wantAttr bool, yield func(*Entry) bool) error
 	// ReadLink gives a link's target: '/' separated; a leading '/' means the
 	// root of this volume; drive letters and other volumes as they stand.
@@ -176,8 +177,8 @@ type (
 	}
 	// Walker visits every object of the volume in the order that reads the
 	// disk fastest, with attributes. Paths are '/' separated from the root; a
-	// hard link is visited once per name. When visit returns an error the walk
-	// stops with it.
+	// hard link is visited once per name. The entry and its attributes are valid
+	// until visit returns. When visit returns an error the walk stops with it.
 	Walker interface {
 		Walk(ctx context.Context, visit func(path string, e *Entry) error) error
 	}

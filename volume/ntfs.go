@@ -464,13 +464,12 @@ func (n *ntfsFS) Path(ctx context.Context, id ID) (string, error) {
 
 // Walk visits every file in the order of the MFT.
 func (n *ntfsFS) Walk(ctx context.Context, visit func(path string, e *Entry) error) error {
+	var e Entry
+	var a Attr
 	err := n.v.Walk(ctx, func(w *ntfsparse.WalkEntry) error {
-		all := &struct {
-			e Entry
-			a Attr
-		}{a: ntfsAttr(w.Info)}
-		all.e = Entry{Name: path.Base(w.Path), ID: all.a.ID, Kind: all.a.Kind, Attr: &all.a, Err: ntfsErr(w.Err)}
-		return visit(w.Path, &all.e)
+		a = ntfsAttr(w.Info)
+		e = Entry{Name: path.Base(w.Path), ID: a.ID, Kind: a.Kind, Attr: &a, Err: ntfsErr(w.Err)}
+		return visit(w.Path, &e)
 	})
 	return ntfsErr(err)
 }
