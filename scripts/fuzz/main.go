@@ -3,6 +3,7 @@
 //
 //	go run ./scripts/fuzz -time 10s            every target once
 //	go run ./scripts/fuzz -time 2m -rounds 0 -parallel 1 -record ./ntfsparse/...
+//	go run ./scripts/fuzz -run 'Volume|Used' ./ntfsparse/...
 //
 // What is found interesting is kept in Go's build cache, as by go test, and with
 // -record in corpus.tar.gz beside this file, with which the next one begins, here
@@ -27,6 +28,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +38,7 @@ var (
 	spell    = flag.Duration("time", 10*time.Second, "of each target a round")
 	rounds   = flag.Int("rounds", 1, "how often all targets are run; 0: until interrupted")
 	parallel = flag.Int("parallel", 0, "workers of each target; 0: as many as processors")
+	only     = flag.String("run", ".", "`REGEXP` of the targets that are run")
 	record   = flag.Bool("record", false, "add the work to "+tallyFile+", and what was found to "+corpusFile)
 )
 
@@ -100,6 +103,10 @@ type target struct{ pkg, dir, name, program string }
 
 // build makes a program of each package that has fuzz targets.
 func build(ctx context.Context, bin string, patterns []string) (targets []target, err error) {
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return nil, err
+	}
 	list := append([]string{"list", "-f", "{{.ImportPath}} {{.Dir}} {{.TestGoFiles}} {{.XTestGoFiles}}"}, patterns...)
 	overlay, err := patience(bin)
 	if err != nil {
@@ -111,6 +118,7 @@ func build(ctx context.Context, bin string, patterns []string) (targets []target
 			continue
 		}
 		names := functions(f[1])
+		names = slices.DeleteFunc(names, func(n string) bool { return !wanted.MatchString(n) })
 		if len(names) == 0 {
 			continue
 		}
