@@ -120,6 +120,7 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 			c.e.note(note{Text: fmt.Sprintf("%s besides, to which no folder leads, copied by their own records", plural(l.told-lostTold, "file"))})
 		}
 	}()
+	var missed error
 	for left := 1; left > 0 && c.round < maxRounds; {
 		c.round++
 		folders := len(c.seen)
@@ -135,13 +136,14 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 		switch {
 		case ctx.Err() != nil || errors.As(err, &stop):
 			return cmp.Or(err, ctx.Err())
-		case err != nil:
-			c.hurt.add(c.e, root.path, err)
-			return nil
 		case left > 0 && len(c.seen) == folders:
 			c.hurt.add(c.e, root.path, fmt.Errorf("files whose folders were not copied: %d", left))
-			return nil
+			left = 0
 		}
+		missed = err // the last round tells
+	}
+	if missed != nil {
+		c.hurt.add(c.e, root.path, missed)
 	}
 	return nil
 }

@@ -103,8 +103,13 @@ func (l *lister) folder(ctx context.Context, dir found) error {
 			fmt.Fprintln(l.e.Out)
 		}
 		fmt.Fprintf(l.e.Out, "%s:\n", printable(dir.path))
+		l.next = true
 	}
 	l.print(ctx, dir.path, entries)
+	if err != nil && l.head && ctx.Err() == nil { // others may be sound
+		l.hurt.add(l.e, dir.path, err)
+		return nil
+	}
 	return at_(dir.path, err)
 }
 

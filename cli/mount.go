@@ -270,7 +270,7 @@ func (e *env) mountTree(ctx context.Context, o *mountOptions) (*mount.Tree, erro
 	}
 	t, err := s.tree(ctx, o.ref.Part, o.raw)
 	if err == nil && o.source.device != "" {
-		e.states(s)
+		e.states(s, true)
 	}
 	if err == nil && o.formats {
 		err = s.addFormats(t)

@@ -50,7 +50,7 @@ type part struct {
 
 	fs   volume.FileSystem
 	err  error // why fs is nil
-	told bool  // its state
+	told int   // how many of its notes
 }
 
 // place is a path on a shelf.
@@ -68,12 +68,16 @@ func (p place) matches(ctx context.Context, follow bool) ([]found, error) {
 
 // places are what the arguments of a file command name.
 type places struct {
+	e       *env // that is told, when they are closed, what came up; may be nil
 	list    []place
 	shelves map[string]*shelf
 }
 
 func (p *places) close() {
 	for _, s := range p.shelves {
+		if p.e != nil {
+			p.e.states(s, true)
+		}
 		s.close()
 	}
 }
@@ -81,7 +85,7 @@ func (p *places) close() {
 // open opens what each of args names, an image once only. With --device the
 // args are paths, and none means the root.
 func (e *env) open(ctx context.Context, o *sourceFlags, args []string) (*places, error) {
-	all := &places{shelves: map[string]*shelf{}}
+	all := &places{e: e, shelves: map[string]*shelf{}}
 	refs, err := imageRefs(o, args)
 	if err != nil {
 		return nil, err
@@ -158,24 +162,28 @@ func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (
 	}
 	var err error
 	p.fs, p.part, err = s.files(ctx, r.Part)
-	if err == nil && device {
-		e.states(s)
+	if err == nil {
+		e.states(s, device)
 	}
 	return p, err
 }
 
 // states tells once in what state the opened file systems of a device are: in use,
-// hibernated, damaged. Those of an image are told by info.
-func (e *env) states(s *shelf) {
+// hibernated, damaged. Those of an image are told by info, and only what came up
+// besides is told here, when it is closed.
+func (e *env) states(s *shelf, tell bool) {
 	for _, p := range s.parts {
 		v, ok := p.fs.(interface{ Notes() []string })
-		if !ok || p.told || e.quiet {
+		if !ok || e.quiet {
 			continue
 		}
-		p.told = true
-		for _, text := range v.Notes() {
-			e.note(note{Text: fmt.Sprintf("partition %d: %s", p.number, text)})
+		notes := v.Notes()
+		for _, text := range notes[p.told:] {
+			if tell {
+				e.note(note{Text: fmt.Sprintf("partition %d: %s", p.number, text)})
+			}
 		}
+		p.told = len(notes)
 	}
 }
 

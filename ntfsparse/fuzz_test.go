@@ -323,6 +323,20 @@ func readEverything(t testing.TB, r device) {
 // reachAll fails unless the files that a walk visits without damage are those that
 // listings show, with what they are said not to show.
 func reachAll(t testing.TB, v *Volume, walked map[uint64]string) {
+	reached, err := reachable(t, v)
+	if known(t, err); reached == nil {
+		return
+	}
+	for n, path := range walked {
+		if !reached[n] {
+			t.Errorf("%q is walked to, and not reached", path)
+		}
+	}
+}
+
+// reachable are the records that listings and WalkLost lead to; nil if there is no
+// root. The error is that of WalkLost.
+func reachable(t testing.TB, v *Volume) (map[uint64]bool, error) {
 	var todo []*File
 	reached := map[uint64]bool{}
 	folders := map[uint64]bool{}
@@ -353,12 +367,12 @@ func reachAll(t testing.TB, v *Volume, walked map[uint64]string) {
 	}
 	root, err := v.Root()
 	if known(t, err); err != nil {
-		return
+		return nil, nil
 	}
 	todo = append(todo, root)
 	list()
 	var lost []DirEntry
-	known(t, v.WalkLost(context.Background(), func(dir Ref, e *DirEntry) error {
+	err = v.WalkLost(context.Background(), func(dir Ref, e *DirEntry) error {
 		if _, err := v.FileRef(dir); err != nil && dir.Record() != RecordRoot {
 			t.Errorf("%s is in %x: %v", e.Name(), dir, err)
 		}
@@ -369,16 +383,12 @@ func reachAll(t testing.TB, v *Volume, walked map[uint64]string) {
 		own.Units = bytes.Clone(e.Units)
 		lost = append(lost, own)
 		return nil
-	}))
+	})
 	for _, e := range lost {
 		reach(&e)
 	}
 	list()
-	for n, path := range walked {
-		if !reached[n] {
-			t.Errorf("%q is walked to, and not reached", path)
-		}
-	}
+	return reached, err
 }
 
 // readTree reads the files as a Go program would.

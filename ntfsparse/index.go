@@ -214,6 +214,18 @@ func (x *Index) Blocks() int64 {
 	return min(x.blocks.size, x.v.size) / int64(x.BlockSize)
 }
 
+// stored is how many bytes there are of index blocks, at most as many as are read.
+func (x *Index) stored() int64 {
+	if x.blocks == nil {
+		return 0
+	}
+	n := int64(0)
+	for _, e := range x.blocks.extents() {
+		n += e.Len
+	}
+	return min(n, x.Blocks()*int64(x.BlockSize))
+}
+
 // BlockVCN is the VCN by which entries name index block i.
 func (x *Index) BlockVCN(i int64) int64 { return i * (int64(x.BlockSize) / x.vcnSize) }
 

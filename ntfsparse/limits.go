@@ -26,8 +26,8 @@ const (
 	maxStores      = 4        // chunk stores kept open
 	fewDamaged     = 4        // damaged folders whose lost files are looked for one by one
 	maxSearches    = 64       // such, when looking for those of all at once does not do
-	maxStrayBytes  = 64 << 20 // of their names, all folders together
+	maxStrayBytes  = 64 << 20 // of their names, all folders together, and again of names in folders without a record
 	maxGhosts      = 1024     // folders whose record is damaged that are remembered; 1 KiB each
 	maxDamaged     = 1 << 16  // damaged records whose names a walk looks for
-	maxListed      = 1 << 22  // entries that such a folder still has; 8 bytes each
+	maxListed      = 1 << 22  // entries that a damaged folder still has, or all of them together; 8 bytes each
 )

@@ -2,7 +2,9 @@ package ntfsparse
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"hash/maphash"
 	"slices"
 )
@@ -157,7 +159,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 		return ok && p.names == 1 && p.orphan == orphanNumber(parent)
 	}
 	names := map[uint64][]stray{}
-	err := v.eachName(context.Background(), func(s stray, parent Ref) error {
+	unread, err := v.eachName(context.Background(), func(s stray, parent Ref) error {
 		slot := &known[parent.Record()%uint64(len(known))]
 		if *slot == parent {
 			return nil
@@ -171,15 +173,14 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 				gone[parent] = true
 			}
 		}
-		if !v.takeStray(strayCost + len(s.name)) {
-			v.note("Damaged folders have lost more names than can be looked for.")
-			return classf(ErrUnsupported, parent.Record(), "damaged folders have lost more names than can be looked for")
+		if !v.take(&v.lostBytes, &s) {
+			return v.tooManyLost(parent)
 		}
 		n := orphanNumber(parent)
 		names[n] = append(names[n], stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
-	return names, err
+	return names, cmp.Or(err, unread)
 }
 
 // soundFolder tells whether ref leads to a folder with a record of its own.
@@ -196,9 +197,13 @@ func (v *Volume) soundFolder(ref Ref) bool {
 
 // eachName goes through the whole MFT and calls do for each name of a file that
 // exists, DOS names and the root's name for itself left out. What it gets is valid
-// until it returns; an error of do ends the walk.
-func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) error) error {
-	return v.Scan(ctx, 0, func(_ uint64, rec *Record, err error) error {
+// until it returns; an error of do ends the walk, and is err. Records that the device
+// does not give are left out, and unread tells that there were such.
+func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) error) (unread, err error) {
+	err = v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
+		if err != nil && unread == nil && !errors.Is(err, ErrCorrupt) {
+			unread = &Error{Class: ErrCorrupt, What: "file records cannot be read, so that more names may be lost", Record: n, Off: -1, Err: err}
+		}
 		if err != nil || !rec.InUse() {
 			return nil
 		}
@@ -227,6 +232,7 @@ func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) erro
 		}
 		return nil
 	})
+	return unread, err
 }
 
 // listed holds names with their files, as sorted hashes.
@@ -281,7 +287,7 @@ func (d *Dir) findStrays(known *damagedFolder) ([]stray, error) {
 	known.alone = before < fewDamaged
 	v.mu.Unlock()
 	if !known.alone {
-		all, _ := v.strays.get(v.findAllStrays)
+		all, unread := v.strays.get(v.findAllStrays)
 		s := all[dir.Record()]
 		same := s != nil && s.dir == dir && s.sum == listed.sum()
 		if known.alone = !same && before < maxSearches; !known.alone {
@@ -290,24 +296,24 @@ func (d *Dir) findStrays(known *damagedFolder) ([]stray, error) {
 			v.mu.Unlock()
 		}
 		if same {
-			return s.list, s.err
+			return s.list, cmp.Or(s.err, unread)
 		}
 	}
 	if !known.alone {
 		return nil, v.tooManyLost(dir)
 	}
 	var list []stray
-	err := v.eachName(context.Background(), func(s stray, parent Ref) error {
+	unread, err := v.eachName(context.Background(), func(s stray, parent Ref) error {
 		if !isLost(dir, listed, &s) {
 			return nil
 		}
-		if !v.takeStray(strayCost + len(s.name)) {
+		if !v.take(&v.strayBytes, &s) {
 			return v.tooManyLost(dir)
 		}
 		list = append(list, stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
-	return list, err
+	return list, cmp.Or(err, unread)
 }
 
 // folderStrays are those of one of many damaged folders.
@@ -321,7 +327,7 @@ type folderStrays struct {
 
 // findAllStrays looks for the names that the damaged folders of the volume have lost,
 // by their records. A folder is left out when the folders before it have too much
-// in their indexes.
+// in their indexes. The error says that file records could not be read.
 func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 	all := map[uint64]*folderStrays{}
 	room, budget := maxListed, 2*v.size
@@ -337,7 +343,7 @@ func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 		if err != nil {
 			return nil
 		}
-		if budget -= d.x.Blocks() * int64(d.x.BlockSize); d.readable() {
+		if budget -= d.x.stored(); d.readable() {
 			return nil
 		}
 		if list, ok := d.listed(room); ok {
@@ -349,11 +355,11 @@ func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = v.eachName(context.Background(), func(s stray, parent Ref) error {
+	unread, err := v.eachName(context.Background(), func(s stray, parent Ref) error {
 		in := all[parent.Record()]
 		switch {
 		case in == nil || !isLost(in.dir, in.listed, &s):
-		case !v.takeStray(strayCost + len(s.name)):
+		case !v.take(&v.strayBytes, &s):
 			in.err = v.tooManyLost(in.dir)
 		default:
 			in.list = append(in.list, stray{s.ref, bytes.Clone(s.name)})
@@ -363,7 +369,7 @@ func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 	for _, in := range all {
 		in.listed = nil
 	}
-	return all, err
+	return all, cmp.Or(err, unread)
 }
 
 // isLost tells whether a file's name says that it is in folder dir, and its index,
@@ -383,18 +389,19 @@ func isParent(dir, ref Ref) bool {
 	return ref.Record() == dir.Record() && (ref.Seq() == 0 || ref.Seq() == dir.Seq() || ref.Record() == RecordRoot)
 }
 
-// takeStray counts what is held of strays.
-func (v *Volume) takeStray(n int) bool {
+// take counts what is held of a stray, if there is room for it.
+func (v *Volume) take(bytes *int, s *stray) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.strayBytes+n > maxStrayBytes {
+	n := strayCost + len(s.name)
+	if *bytes+n > maxStrayBytes {
 		return false
 	}
-	v.strayBytes += n
+	*bytes += n
 	return true
 }
 
 func (v *Volume) tooManyLost(dir Ref) error {
-	v.note("The damaged folder of record %d has lost more names than can be looked for.", dir.Record())
+	v.note("Damaged folders have lost more names than can be looked for.")
 	return classf(ErrUnsupported, dir.Record(), "the folder has lost more names than can be looked for")
 }

@@ -39,6 +39,7 @@ func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled 
 // there for another file. Folders in which a listing met damage are left out as far as
 // it shows what they have lost. The entry is valid until visit returns, whose first
 // error ends the walk.
+// The error may also be, at the end, that not all could be found.
 func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) error) error {
 	orphans, err := v.orphans(ctx)
 	if err != nil {
@@ -54,7 +55,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 		return err
 	}
 	ledBy := leaders{v: v, unsorted: map[Ref]listed{}, room: maxListed}
-	return v.eachName(ctx, func(s stray, parent Ref) error {
+	_, err = v.eachName(ctx, func(s stray, parent Ref) error {
 		if *b.of(parent) == 0 || s.ref.Record() < FirstUser || parent.Record() < FirstUser && parent.Record() != RecordRoot || s.ref.Record() == parent.Record() {
 			return nil
 		}
@@ -62,31 +63,32 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 		if ledBy.leadTo(parent, n.Units, s.ref) {
 			return nil
 		}
-		return visit(parent, &DirEntry{FileName: n, Ref: s.ref})
+		return visit(ledBy.folder(parent).place, &DirEntry{FileName: n, Ref: s.ref})
 	})
+	return cmp.Or(err, ledBy.missed)
 }
 
-// orphans are the folders "$Orphan-N" that a walk visits, as the root's Lookup
-// finds them.
+// orphans are the folders "$Orphan-N" that a walk visits, as the root's Lookup finds
+// them, if it does.
 func (v *Volume) orphans(ctx context.Context) (list []DirEntry, err error) {
-	var names []string
 	err = v.Walk(ctx, func(e *WalkEntry) error {
 		if e.Info.Ref.Record()&orphanBit != 0 {
-			names = append(names, e.Path[1:])
+			name := FileName{Parent: MakeRef(RecordRoot, 0), Attributes: nameIsDir, Units: EncodeName(e.Path[1:])}
+			list = append(list, DirEntry{FileName: name, Ref: e.Info.Ref, orphan: true})
 		}
 		return nil
 	})
 	root, rerr := v.Root()
-	if err = cmp.Or(err, rerr); err != nil || len(names) == 0 {
+	if err = cmp.Or(err, rerr); err != nil || len(list) == 0 {
 		return nil, err
 	}
 	d, err := root.Dir()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if e, err := d.Lookup(name); err == nil {
-			list = append(list, e)
+	for i := range list {
+		if e, err := d.Lookup(list[i].Name()); err == nil {
+			list[i] = e
 		}
 	}
 	return list, nil
@@ -146,7 +148,7 @@ func (b *balance) index(rec *Record) {
 	if err != nil || d.broken != nil {
 		return
 	}
-	b.budget -= d.x.Blocks() * int64(d.x.BlockSize)
+	b.budget -= d.x.stored()
 	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
 		if err != nil {
 			return true
@@ -164,13 +166,15 @@ type leaders struct {
 	slots    [256]leader
 	unsorted map[Ref]listed // names of folders that cannot be searched as trees
 	room     int            // for more of these
+	missed   error          // there was not enough
 }
 
 // leader is a folder that is asked for its names.
 type leader struct {
 	ref     Ref
+	place   Ref  // of the folder in which its files are: itself, or "$Orphan-N"
 	dir     *Dir // nil: it leads to all that says to be in it
-	damaged bool // a listing met it
+	damaged bool // and a listing met it, so that it leads to what that found
 }
 
 func (l *leaders) folder(ref Ref) *leader {
@@ -178,17 +182,24 @@ func (l *leaders) folder(ref Ref) *leader {
 	if s.ref == ref {
 		return s
 	}
-	*s = leader{ref: ref}
+	*s = leader{ref: ref, place: ref}
 	open := func() (*File, error) { return l.v.FileRef(ref) }
 	if ref.Record() == RecordRoot {
 		open = l.v.Root // whatever the sequence number
 	}
 	f, err := open()
 	if err != nil || f.ghost {
+		if _, full := l.v.lostNames(); full != nil {
+			no := orphanNumber(ref)
+			s.dir, s.damaged = &Dir{x: &Index{v: l.v, file: MakeRef(no, 0)}, broken: full, ghost: true}, true
+			if err != nil {
+				s.place = MakeRef(no|orphanBit, 0)
+			}
+		}
 		return s
 	}
 	l.v.mu.Lock()
-	s.damaged = l.v.damaged[ref.Record()] != nil
+	s.damaged = l.v.damaged[ref.Record()] != nil || len(l.v.damaged) >= maxDamaged
 	l.v.mu.Unlock()
 	if d, err := f.Dir(); err == nil && (s.damaged || d.broken == nil) {
 		s.dir = d
@@ -225,7 +236,12 @@ func (l *leaders) listed(dir Ref, d *Dir, units []byte, ref Ref) bool {
 	list, known := l.unsorted[dir]
 	if !known && l.room > 0 {
 		if list, known = d.listed(l.room); known {
-			strays, _, _ := d.strays()
+			var strays []stray
+			if d.ghost {
+				strays, _ = d.lostHere()
+			} else {
+				strays, _, _ = d.strays()
+			}
 			for i := range strays {
 				n, _ := ParseFileName(strays[i].name)
 				list = append(list, listedHash(strays[i].ref, n.Units))
@@ -236,7 +252,7 @@ func (l *leaders) listed(dir Ref, d *Dir, units []byte, ref Ref) bool {
 		l.room -= len(list) + 1
 	}
 	if !known {
-		l.v.note("Damaged folders have more names than are compared with those of files.")
+		l.missed = classf(ErrUnsupported, dir.Record(), "damaged folders have more names than are compared with those of files")
 	}
 	return !known || list.has(ref, units)
 }

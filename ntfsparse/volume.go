@@ -34,7 +34,8 @@ type Volume struct {
 	stores     map[[16]byte]*chunkStore
 	damaged    map[uint64]*damagedFolder // by record
 	searches   int                       // through the MFT, for one of them alone
-	strayBytes int                       // that names found so hold
+	strayBytes int                       // that names hold which folders with a damaged index have lost
+	lostBytes  int                       // … which are in folders without a record
 	ghosts     map[uint64]ghost          // what stands for damaged records of folders
 }
 

@@ -290,11 +290,14 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 		return err
 	}
 	b := batch{n: n, want: wantAttr, yield: yield, size: firstBatch, folders: map[int]ntfsparse.DirEntry{}}
-	var damage error
+	var damage, missed error
 	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
-			if damage == nil {
+			switch {
+			case damage == nil:
 				damage = ntfsErr(err)
+			case errors.Is(err, ntfsparse.ErrUnsupported):
+				missed = ntfsErr(err) // not all that the damage hides was found
 			}
 			return ctx.Err() == nil
 		}
@@ -310,6 +313,9 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	}
 	if root, err := n.v.Root(); damage == nil && dir == n.Root() && err == nil {
 		damage = ntfsErr(root.Damage()) // its attributes are given all the same
+	}
+	if missed != nil {
+		return fmt.Errorf("%w; %w", damage, missed)
 	}
 	return damage
 }
