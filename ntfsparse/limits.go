@@ -25,7 +25,7 @@ const (
 	maxGenerations = 16       // of a container, that are looked through
 	maxStores      = 4        // chunk stores kept open
 	fewDamaged     = 4        // damaged folders whose lost files are looked for one by one
-	maxSearches    = 64       // such, when looking for those of all at once does not do
+	maxSearches    = 16       // such, when looking for those of all at once does not do
 	maxStrayBytes  = 64 << 20 // of their names, all folders together, and again of names in folders without a record
 	maxGhosts      = 1024     // folders whose record is damaged that are remembered; 1 KiB each
 	maxDamaged     = 1 << 16  // damaged records whose names a walk looks for

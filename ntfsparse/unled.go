@@ -68,8 +68,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 	return cmp.Or(err, ledBy.missed)
 }
 
-// orphans are the folders "$Orphan-N" that a walk visits, as the root's Lookup finds
-// them, if it does.
+// orphans are the folders "$Orphan-N" that a walk visits.
 func (v *Volume) orphans(ctx context.Context) (list []DirEntry, err error) {
 	err = v.Walk(ctx, func(e *WalkEntry) error {
 		if e.Info.Ref.Record()&orphanBit != 0 {
@@ -78,20 +77,12 @@ func (v *Volume) orphans(ctx context.Context) (list []DirEntry, err error) {
 		}
 		return nil
 	})
-	root, rerr := v.Root()
-	if err = cmp.Or(err, rerr); err != nil || len(list) == 0 {
-		return nil, err
-	}
-	d, err := root.Dir()
-	if err != nil {
-		return nil, err
-	}
 	for i := range list {
-		if e, err := d.Lookup(list[i].Name()); err == nil {
-			list[i] = e
+		if ref, ok := v.orphan(list[i].Name()); ok {
+			list[i].Ref = ref
 		}
 	}
-	return list, nil
+	return list, err
 }
 
 // balance finds out at little cost that nothing is lost: the sum of all names that

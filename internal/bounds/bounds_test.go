@@ -33,3 +33,19 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%q", r.failed)
 	}
 }
+
+func TestPeak(t *testing.T) {
+	const limit = 64 << 20
+	garbage := func() {
+		for range 100 {
+			sink = make([]byte, 4<<20)
+		}
+	}
+	if n := Peak(limit, garbage); n > 2*limit { // of 400
+		t.Errorf("%d MiB for 4 at a time", n>>20)
+	}
+	if n := Peak(limit, func() { sink = make([]byte, 2*limit); sink[limit] = 1 }); n < 2*limit {
+		t.Errorf("%d MiB for %d", n>>20, 2*limit>>20)
+	}
+	sink = nil
+}
