@@ -296,6 +296,10 @@ func TestDamageThatPasses(t *testing.T) {
 	}
 	record := v.Boot().MFT*v.Boot().ClusterSize + int64(f.Ref().Record())*1024
 	for name, hole := range map[string]holed{"index block": {from: at, to: at + 4096}, "record": {from: record, to: record + 1024}} {
+		most := 1
+		if name == "record" {
+			most = 2 // that it cannot be read, and that there may be more names in such
+		}
 		hole.Reader = bytes.NewReader(b)
 		r := &hole
 		from, to := r.from, r.to
@@ -314,7 +318,7 @@ func TestDamageThatPasses(t *testing.T) {
 				page = 30
 			}
 			seen, damage := list(t, v, "folder", page)
-			if len(seen) != len(files) || !once(seen) || damage > 2-2*(round%2) || damage == 0 && round == 0 { // what was read once is kept
+			if len(seen) != len(files) || !once(seen) || damage > most*(1-round%2) || damage == 0 && round == 0 { // what was read once is kept
 				t.Fatalf("%s: round %d: %d names, %d faults", name, round, len(seen), damage)
 			}
 		}
