@@ -254,7 +254,7 @@ func (e *env) completePath(ctx context.Context, typed string) (list []cobra.Comp
 	cut := strings.LastIndexByte(ref.Path, '/') + 1
 	dir, name := ref.Path[:cut], ref.Path[cut:]
 	ref.Path = dir
-	places := &places{shelves: map[string]*shelf{}}
+	places := &places{ctx: ctx, shelves: map[string]*shelf{}}
 	defer places.close()
 	p, err := e.place(ctx, places, ref, false)
 	if err != nil {

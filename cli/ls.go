@@ -98,6 +98,9 @@ func (l *lister) run(ctx context.Context, all []found) error {
 
 func (l *lister) folder(ctx context.Context, dir found) error {
 	entries, err := l.f.list(ctx, dir)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if l.head && !l.e.json {
 		if l.next {
 			fmt.Fprintln(l.e.Out)
@@ -106,7 +109,7 @@ func (l *lister) folder(ctx context.Context, dir found) error {
 		l.next = true
 	}
 	l.print(ctx, dir.path, entries)
-	if err != nil && l.head && ctx.Err() == nil { // others may be sound
+	if err != nil && l.head { // others may be sound
 		l.hurt.add(l.e, dir.path, err)
 		return nil
 	}

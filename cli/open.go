@@ -68,14 +68,15 @@ func (p place) matches(ctx context.Context, follow bool) ([]found, error) {
 
 // places are what the arguments of a file command name.
 type places struct {
-	e       *env // that is told, when they are closed, what came up; may be nil
+	ctx     context.Context // when it ends, nothing can be read any more
+	e       *env            // that is told, when they are closed, what came up; may be nil
 	list    []place
 	shelves map[string]*shelf
 }
 
 func (p *places) close() {
 	for _, s := range p.shelves {
-		if p.e != nil {
+		if p.e != nil && p.ctx.Err() == nil {
 			p.e.states(s, true)
 		}
 		s.close()
@@ -85,7 +86,7 @@ func (p *places) close() {
 // open opens what each of args names, an image once only. With --device the
 // args are paths, and none means the root.
 func (e *env) open(ctx context.Context, o *sourceFlags, args []string) (*places, error) {
-	all := &places{e: e, shelves: map[string]*shelf{}}
+	all := &places{ctx: ctx, e: e, shelves: map[string]*shelf{}}
 	refs, err := imageRefs(o, args)
 	if err != nil {
 		return nil, err
@@ -154,6 +155,7 @@ func (e *env) place(ctx context.Context, all *places, r imageRef, device bool) (
 		if s, err = e.openShelf(ctx, r, device); err != nil {
 			return place{}, err
 		}
+		s.endWith(ctx)
 		all.shelves[r.Spec()] = s
 	}
 	p := place{finder: finder{note: e.note}, shelf: s, path: r.Path}
@@ -192,6 +194,26 @@ func (e *env) openShelf(ctx context.Context, r imageRef, device bool) (*shelf, e
 		return openDevice(r.Image)
 	}
 	return e.openImage(ctx, r, reader.Options{})
+}
+
+// endWith lets nothing more be read once ctx has ended: what goes through all of a
+// volume ends then, too.
+func (s *shelf) endWith(ctx context.Context) {
+	for _, p := range s.parts {
+		p.r = ending{ctx, p.r}
+	}
+}
+
+type ending struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (r ending) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.ReadAt(p, off)
 }
 
 // openDevice opens a block device or a raw image with its partitions.
