@@ -216,33 +216,38 @@ func (c *checker) ea(a *attr) {
 			return
 		}
 	}
-	need := 0
-	for p := v; len(p) > 0; {
-		n, ok := eaLength(p)
-		if !ok {
-			c.find("T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
-			return
+	need, p := 0, v
+	for n := 0; len(p) >= eaHead; p = p[n:] {
+		if n = eaLength(p); n == 0 {
+			break
 		}
 		need += int(p[4] >> 7)
-		p = p[n:]
+	}
+	if len(p) >= eaHead || len(bytes.Trim(p, "\x00")) > 0 {
+		c.find("T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
+		return
 	}
 	if k.eaInfo && (need != k.eaNeed || k.eaSize != len(v)) {
 		c.find("T14", k.base, a.label(), "The extended attributes of record %d have %d bytes, but claim %d.", k.no, len(v), k.eaSize)
 	}
 }
 
-// eaLength is the length of the first entry: next (4), flags (1), name length
-// (1), value length (2), name and NUL, value. The last entry's next may be 0.
-func eaLength(p []byte) (int, bool) {
-	if len(p) < 8 {
-		return 0, len(bytes.Trim(p, "\x00")) == 0
-	}
-	need := 8 + int(p[5]) + 1 + int(le.Uint16(p[6:]))
+// eaHead is what an extended attribute has before its name.
+const eaHead = 8
+
+// eaLength is the length of the first entry of a chain, 0 if it is not sound: next
+// (4), flags (1), name length (1), value length (2), name and NUL, value. The last
+// entry's next may be 0.
+func eaLength(p []byte) int {
+	name, value := int(p[5]), int(le.Uint16(p[6:]))
 	n := int(le.Uint32(p))
 	if n == 0 {
 		n = len(p)
 	}
-	return n, n >= need && n <= len(p) && p[8+int(p[5])] == 0
+	if n < eaHead+name+1+value || n > len(p) || p[eaHead+name] != 0 {
+		return 0
+	}
+	return n
 }
 
 // eaPair looks that both attributes are there or none.
