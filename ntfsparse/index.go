@@ -393,7 +393,8 @@ func (s *indexScan) batch(i int64, buf []byte, used *usedBlocks) bool {
 	return true
 }
 
-// node yields the entries of a node.
+// node yields the entries of a node. Bytes behind the last are an error: something
+// made an entry the last that was not.
 func (s *indexScan) node(n IndexNode, block int64) bool {
 	for e, err := range n.Entries() {
 		if err == nil && !s.lost {
@@ -405,6 +406,9 @@ func (s *indexScan) node(n IndexNode, block int64) bool {
 			}
 		}
 		if err == nil && e.Last() {
+			if left := len(n.b) - e.Off - len(e.b); left > 0 {
+				return s.yield(block, IndexEntry{}, classf(ErrCorrupt, s.x.file.Record(), "index node has %d bytes behind its last entry", left))
+			}
 			return true
 		}
 		if !s.yield(block, e, err) {

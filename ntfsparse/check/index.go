@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -23,8 +24,9 @@ var views = map[string][]uint32{
 
 const (
 	maxDepth  = 24
-	indexHead = 0x18 // of an index block, before the node header
-	rootHead  = 0x10 // of an index root, before the node header
+	maxBlocks = 1 << 26 // of an index: two bits in memory for each
+	indexHead = 0x18    // of an index block, before the node header
+	rootHead  = 0x10    // of an index root, before the node header
 	entryHead = 0x10
 )
 
@@ -44,6 +46,7 @@ const (
 type tree struct {
 	c         *checker
 	no        uint64 // file
+	rec       []byte // its base record
 	label     string
 	collation uint32
 	alloc     *stream
@@ -57,6 +60,7 @@ type tree struct {
 	bufs      [maxDepth + 1][]byte
 	visit     func(e []byte, key []byte) // each entry
 	damaged   bool
+	over      bool // more than may be read
 }
 
 // indexes walks the folders and then the views.
@@ -82,16 +86,16 @@ func (c *checker) folder(no uint64, e *entry, visit func(dir uint64, e, key []by
 // walked at all.
 func (c *checker) openTree(no uint64, name string, visit func(entry, key []byte)) *tree {
 	t := &tree{c: c, no: no, label: attrName(tRoot, []byte(name)), leaf: -1, visit: visit}
-	b, msg := c.record(no, nil)
-	if msg != "" {
+	var msg string
+	if t.rec, msg = c.record(no, nil); msg != "" {
 		return nil
 	}
-	root, err := c.loadFrom(b, no, tRoot, name)
+	root, err := c.loadFrom(t.rec, no, tRoot, name)
 	if err != nil {
 		t.bad("I1", "The index root of record %d cannot be read: %v.", no, err)
 		return nil
 	}
-	if !t.openRoot(root.value, name) || !t.openBlocks(b, name) {
+	if !t.openRoot(root.value, name) || !t.openBlocks(name) {
 		return nil
 	}
 	return t
@@ -129,9 +133,10 @@ func (t *tree) openRoot(v []byte, name string) bool {
 	return true
 }
 
-// openBlocks loads what lies below the root, when something does.
-func (t *tree) openBlocks(b []byte, name string) bool {
-	alloc, err := t.c.loadFrom(b, t.no, tAlloc, name)
+// openBlocks finds what lies below the root, when something does.
+func (t *tree) openBlocks(name string) bool {
+	c := t.c
+	alloc, err := c.loadFrom(t.rec, t.no, tAlloc, name)
 	large := t.bufs[0][12]&1 != 0
 	switch {
 	case err == errNoStream && !large:
@@ -141,11 +146,19 @@ func (t *tree) openBlocks(b []byte, name string) bool {
 		return true
 	}
 	t.alloc = alloc
-	t.blocks = max(0, min(alloc.size, alloc.real(t.c.g.clusters)*t.c.g.cluster)) / t.block
+	t.blocks = max(0, min(alloc.size, alloc.real(c.g.clusters)*c.g.cluster)) / t.block
+	if t.blocks > maxBlocks {
+		t.bad("I1", "The index of record %d has %d blocks, more than this check follows.", t.no, t.blocks)
+		return false
+	}
+	bm, err := c.loadFrom(t.rec, t.no, tBitmap, name)
+	limit := t.blocks/8 + 1<<16
+	if err == nil && !t.afford(t.blocks/8+max(0, min(bm.size, limit))) {
+		return false
+	}
 	t.seen = make([]uint64, (t.blocks+63)/64)
-	bm, err := t.c.loadFrom(b, t.no, tBitmap, name)
 	if err == nil {
-		t.bitmap, err = t.c.readAll(bm, t.blocks/8+1<<16)
+		t.bitmap, err = c.readAll(bm, limit)
 	}
 	if err != nil {
 		t.bad("I6", "The bitmap of the index of record %d cannot be read: %v.", t.no, err)
@@ -153,8 +166,18 @@ func (t *tree) openBlocks(b []byte, name string) bool {
 	return true
 }
 
+// afford takes n bytes from what all indexes together may have.
+func (t *tree) afford(n int64) bool {
+	if t.c.indexBudget -= n; t.c.indexBudget < 0 && !t.over {
+		t.over = true
+		t.bad("I5", "The indexes are larger than the volume.")
+	}
+	return t.c.indexBudget >= 0
+}
+
 func (t *tree) bad(code, format string, args ...any) {
 	t.damaged = true
+	t.c.table.at(t.no).flags |= recTorn
 	t.c.find(code, t.no, t.label, format, args...)
 }
 
@@ -164,49 +187,56 @@ func (t *tree) walk() {
 	if t.collation == byName {
 		t.c.advance(t.blocks * t.block)
 	}
-	if t.damaged || t.alloc == nil || t.bitmap == nil {
+	if t.damaged {
 		return
 	}
-	stale := 0
-	for i := range int64(len(t.bitmap)) * 8 {
-		if t.bitmap[i/8]>>(i&7)&1 != 0 && (i >= t.blocks || t.seen[i/64]>>(i&63)&1 == 0) {
-			stale++
-		}
-	}
-	if stale > 0 {
+	if stale := t.stale(); stale > 0 {
 		t.c.findAs(Warning, "I6", t.no, t.label, "%d index blocks of record %d are marked used but hold nothing of it.", stale, t.no)
 	}
 }
 
-// node walks a node, whose header starts b; false stops the walk.
-func (t *tree) node(b []byte, depth int) bool {
+// stale counts the blocks that the bitmap has and the tree has not.
+func (t *tree) stale() (n int) {
+	for i, b := 0, t.bitmap; len(b) > 0; i++ {
+		var word [8]byte
+		b = b[copy(word[:], b):]
+		seen := uint64(0)
+		if i < len(t.seen) {
+			seen = t.seen[i]
+		}
+		n += bits.OnesCount64(le.Uint64(word[:]) &^ seen)
+	}
+	return n
+}
+
+// node walks a node, whose header starts b. What stands behind a broken entry is
+// lost; the nodes beside are not.
+func (t *tree) node(b []byte, depth int) {
 	first, used, room := int64(le.Uint32(b)), int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:]))
 	if used <= int64(len(b)) && (room < used || room > int64(len(b))) {
 		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that it uses %d of %d bytes, and has %d.", t.no, used, room, len(b))
 	}
 	if first < 16 || first&7 != 0 || used > int64(len(b)) || first > used {
 		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that its entries are at %d to %d of %d bytes.", t.no, first, used, len(b))
-		return false
+		return
 	}
 	sub := uint16(0)
 	for p := b[first:used]; ; {
 		n, flags, ok := t.entry(p)
 		if !ok {
-			return false
+			return
 		}
 		e := p[:n]
 		sub |= flags & entrySub
-		if !t.below(e, flags, depth) {
-			return false
-		}
-		if flags&entryLast != 0 {
+		t.below(e, flags, depth)
+		if p = p[n:]; flags&entryLast != 0 {
+			if len(p) > 0 {
+				t.bad("I3", "An index node of record %d has %d bytes behind its last entry.", t.no, len(p))
+			}
 			t.leads(b, sub != 0, depth)
-			return true
+			return
 		}
-		if !t.key(e, flags) {
-			return false
-		}
-		p = p[n:]
+		t.key(e)
 	}
 }
 
@@ -241,7 +271,7 @@ func (t *tree) entry(p []byte) (n int, flags uint16, ok bool) {
 }
 
 // below walks the node under an entry, or notes that there is none.
-func (t *tree) below(e []byte, flags uint16, depth int) bool {
+func (t *tree) below(e []byte, flags uint16, depth int) {
 	if flags&entrySub == 0 {
 		if t.leaf < 0 {
 			t.leaf = depth
@@ -250,18 +280,15 @@ func (t *tree) below(e []byte, flags uint16, depth int) bool {
 			t.c.findAs(Warning, "I5", t.no, t.label, "The index of record %d has leaves at the depths %d and %d.", t.no, t.leaf, depth)
 			t.leaf = depth
 		}
-		return true
+		return
 	}
 	if depth >= maxDepth {
 		t.bad("I5", "The index of record %d is over %d levels deep.", t.no, maxDepth)
-		return false
+		return
 	}
-	vcn := le.Uint64(e[len(e)-8:])
-	b := t.load(vcn, depth+1)
-	if b == nil {
-		return true // reported; the rest can still be walked
+	if b := t.load(le.Uint64(e[len(e)-8:]), depth+1); b != nil {
+		t.node(b, depth+1)
 	}
-	return t.node(b, depth+1)
 }
 
 // load reads index block vcn into the depth's buffer and judges it.
@@ -278,8 +305,7 @@ func (t *tree) load(vcn uint64, depth int) []byte {
 		return nil
 	}
 	t.seen[i/64] |= 1 << (i & 63)
-	if c.indexBudget -= t.block; c.indexBudget < 0 || c.stopped() {
-		t.bad("I5", "The indexes are larger than the volume.")
+	if c.stopped() || !t.afford(t.block) {
 		return nil
 	}
 	return t.judgeBlock(vcn, i, depth)
@@ -315,22 +341,22 @@ func (t *tree) judgeBlock(vcn uint64, i int64, depth int) []byte {
 }
 
 // key judges an entry's key and its order, and visits it.
-func (t *tree) key(e []byte, flags uint16) bool {
+func (t *tree) key(e []byte) {
 	t.c.rep.Counts.IndexEntries++
 	key := e[entryHead : entryHead+int(le.Uint16(e[10:]))]
 	if t.collation == byName {
 		f, ok := parseFileName(key)
 		if !ok || len(f.name) == 0 {
 			t.bad("I3", "An index entry of record %d has a broken file name.", t.no)
-			return false
+			t.prev = nil
+			return
 		}
 	}
 	if t.prev != nil {
 		t.ordered(key)
 	}
-	t.prev = key
+	t.prev = key // the blocks that are read before the next key go into other buffers
 	t.visit(e, key)
-	return true
 }
 
 // ordered compares a key with the one before it.
@@ -366,12 +392,8 @@ func (t *tree) orderedNames(prev, name []byte) {
 // caseTwins reports names that only case tells apart, unless the folder is
 // case-sensitive.
 func (t *tree) caseTwins(prev, name []byte) {
-	b, msg := t.c.record(t.no, nil)
-	if msg != "" {
-		return
-	}
 	sensitive := false
-	each(b, func(a *attr) bool {
+	each(t.rec, func(a *attr) bool {
 		if a.typ == tStandard && len(a.value) >= 48 {
 			sensitive = le.Uint32(a.value[36:]) == 0 && le.Uint32(a.value[40:]) == 1
 		}

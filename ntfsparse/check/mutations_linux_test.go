@@ -352,6 +352,10 @@ var mutations = []mutation{
 	{"I3", "index entry longer than its block", "/many", func(v *vol) { v.entry(1, func(e []byte) { u16(e, 8, 0x2000) }) }},
 	{"I3", "key longer than its entry", "/many", func(v *vol) { v.entry(1, func(e []byte) { u16(e, 10, 0x300) }) }},
 	{"I3", "name longer than its key", "/many", func(v *vol) { v.entry(1, func(e []byte) { e[entryHead+0x40] = 250 }) }},
+	{"I3", "entry in the middle marked as the last", "/many", func(v *vol) {
+		v.nodeEntries(func(e [][]byte) { u16(e[2], 12, le.Uint16(e[2][12:])|entryLast) })
+	}},
+	{"I3", "bytes behind the last entry", "/many", func(v *vol) { v.node(func(b []byte) { u32(b, 28, le.Uint32(b[28:])+64) }) }},
 	{"I4", "index entries swapped", "/many", func(v *vol) {
 		v.nodeEntries(func(e [][]byte) { x := bytes.Clone(e[1]); copy(e[1], e[2]); copy(e[2], x) })
 	}},

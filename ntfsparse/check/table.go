@@ -29,6 +29,7 @@ const (
 	recEmpty   // has no attributes
 	recNoList  // has lost its attribute list
 	recDedup   // has the reparse point of a deduplicated file
+	recTorn    // a folder whose index is damaged, so that names in it may be lost
 )
 
 const pageEntries = 4096
