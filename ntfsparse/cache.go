@@ -9,7 +9,7 @@ type cache struct {
 	shards [8]shard
 }
 
-type cacheKey struct{ a, b, c uint64 }
+type cacheKey struct{ stream, unit uint64 }
 
 type shard struct {
 	mu         sync.Mutex
@@ -35,7 +35,7 @@ func newCache(bytes int) *cache {
 }
 
 func (c *cache) shard(k cacheKey) *shard {
-	h := (k.a*0x9E3779B97F4A7C15 ^ k.b*0xC2B2AE3D27D4EB4F ^ k.c) * 0x9E3779B97F4A7C15
+	h := (k.stream*0xC2B2AE3D27D4EB4F ^ k.unit) * 0x9E3779B97F4A7C15
 	return &c.shards[h>>61]
 }
 

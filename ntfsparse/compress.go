@@ -22,8 +22,8 @@ func (c *lznt1Blocks) find(off int64) (block, error) { return even(off, c.size()
 func (c *lznt1Blocks) allocated(i int64) (int64, error) {
 	first := i * c.unit
 	last := min(first+c.unit, c.s.runs.End())
-	if first >= last {
-		return 0, c.s.beyond()
+	if first >= last || last < first+c.unit && last<<c.s.v.geo.shift < c.s.alloc {
+		return 0, c.s.beyond() // part of a compressed unit may decode to something else
 	}
 	n := int64(0)
 	for j := c.s.runs.Find(first); j < c.s.runs.Len(); j++ {

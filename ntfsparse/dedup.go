@@ -36,7 +36,8 @@ func (f *File) openDedup(p ReparsePoint, s *Stream) (*Stream, error) {
 		return nil, classf(ErrUnsupported, f.rec.N, "the chunk store holds %d bytes of a file of %d", d.Size, s.size)
 	}
 	plain := *s
-	plain.blocks, plain.valid = newDedupBlocks(f.v, f.Ref(), d), s.size
+	plain.valid = s.size
+	plain.inBlocks(newDedupBlocks(f.v, f.Ref(), d))
 	return &plain, nil
 }
 
@@ -72,7 +73,7 @@ func newDedupBlocks(v *Volume, file Ref, d Dedup) *dedupBlocks {
 	return c
 }
 
-// part opens the i-th stream map.
+// open opens the i-th stream map.
 func (c *dedupBlocks) open(i int64) (*smap, error) {
 	p := &c.parts[i]
 	return p.smap.get(func() (*smap, error) {
@@ -392,7 +393,7 @@ func (c *container) fault(off int64, what string) error {
 	return &Error{Class: ErrCorrupt, What: "chunk store, " + c.name + ": " + what, Record: NoRecord, Off: off}
 }
 
-// each yields where a chunk may be, until yield returns true: first where its
+// each yields where a chunk may be, until yield returns no error: first where its
 // place says, then where the table of moved chunks says, then the same in the
 // container's other generations. The error tells why the first place was none.
 func (s *chunkStore) each(kind int, p chunkPlace, yield func(c *container, off int64) error) error {

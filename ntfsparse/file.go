@@ -148,7 +148,7 @@ func (v *Volume) attributeList(rec *Record, attrs []Attr) ([]ListEntry, error) {
 	}
 	b := attrs[i].Value()
 	if !attrs[i].Resident() {
-		s, err := v.newStream(rec.Ref(), attrs[i:i+1], i)
+		s, err := v.newStream(rec.Ref(), attrs[i:i+1])
 		if err != nil {
 			return nil, err
 		}
@@ -255,8 +255,7 @@ func (f *File) attrStream(t AttrType, units string) (*Stream, error) {
 	if len(ext) == 0 {
 		return nil, f.missing(t.String())
 	}
-	place := slices.IndexFunc(f.attrs, func(a Attr) bool { return a.is(t, units) })
-	s, err := f.v.newStream(f.Ref(), ext, place)
+	s, err := f.v.newStream(f.Ref(), ext)
 	if err != nil {
 		return nil, err
 	}

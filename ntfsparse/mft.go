@@ -25,7 +25,7 @@ func (v *Volume) openMFTAt(lcn int64) error {
 	if len(data) == 0 || data[0].Resident() {
 		return classf(ErrCorrupt, 0, "$MFT has no contents")
 	}
-	if v.mft, err = v.newStream(rec.Ref(), data, 0); err != nil {
+	if v.mft, err = v.newStream(rec.Ref(), data); err != nil {
 		return err
 	}
 	v.mft.cached = true

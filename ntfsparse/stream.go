@@ -9,7 +9,6 @@ import (
 type Stream struct {
 	v      *Volume
 	file   Ref
-	place  int // of the attribute in its file, with file the key of caches
 	name   string
 	flags  uint16
 	size   int64
@@ -19,6 +18,7 @@ type Stream struct {
 	value  []byte // resident
 	runs   *Runs  // nil: resident
 	blocks blocks // nil: stored as it is
+	id     uint64 // where there are blocks: no other stream of the volume has it
 	bad    error  // why runs end early
 	refuse error  // why contents cannot be had
 	holes  error  // why holes are not zeros
@@ -47,9 +47,9 @@ func even(off, size, total int64) block {
 }
 
 // newStream joins the extents of an attribute, which are sorted.
-func (v *Volume) newStream(file Ref, ext []Attr, place int) (*Stream, error) {
+func (v *Volume) newStream(file Ref, ext []Attr) (*Stream, error) {
 	a := ext[0]
-	s := &Stream{v: v, file: file, place: place, name: a.Name(), flags: a.Flags(), size: a.Size(), total: a.Total()}
+	s := &Stream{v: v, file: file, name: a.Name(), flags: a.Flags(), size: a.Size(), total: a.Total()}
 	if a.Resident() {
 		s.value, s.valid = a.Value(), s.size
 		return s, nil
@@ -79,8 +79,15 @@ func (s *Stream) setCompression(a Attr) error {
 		s.refuse = classf(ErrUnsupported, s.file.Record(), "stream %q uses compression method %d with units of 2^%d clusters", s.name, method, a.Unit())
 		return nil
 	}
-	s.blocks = &lznt1Blocks{s: s, unit: 1 << lznt1Unit}
+	s.inBlocks(&lznt1Blocks{s: s, unit: 1 << lznt1Unit})
 	return nil
+}
+
+// inBlocks makes s a stream of its own whose contents b decodes. Nothing that
+// the volume says tells such streams apart, since it may say something else,
+// or nothing, when it is read again.
+func (s *Stream) inBlocks(b blocks) {
+	s.blocks, s.id = b, s.v.opened.Add(1)
 }
 
 // Name is the stream's name; "" for the unnamed one.
@@ -230,9 +237,9 @@ func (s *Stream) readBlock(b block, p []byte, in int64) error {
 	if int64(len(p)) == b.end-b.start {
 		return s.blocks.read(b.i, p)
 	}
-	key := cacheKey{s.file.Record(), uint64(s.place), uint64(b.i)}
+	key := cacheKey{s.id, uint64(b.i)}
 	unit := s.v.units.get(key)
-	if unit == nil {
+	if int64(len(unit)) != b.end-b.start {
 		unit = make([]byte, b.end-b.start)
 		if err := s.blocks.read(b.i, unit); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // Volume is an open NTFS volume: read-only, and safe for parallel use.
@@ -19,8 +20,9 @@ type Volume struct {
 	records uint64
 	upcase  *UpCase
 	info    VolumeInfo
-	meta    *cache // pages of the device
-	units   *cache // decompressed units
+	meta    *cache        // pages of the device
+	units   *cache        // decompressed units
+	opened  atomic.Uint64 // streams in units
 	secure  lazy[*secure]
 	bitmap  lazy[*Stream]
 	space   lazy[Space]
@@ -242,7 +244,7 @@ func (v *Volume) readPages(p []byte, off int64) error {
 }
 
 func (v *Volume) page(off int64) ([]byte, error) {
-	key := cacheKey{a: uint64(off)}
+	key := cacheKey{unit: uint64(off)}
 	if b := v.meta.get(key); b != nil {
 		return b, nil
 	}

@@ -55,7 +55,8 @@ func wofStreamOf(src, main *Stream, chunk int64, algorithm uint32) *Stream {
 		c.decode = lzx
 	}
 	plain := *main
-	plain.blocks, plain.valid, plain.total, plain.place = c, c.plain, src.total, src.place
+	plain.valid, plain.total = c.plain, src.total
+	plain.inBlocks(c)
 	return &plain
 }
 

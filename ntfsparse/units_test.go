@@ -1,0 +1,152 @@
+package ntfsparse
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"testing"
+)
+
+// xpressRun is 4096 times c as XPRESS.
+func xpressRun(c byte) []byte {
+	b := make([]byte, 256)
+	for _, sym := range []int{int(c), 256 + 15} {
+		b[sym/2] |= 1 << (4 * (sym & 1))
+	}
+	b = append(b, 0x00, 0x40, 0, 0, 0xFF)
+	return binary.LittleEndian.AppendUint16(b, 4095-3)
+}
+
+// compressedWOF is a CompactOS file "w" of chunks of one letter, in which the
+// stream that holds it is compressed once more.
+func compressedWOF(t testing.TB, chunks int) *Volume {
+	b := newRB(2000, 4096, 1024, 64)
+	b.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "w", 3, WinReparse)))
+	var table, data []byte
+	for i := range chunks {
+		if i > 0 {
+			table = binary.LittleEndian.AppendUint32(table, uint32(len(data)))
+		}
+		data = append(data, xpressRun(byte('A'+i%26))...)
+	}
+	src := append(table, data...)
+	var list []int64
+	units := (len(src) + 65535) / 65536
+	for u := range units {
+		c := lznt1Runs(src[u*65536 : min(len(src), (u+1)*65536)])
+		k := (len(c) + 4095) / 4096
+		if k >= 16 {
+			t.Fatal("not compressed", k, len(c))
+		}
+		list = append(list, int64(k), b.alloc(k, c), int64(16-k), Hole)
+	}
+	point := make([]byte, 8+16)
+	le.PutUint32(point, TagWOF)
+	le.PutUint16(point[4:], 16)
+	le.PutUint32(point[8:], 1)
+	le.PutUint32(point[12:], 2)
+	le.PutUint32(point[16:], 1)
+	size := int64(chunks * 4096)
+	b.put(30, 1, 1, 0, b.si(0x620), b.fn(5, 5, "w", 3, WinReparse),
+		b.nonres(TypeData, "", AttrSparse, 0, 0, int64(chunks-1), runs(int64(chunks), Hole), size, size, size),
+		b.nonres(TypeData, wofStream, AttrCompressed, 4, 0, int64(units*16-1), runs(list...), int64(units*65536), int64(len(src)), int64(len(src))),
+		b.res(TypeReparse, "", 0, point))
+	return b.open(t)
+}
+
+// TestUnitsInUnits: chunks of a CompactOS file are not taken for the compression
+// units that hold them, nor the other way round.
+func TestUnitsInUnits(t *testing.T) {
+	v := compressedWOF(t, 500)
+	f, err := v.Lookup("w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, chunk := range []int64{1, 0, 2, 300, 499, 0, 1} {
+		var p [8]byte
+		if _, err := s.ReadAt(p[:], chunk*4096+16); err != nil || p != [8]byte(bytes.Repeat([]byte{byte('A' + chunk%26)}, 8)) {
+			t.Errorf("chunk %d: %q, %v", chunk, p, err)
+		}
+	}
+}
+
+// twoStreams is a file "f" with compressed streams "aa" and "bb", each in an
+// extension record of its own.
+func twoStreams() *rb {
+	b := newRB(400, 4096, 1024, 64)
+	b.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "f", 3, 0)))
+	me := MakeRef(30, 1)
+	stream := func(name string, c byte) []byte {
+		lcn := b.alloc(1, lznt1Runs(bytes.Repeat([]byte{c}, 65536)))
+		return b.nonres(TypeData, name, AttrCompressed, 4, 0, 15, runs(1, lcn, 15, Hole), 65536, 65536, 65536)
+	}
+	list := bytes.Join([][]byte{listEntry(TypeStandardInfo, 0, me, 0), listEntry(TypeFileName, 0, me, 0), listEntry(TypeData, 0, MakeRef(47, 1), 0), listEntry(TypeData, 0, MakeRef(63, 1), 0)}, nil)
+	b.put(30, 1, 1, 0, b.si(0x20), b.res(TypeAttributeList, "", 0, list), b.fn(5, 5, "f", 3, 0))
+	b.put(47, 1, 1, me, stream("aa", 'A'))
+	b.put(63, 1, 1, me, stream("bb", 'B'))
+	return b
+}
+
+// TestUnitsAfterReadError: what was cached while an extension record could not be
+// read is not taken for another stream's later.
+func TestUnitsAfterReadError(t *testing.T) {
+	b := twoStreams()
+	v, disk := b.openFlaky(t)
+	v.meta = newCache(metaCacheSize)
+	disk.from, disk.to, disk.times = int64(b.off(47)), int64(b.off(48)), -1
+	first := func(name string) byte {
+		f, err := v.File(30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.Stream(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p [8]byte
+		if _, err := s.ReadAt(p[:], 100); err != nil {
+			t.Fatal(err)
+		}
+		return p[0]
+	}
+	if c := first("bb"); c != 'B' || disk.failed == 0 {
+		t.Errorf("%c instead of B; %d failures", c, disk.failed)
+	}
+	disk.times = 0
+	if c := first("aa"); c != 'A' {
+		t.Errorf("%c instead of A", c)
+	}
+}
+
+// TestHalfUnit: a unit of which some clusters are not known is an error, not
+// what the others decode to.
+func TestHalfUnit(t *testing.T) {
+	unit := append(lznt1Runs(bytes.Repeat([]byte{'A'}, 4096)), make([]byte, 4096)...)
+	b := newRB(400, 4096, 1024, 64)
+	b.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "f", 3, 0)))
+	me := MakeRef(30, 1)
+	list := bytes.Join([][]byte{listEntry(TypeStandardInfo, 0, me, 0), listEntry(TypeFileName, 0, me, 1), listEntry(TypeData, 0, me, 2), listEntry(TypeData, 1, MakeRef(31, 1), 0)}, nil)
+	b.put(30, 1, 1, 0, b.si(0x20), b.res(TypeAttributeList, "", 0, list), b.fn(5, 5, "f", 3, 0),
+		b.nonres(TypeData, "", AttrCompressed, 4, 0, 0, runs(1, b.alloc(1, unit)), 65536, 60000, 60000))
+	v := b.open(t)
+	f, err := v.File(30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, off := range []int64{0, 4090, 50000} {
+		var p [8]byte
+		if _, err := s.ReadAt(p[:], off); err == nil {
+			t.Errorf("at %d: %q without an error", off, p)
+		} else if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("at %d: %v", off, err)
+		}
+	}
+}
