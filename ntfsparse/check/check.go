@@ -44,10 +44,12 @@ type checker struct {
 	table   table
 	owned   clusterMap
 	cur     current
-	doubled spans    // owned twice
-	unowned spans    // marked used, owned by nobody
 	lists   []uint32 // records with an attribute list
 	secIDs  map[uint32]uint32
+
+	doubled  spans // clusters that are owned twice
+	unmarked spans // owned, but marked free
+	unowned  spans // marked used, owned by nobody
 
 	indexBytes              int64             // of all index allocations
 	indexBudget             int64             // bytes of index blocks that may still be read
@@ -62,6 +64,7 @@ type checker struct {
 
 	count     map[string]int
 	paths     map[uint64]string
+	also      map[int]uint64 // another file that a finding tells of, by its place in the report
 	lost      map[uint64]lostName
 	linkBytes int // that names in doubt may still take
 	done      Progress
@@ -88,7 +91,7 @@ func newChecker(ctx context.Context, r io.ReaderAt, size int64, o Options) *chec
 	}
 	return &checker{
 		ctx: ctx, r: r, size: size, o: o, rep: &Report{Findings: []Finding{}},
-		count: map[string]int{}, paths: map[uint64]string{}, lost: map[uint64]lostName{},
+		count: map[string]int{}, paths: map[uint64]string{}, also: map[int]uint64{}, lost: map[uint64]lostName{},
 		folders: map[string]uint64{}, secIDs: map[uint32]uint32{},
 	}
 }

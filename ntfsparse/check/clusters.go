@@ -1,8 +1,10 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sort"
 )
 
@@ -10,8 +12,10 @@ const (
 	mapWords = 4096 // of a page: 262,144 clusters
 	mapPage  = mapWords * 64
 
-	maxSpans  = 4096 // doubtful ranges of a code whose owners are looked for
-	maxOwners = 8    // of one range
+	maxSpans  = 4096    // doubtful ranges of a kind whose owners are looked for
+	maxShares = 1 << 15 // owners found of all ranges of a kind
+	maxOwners = 1 << 10 // and of one
+	maxLabels = 1000    // attributes' names that are kept with them
 )
 
 // mapBytes bounds the map of clusters in use: 64 MiB, for 2 TiB of clusters of
@@ -50,8 +54,8 @@ func (m *clusterMap) mark(lcn, n int64, twice func(lcn, n int64)) (doubled int64
 		mask := ^uint64(0) >> (64 - uint(k)) << bit
 		if both := *w & mask; both != 0 {
 			doubled += int64(bits.OnesCount64(both))
-			if twice != nil {
-				twice(lcn-int64(bit)+int64(bits.TrailingZeros64(both)), int64(bits.Len64(both)-bits.TrailingZeros64(both)))
+			if at := lcn - int64(bit); twice != nil {
+				stretches(both, func(k, n int64) { twice(at+k, n) })
 			}
 		}
 		m.n += int64(bits.OnesCount64(mask &^ *w))
@@ -83,37 +87,95 @@ func (m *clusterMap) peek(lcn int64) uint64 {
 // span is a doubtful range of clusters.
 type span struct {
 	lcn, n int64
-	code   string
-	owners []owner
+	shares []share
+	open   int // the first range from this on that takes more owners, or one before it
 }
 
-type owner struct {
-	rec   uint64
-	label string
-	vcn   int64
+func (s *span) end() int64 { return s.lcn + s.n }
+
+// share is what an attribute owns of a doubtful range.
+type share struct {
+	lcn, n int64
+	rec    uint64 // the file
+	label  string
 }
 
-// spans collects doubtful ranges, joining neighbours, up to maxSpans of a code.
+func (s *share) end() int64 { return s.lcn + s.n }
+
+// listsBad reports whether it is the list of bad clusters.
+func (s share) listsBad() bool { return s.rec == fBadClus && s.label != "$DATA" }
+
+// spans collects doubtful ranges of one kind, neighbours and what is told twice as
+// one, up to maxSpans.
 type spans struct {
-	list []span
-	kept map[string]int   // ranges in list, by code
-	more map[string]int64 // clusters that did not fit, by code
+	list   []span
+	more   int64 // clusters that did not fit, perhaps some of them twice
+	frozen bool  // full, and in order
+	shares int   // of all ranges
 }
 
-func (s *spans) add(code string, lcn, n int64) {
-	if k := len(s.list); k > 0 && s.list[k-1].code == code && s.list[k-1].lcn+s.list[k-1].n == lcn {
-		s.list[k-1].n += n
+func (s *spans) add(lcn, n int64) {
+	if k := len(s.list) - 1; k >= 0 && lcn >= s.list[k].lcn && lcn <= s.list[k].end() {
+		s.list[k].n = max(s.list[k].n, lcn+n-s.list[k].lcn)
 		return
 	}
-	if s.kept == nil {
-		s.kept, s.more = map[string]int{}, map[string]int64{}
+	if len(s.list) >= maxSpans && !s.frozen {
+		s.merge()
+		s.frozen = len(s.list) > maxSpans*7/8 // else there is room for many before the next time
 	}
-	if s.kept[code] >= maxSpans {
-		s.more[code] += n
-		return
+	if !s.frozen {
+		s.list = append(s.list, span{lcn: lcn, n: n})
+	} else if i := s.find(lcn); i == len(s.list) || s.list[i].lcn > lcn || s.list[i].end() < lcn+n {
+		s.more += n
 	}
-	s.kept[code]++
-	s.list = append(s.list, span{code: code, lcn: lcn, n: n})
+}
+
+// merge puts the ranges in order and joins those that meet.
+func (s *spans) merge() {
+	slices.SortFunc(s.list, func(a, b span) int { return cmp.Compare(a.lcn, b.lcn) })
+	out := s.list[:0]
+	for _, x := range s.list {
+		if k := len(out) - 1; k >= 0 && x.lcn <= out[k].end() {
+			out[k].n = max(out[k].n, x.end()-out[k].lcn)
+			continue
+		}
+		x.open = len(out)
+		out = append(out, x)
+	}
+	s.list = out
+}
+
+// find is the first range, of merged ones, that ends behind lcn.
+func (s *spans) find(lcn int64) int {
+	return sort.Search(len(s.list), func(i int) bool { return s.list[i].end() > lcn })
+}
+
+// next is the first range from i on that takes more owners, so that a run that has
+// many of them to itself does not look at those that are full.
+func (s *spans) next(i int) int {
+	if s.shares >= maxShares {
+		return len(s.list)
+	}
+	for i < len(s.list) && s.list[i].open != i {
+		j := s.list[i].open
+		if j < len(s.list) {
+			s.list[i].open = s.list[j].open
+		}
+		i = j
+	}
+	return i
+}
+
+// claim notes what a run of an attribute owns of the ranges.
+func (s *spans) claim(r run, rec uint64, label func() string) {
+	for i := s.next(s.find(r.lcn)); i < len(s.list) && s.list[i].lcn < r.lcn+r.n; i = s.next(i + 1) {
+		x := &s.list[i]
+		from, to := max(x.lcn, r.lcn), min(x.end(), r.lcn+r.n)
+		x.shares = append(x.shares, share{from, to - from, rec, label()})
+		if s.shares++; len(x.shares) >= maxOwners {
+			x.open = i + 1
+		}
+	}
 }
 
 // clusters compares the clusters that run lists own with $Bitmap, zone by zone,
@@ -127,32 +189,31 @@ func (c *checker) clusters() {
 		c.find("C7", fBitmap, "$DATA", "The cluster bitmap cannot be used: %v.", err)
 	}
 	c.places()
-	bad := c.doubled
 	c.start("clusters", (c.g.clusters+7)/8)
 	for !c.stopped() {
 		c.rep.Counts.OwnedClusters += c.owned.n
 		if err == nil {
-			err = c.compareZone(s, &bad)
+			err = c.compareZone(s)
 		}
 		if c.owned.to >= c.g.clusters {
 			break
 		}
-		c.nextZone(&bad)
+		c.nextZone()
 	}
 	if err == nil {
 		c.padding(s)
 	}
 	c.reportUnowned()
-	c.reportSpans(&bad)
+	c.reportSpans()
 }
 
 // nextZone marks the clusters of the next zone in another pass.
-func (c *checker) nextZone(bad *spans) {
+func (c *checker) nextZone() {
 	c.owned.reset(c.owned.to, c.g.clusters)
 	done := c.done
 	c.start("file records again", int64(c.records)*c.g.record)
 	c.eachRun(c.advance, func(_ uint64, _ *attr, r run) {
-		c.owned.mark(r.lcn, r.n, func(lcn, n int64) { bad.add("C1", lcn, n) })
+		c.owned.mark(r.lcn, r.n, c.doubled.add)
 	})
 	c.done = done
 }
@@ -182,7 +243,7 @@ func (c *checker) eachRun(read func(n int64), do func(no uint64, a *attr, r run)
 }
 
 // compareZone compares a zone of the bitmap with its owners.
-func (c *checker) compareZone(s *stream, bad *spans) error {
+func (c *checker) compareZone(s *stream) error {
 	buf := make([]byte, 64<<10)
 	for lcn := c.owned.from; lcn < c.owned.to && !c.stopped(); lcn += int64(len(buf)) * 8 {
 		n := min(int64(len(buf)), (c.owned.to-lcn+7)/8)
@@ -192,13 +253,13 @@ func (c *checker) compareZone(s *stream, bad *spans) error {
 			c.find("C7", fBitmap, "$DATA", "The cluster bitmap cannot be read at byte %d: %v.", lcn/8, err)
 			return err
 		}
-		c.compareWords(p, lcn, bad)
+		c.compareWords(p, lcn)
 		c.advance(n)
 	}
 	return nil
 }
 
-func (c *checker) compareWords(p []byte, lcn int64, bad *spans) {
+func (c *checker) compareWords(p []byte, lcn int64) {
 	for ; len(p) > 0 && lcn < c.owned.to; p, lcn = p[8:], lcn+64 {
 		have, own := le.Uint64(p), c.owned.peek(lcn)
 		if rest := c.owned.to - lcn; rest < 64 {
@@ -208,8 +269,8 @@ func (c *checker) compareWords(p []byte, lcn int64, bad *spans) {
 		if have == own {
 			continue
 		}
-		stretches(own&^have, func(at, n int64) { bad.add("C2", lcn+at, n) })
-		stretches(have&^own, func(at, n int64) { c.unowned.add("C3", lcn+at, n) })
+		stretches(own&^have, func(at, n int64) { c.unmarked.add(lcn+at, n) })
+		stretches(have&^own, func(at, n int64) { c.unowned.add(lcn+at, n) })
 		c.rep.Counts.UnownedClusters += int64(bits.OnesCount64(have &^ own))
 	}
 }
@@ -248,30 +309,51 @@ func (c *checker) reportUnowned() {
 }
 
 // reportSpans finds the owners of doubtful ranges in one more pass and reports.
-func (c *checker) reportSpans(bad *spans) {
-	if len(bad.list) == 0 {
+func (c *checker) reportSpans() {
+	if len(c.doubled.list)+len(c.unmarked.list) == 0 {
 		return
 	}
-	list := bad.list
-	sort.Slice(list, func(i, j int) bool { return list[i].lcn < list[j].lcn })
+	c.doubled.merge()
+	c.unmarked.merge()
 	c.start("owners of clusters", int64(c.records)*c.g.record)
+	labels := map[labelKey]string{}
 	c.eachRun(c.advance, func(no uint64, a *attr, r run) {
-		i := sort.Search(len(list), func(i int) bool { return list[i].lcn+list[i].n > r.lcn })
-		for ; i < len(list) && list[i].lcn < r.lcn+r.n; i++ {
-			if len(list[i].owners) < maxOwners {
-				list[i].owners = append(list[i].owners, owner{c.base(no), a.label(), r.vcn})
-			}
-		}
+		label := func() string { return keepLabel(labels, a) }
+		c.doubled.claim(r, c.base(no), label)
+		c.unmarked.claim(r, c.base(no), label)
 	})
-	for i := range list {
-		c.reportSpan(&list[i])
+	rest := c.doubled.more
+	for i := range c.doubled.list {
+		rest += c.reportDoubled(&c.doubled.list[i])
 	}
-	if n := bad.more["C1"]; n > 0 {
-		c.find("C1", NoRecord, "", "A further %d clusters belong to two files.", n)
+	if rest > 0 {
+		c.find("C1", NoRecord, "", "Further clusters belong to two files.")
 	}
-	if n := bad.more["C2"]; n > 0 {
-		c.find("C2", NoRecord, "", "A further %d clusters belong to files but are marked free.", n)
+	rest = c.unmarked.more
+	for i := range c.unmarked.list {
+		rest += c.reportUnmarked(&c.unmarked.list[i])
 	}
+	if rest > 0 {
+		c.find("C2", NoRecord, "", "A further %d clusters belong to files but are marked free.", rest)
+	}
+}
+
+type labelKey struct {
+	typ  uint32
+	name string
+}
+
+// keepLabel names an attribute, and when very many have names its type alone.
+func keepLabel(labels map[labelKey]string, a *attr) string {
+	s, ok := labels[labelKey{a.typ, string(a.name)}]
+	if !ok {
+		if len(labels) >= maxLabels {
+			return attrName(a.typ, nil)
+		}
+		s = a.label()
+		labels[labelKey{a.typ, string(a.name)}] = s
+	}
+	return s
 }
 
 // base is the file that record no belongs to.
@@ -282,31 +364,85 @@ func (c *checker) base(no uint64) uint64 {
 	return no
 }
 
-func (c *checker) reportSpan(s *span) {
-	if len(s.owners) == 0 {
-		return
+// reportDoubled tells of each owner of a range with whom it shares clusters, and
+// returns how many clusters have no two owners that are known.
+func (c *checker) reportDoubled(s *span) (rest int64) {
+	slices.SortStableFunc(s.shares, func(a, b share) int { return cmp.Compare(a.lcn, b.lcn) })
+	told := s.lcn
+	rest = s.n
+	overlaps(s.shares, func(_, _ *share, lcn, n int64) {
+		rest -= max(0, lcn+n-max(told, lcn))
+		told = max(told, lcn+n)
+	})
+	files := s.shares
+	if i := slices.IndexFunc(files, share.listsBad); i >= 0 {
+		c.reportBad(files)
+		files = slices.DeleteFunc(slices.Clone(files), share.listsBad)
 	}
-	a := s.owners[0]
-	if s.code == "C2" {
-		c.find("C2", a.rec, a.label, "Clusters %s belong to record %d but are marked free: the next write can destroy them.", s.place(), a.rec)
-		return
-	}
-	b := s.owners[len(s.owners)-1]
-	for i, o := range s.owners {
-		if o.rec == fBadClus && o.label != "$DATA" {
-			c.find("C5", s.owners[(i+1)%len(s.owners)].rec, "", "Clusters %s belong to a file and are known to be bad.", s.place())
-			return
-		}
-	}
-	c.find("C1", a.rec, a.label, "Clusters %s belong to %s of record %d and to %s of record %d (%s).",
-		s.place(), a.label, a.rec, b.label, b.rec, c.path(b.rec))
+	overlaps(files, c.shared)
+	return rest
 }
 
-func (s *span) place() string {
-	if s.n == 1 {
-		return fmt.Sprint(s.lcn)
+// overlaps calls do for each share but the first that has clusters in common with
+// one before it, which is one that reaches farthest: it has what any of them has.
+func overlaps(shares []share, do func(a, b *share, lcn, n int64)) {
+	far := 0
+	for i := range shares {
+		a, x := &shares[far], &shares[i]
+		if n := min(a.end(), x.end()) - x.lcn; i > 0 && n > 0 {
+			do(a, x, x.lcn, n)
+		}
+		if x.end() > a.end() {
+			far = i
+		}
 	}
-	return fmt.Sprintf("%d to %d", s.lcn, s.lcn+s.n-1)
+}
+
+// reportBad reports clusters that files share with the list of bad clusters.
+func (c *checker) reportBad(shares []share) {
+	for _, bad := range shares {
+		for _, x := range shares {
+			lcn := max(x.lcn, bad.lcn)
+			if n := min(x.end(), bad.end()) - lcn; n > 0 && bad.listsBad() && !x.listsBad() {
+				c.find("C5", x.rec, x.label, "Clusters %s belong to a file and are known to be bad.", place(lcn, n))
+			}
+		}
+	}
+}
+
+// shared reports clusters that two attributes own.
+func (c *checker) shared(a, b *share, lcn, n int64) {
+	if a.rec == b.rec && a.label == b.label {
+		c.find("C1", a.rec, a.label, "Clusters %s belong to %s of record %d twice.", place(lcn, n), a.label, a.rec)
+		return
+	}
+	kept := len(c.rep.Findings)
+	c.find("C1", a.rec, a.label, "Clusters %s belong to %s of record %d and to %s of record %d.", place(lcn, n), a.label, a.rec, b.label, b.rec)
+	if len(c.rep.Findings) > kept && a.rec != b.rec {
+		c.also[kept] = b.rec
+	}
+}
+
+// reportUnmarked tells each owner of a range, and returns how many clusters have
+// none that is known.
+func (c *checker) reportUnmarked(s *span) (rest int64) {
+	slices.SortStableFunc(s.shares, func(a, b share) int { return cmp.Compare(a.lcn, b.lcn) })
+	told := s.lcn
+	rest = s.n
+	for i := range s.shares {
+		x := &s.shares[i]
+		c.find("C2", x.rec, x.label, "Clusters %s belong to record %d but are marked free: the next write can destroy them.", place(x.lcn, x.n), x.rec)
+		rest -= max(0, x.end()-max(told, x.lcn))
+		told = max(told, x.end())
+	}
+	return rest
+}
+
+func place(lcn, n int64) string {
+	if n == 1 {
+		return fmt.Sprint(lcn)
+	}
+	return fmt.Sprintf("%d to %d", lcn, lcn+n-1)
 }
 
 // places judges where the system files that cannot move are.

@@ -406,7 +406,7 @@ func joinPath(parts []string) string {
 	return b.String()
 }
 
-// addPaths gives each finding the path of its file.
+// addPaths gives each finding the path of its file, and of another that it tells of.
 func (c *checker) addPaths() {
 	if len(c.mft.runs) == 0 {
 		return
@@ -416,15 +416,24 @@ func (c *checker) addPaths() {
 		if f.Record == NoRecord || f.Path != "" || c.stopped() {
 			continue
 		}
-		p, ok := c.paths[f.Record]
-		if ok {
-			p = c.fitPath(p)
-		} else {
-			p = c.path(f.Record)
-			if len(c.paths) < maxPaths && p != "" {
-				c.paths[f.Record] = p
+		f.Path = c.pathOnce(f.Record)
+		if no, ok := c.also[i]; ok {
+			if p := c.pathOnce(no); p != "" {
+				f.Message = strings.TrimSuffix(f.Message, ".") + " (" + p + ")."
 			}
 		}
-		f.Path = p
 	}
+}
+
+// pathOnce is path, found out once for each file.
+func (c *checker) pathOnce(no uint64) string {
+	p, ok := c.paths[no]
+	if ok {
+		return c.fitPath(p)
+	}
+	p = c.path(no)
+	if len(c.paths) < maxPaths && p != "" {
+		c.paths[no] = p
+	}
+	return p
 }

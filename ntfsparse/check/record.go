@@ -302,7 +302,7 @@ func (c *checker) own(a *attr, e run) {
 		e.n = c.g.clusters - e.lcn
 	}
 	if e.n > 0 {
-		c.owned.mark(e.lcn, e.n, func(lcn, n int64) { c.doubled.add("C1", lcn, n) })
+		c.owned.mark(e.lcn, e.n, c.doubled.add)
 	}
 }
 

@@ -63,16 +63,30 @@ func TestEveryCodeIsOrderedAndExplained(t *testing.T) {
 	}
 }
 
-// TestManySpans: what does not fit is told by its own kind, and the one kind
-// takes no room from the other.
+// TestManySpans: neighbours and what is told twice are one range; what does not fit
+// is counted.
 func TestManySpans(t *testing.T) {
 	var s spans
-	for i := range int64(maxSpans + 5) {
-		s.add("C2", 2*i, 1)
+	for range 3 {
+		for i := range int64(maxSpans / 2) {
+			s.add(2*i, 1)
+		}
 	}
-	s.add("C1", 1<<20, 7)
-	s.add("C1", 1<<20+7, 3)
-	if len(s.list) != maxSpans+1 || s.more["C2"] != 5 || s.more["C1"] != 0 || s.list[maxSpans].n != 10 {
-		t.Errorf("%d ranges, %v, %+v", len(s.list), s.more, s.list[len(s.list)-1])
+	s.add(1<<20, 7)
+	s.add(1<<20+7, 3)
+	s.add(1<<20+2, 3)
+	s.merge()
+	if last := s.list[len(s.list)-1]; len(s.list) != maxSpans/2+1 || s.more != 0 || last.lcn != 1<<20 || last.n != 10 {
+		t.Errorf("%d ranges, %d more, %+v", len(s.list), s.more, last)
+	}
+	for i := range int64(maxSpans) {
+		s.add(1<<21+2*i, 1)
+	}
+	before := s.more
+	s.add(4, 1)
+	s.add(1<<20+1, 9)
+	s.add(1, 1)
+	if len(s.list) > maxSpans || before == 0 || s.more != before+1 {
+		t.Errorf("%d ranges, %d more, then %d", len(s.list), before, s.more)
 	}
 }
