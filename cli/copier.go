@@ -370,13 +370,16 @@ func linkTarget(ctx context.Context, p place, from found) (target string, err er
 	} else {
 		target, err = mount.LinkTarget(ctx, p.fs, from.attr.ID)
 	}
+	if _, place := volume.PlaceOf(target, from.attr.Reparse, path.Dir(from.path)); place == volume.LinkDrive || place == volume.LinkAway {
+		return target, err
+	}
 	return relativeTarget(from.path, target), err
 }
 
 // leadsOut tells whether a link in folder dir of the destination leads out of
 // the destination.
 func leadsOut(dir, target string) bool {
-	if strings.HasPrefix(target, "/") || len(target) > 1 && target[1] == ':' {
+	if strings.HasPrefix(target, "/") || strings.HasPrefix(target, `\\`) || len(target) > 1 && target[1] == ':' {
 		return true
 	}
 	to := path.Join(dir, target)

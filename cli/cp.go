@@ -49,9 +49,10 @@ On a damaged NTFS volume, files that no folder leads to are copied with the root
 into their folder, as 'NAME (record N)' where another file has the name, or, if
 the folder is gone, into one named $Orphan-N, which is listed.
 
-Links lead where they lead in a mount: from the volume's root or its drive letter
-becomes relative, and ".." ends at the root. A link to something that is not copied
-with it stays, leading nowhere or to something else; those out of DIR are counted.`,
+Links lead where they lead in a mount: from the volume's root, or from a drive letter
+if the volume has such a path, becomes relative, and ".." ends at the root. A link to
+something that is not copied with it stays, leading nowhere or to something else; those
+out of DIR are counted, those to a server too.`,
 		Example: `  vitrine cp backups@3:/Users/ann/Documents out/        makes out/Documents
   vitrine cp backups:2:/ everything/                    all of partition 2
   vitrine cp 'backups:/Users/ann/*.docx' . --skip-existing

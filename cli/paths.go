@@ -115,19 +115,31 @@ func (f finder) followed(ctx context.Context, dir, link found, hops *int) (found
 	}
 	target, err := f.fs.ReadLink(ctx, link.attr.ID)
 	if err != nil {
-		return found{}, at_(link.path, err)
+		return found{}, &linkError{at_(link.path, err)}
 	}
-	p := target
-	if !strings.HasPrefix(target, "/") {
-		p = path.Join(dir.path, target)
+	p, place := volume.PlaceOf(target, link.attr.Reparse, dir.path)
+	if place == volume.LinkFolder {
+		p = path.Join(dir.path, p)
 	}
-	at, err := f.walk(ctx, f.root(), p, true, hops)
+	at, err := found{}, fs.ErrNotExist
+	if place != volume.LinkAway {
+		at, err = f.walk(ctx, f.root(), p, true, hops)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = &problem{exitFailed, fmt.Sprintf("%s is a link to %s, which is not on this volume", printable(link.path), printable(target)),
 			"'vitrine stat' and 'vitrine ls -l' show the link itself", err}
 	}
-	return at, err
+	if err != nil {
+		return found{}, &linkError{err}
+	}
+	return at, nil
 }
+
+// linkError is why a link that is there was not followed.
+type linkError struct{ err error }
+
+func (l *linkError) Error() string { return l.err.Error() }
+func (l *linkError) Unwrap() error { return l.err }
 
 func (f finder) stream(ctx context.Context, p string, notThere error) (found, error) {
 	i := strings.LastIndexByte(p, ':')
@@ -208,7 +220,7 @@ func streamOf(file found, s volume.Stream) found {
 func (f finder) glob(ctx context.Context, p string, follow bool) ([]found, error) {
 	if !strings.ContainsAny(p, "*?[") {
 		one, err := f.find(ctx, p, follow)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, volume.ErrCorrupt) {
+		if isAny(fs.ErrNotExist, volume.ErrCorrupt)(err) && !is[*linkError](err) {
 			one, err = f.findLost(ctx, p, err)
 		}
 		return []found{one}, err

@@ -221,8 +221,8 @@ func (d *pathDriver) leadsAway(a *volume.Attr) bool {
 		return false
 	}
 	target, err := d.tree.ReadLink(d.ctx, a.ID)
-	_, drive := cutDrive(target)
-	return err != nil || drive || strings.HasPrefix(target, "/")
+	_, drive := volume.CutDrive(target)
+	return err != nil || drive || strings.HasPrefix(target, "/") || strings.HasPrefix(target, `\\`)
 }
 
 // pathModes are the kinds of objects.

@@ -19,6 +19,8 @@ func LinkTarget(ctx context.Context, v volume.FileSystem, id volume.ID) (string,
 //   - from the volume's root ("/Users"): relative to the link;
 //   - with a drive letter ("C:/Users"): the same when the volume has such a path,
 //     since most links on a system's volume name their own drive; else as it is;
+//   - on a server: as Windows writes it ("\\server\share"), which leads nowhere
+//     elsewhere; into WSL's own file system: as it is;
 //   - relative: as it is, but not above the volume's root.
 //
 // Names are spelled as the volume spells them, because Windows does not mind
@@ -28,21 +30,22 @@ func (b *branch) readLink(ctx context.Context, v volume.FileSystem, id volume.ID
 	if err != nil || target == "" {
 		return target, err
 	}
-	dir, err := linkFolder(ctx, v, id)
-	if err != nil {
-		return target, nil // without its place the link stays as it is
+	dir, lost := linkFolder(ctx, v, id)
+	a, _ := v.Attr(ctx, id) // the tag is there when the target is
+	rest, place := volume.PlaceOf(target, a.Reparse, "/"+strings.Join(dir, "/"))
+	switch {
+	case place == volume.LinkAway && strings.HasPrefix(rest, "//"):
+		return strings.ReplaceAll(rest, "/", `\`), nil
+	case place == volume.LinkAway, lost != nil: // without its place the link stays as it is
+		return target, nil
+	case place == volume.LinkFolder:
+		return relativeLink(ctx, v, dir, target), nil
 	}
-	if rest, ok := cutDrive(target); ok {
-		if path, found := spell(ctx, v, clean(split(rest))); found {
-			return climb(len(dir), path), nil
-		}
+	path, found := spell(ctx, v, clean(split(rest)))
+	if place == volume.LinkDrive && !found {
 		return target, nil
 	}
-	if target[0] == '/' {
-		path, _ := spell(ctx, v, clean(split(target)))
-		return climb(len(dir), path), nil
-	}
-	return relativeLink(ctx, v, dir, target), nil
+	return climb(len(dir), path), nil
 }
 
 // relativeLink spells a relative target of a link in folder dir.
@@ -86,19 +89,6 @@ func linkFolder(ctx context.Context, v volume.FileSystem, id volume.ID) ([]strin
 	names := split(path)
 	return names[:max(0, len(names)-1)], nil
 }
-
-// cutDrive takes a leading drive letter off.
-func cutDrive(target string) (rest string, ok bool) {
-	if len(target) < 2 || target[1] != ':' || !isLetter(target[0]) {
-		return target, false
-	}
-	if len(target) > 2 && target[2] != '/' {
-		return target, false
-	}
-	return target[2:], true
-}
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func split(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })

@@ -76,7 +76,7 @@ func TestLinks(t *testing.T) {
 		"relative": "Sub/File.txt", "case": "Sub/File.txt", "up": "../files/size-1", "dots": "./Sub/../hard1",
 		"absolute": "../links/Sub", "root": "..", "missing": "nowhere/at/all", "missing-absolute": "../nowhere",
 		"above": "../links/hard1", "drive": "../links/Sub/File.txt", "drive-root": "..",
-		"other-drive": "D:/Somewhere/else", "self": "self", "Sub/junction": "../../links",
+		"other-drive": "D:/Somewhere/else", "self": "self", "server": `\\links\Sub\File.txt`, "Sub/junction": "../../links",
 	} {
 		a := at(t, tree, "/links/"+name)
 		got, err := tree.ReadLink(t.Context(), a.ID)

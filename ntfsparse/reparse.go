@@ -132,8 +132,9 @@ func namePart(names, place []byte) (string, bool) {
 func decodePath(u []byte) string { return string(appendUTF8(nil, u, 0)) }
 
 // LinkTarget is where a link of any kind points: '/' separated, relative to
-// the link's folder, or, with a leading '/', to the volume's root; drive
-// letters and other volumes as they stand ("C:/Users", "Volume{…}/").
+// the link's folder, or, with a leading '/', to the volume's root (links of WSL:
+// to that of Linux); servers, drive letters and other volumes as they stand
+// ("//server/share", "C:/Users", "Volume{…}/").
 // It fails with ErrUnsupported when the reparse point is no link.
 func (p *ReparsePoint) LinkTarget() (string, error) {
 	if p.Tag == TagLXSymlink {

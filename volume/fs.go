@@ -115,8 +115,7 @@ type FileSystem interface {
 	// without "." and "..", until yield returns false. The order is stable. An
 	// entry is valid until yield returns; what it points to may be kept.
 	ReadDir(ctx context.Context, dir ID, after uint64, wantAttr bool, yield func(*Entry) bool) error
-	// ReadLink gives a link's target: '/' separated; a leading '/' means the
-	// root of this volume; drive letters and other volumes as they stand.
+	// ReadLink gives a link's target: '/' separated; where that leads says [PlaceOf].
 	ReadLink(ctx context.Context, id ID) (string, error)
 	// Open opens the contents of a file or, for an id with stream bits, of a
 	// named stream.

@@ -75,7 +75,7 @@ func sampleLinks(f *FS) {
 		{"relative", "Sub/File.txt"}, {"case", "sub/FILE.TXT"}, {"up", "../files/size-1"}, {"dots", "./Sub/../hard1"},
 		{"absolute", "/links/Sub"}, {"root", "/"}, {"missing", "nowhere/at/all"}, {"missing-absolute", "/nowhere"},
 		{"above", "../../../../links/hard1"}, {"drive", "C:/Links/sub/file.txt"}, {"drive-root", "C:/"},
-		{"other-drive", "D:/Somewhere/else"}, {"self", "self"}, {"volume", "//?/Volume{01234567-0000}/x"},
+		{"other-drive", "D:/Somewhere/else"}, {"self", "self"}, {"server", "//links/Sub/File.txt"}, {"volume", "//?/Volume{01234567-0000}/x"},
 	} {
 		f.Symlink("/links/"+l[0], l[1])
 	}
