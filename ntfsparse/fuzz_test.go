@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"vitrine/internal/bounds"
+	"vitrine/internal/wreck"
 )
 
 // fuzzVolume is a volume of 2 MiB with one of each: testdata/README.md says
@@ -211,6 +212,28 @@ func FuzzStructures(f *testing.F) {
 	})
 }
 
+// FuzzFields reads everything of volumes of which fields are set to what just does not
+// fit: volume (1 byte), sector that cannot be read (2), edits as wreck takes them.
+func FuzzFields(f *testing.F) {
+	var volumes []*wreck.Volume
+	for i, name := range []string{"fuzz", "used", "dedup"} {
+		s := structuredVolume(f, "testdata/"+name+".img.gz")
+		v := wreck.New(s.img, s.places...)
+		volumes = append(volumes, v)
+		for n := range v.Structures() {
+			at := 0x30 + n*4%v.Used(n)
+			f.Add([]byte{byte(i), 0, 0, byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(n * 37)})
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 3 {
+			return
+		}
+		img := volumes[int(b[0])%len(volumes)].Damaged(b[3:])
+		bounds.Check(t, func() { readEverything(t, bad{bytes.NewReader(img), int64(le.Uint16(b[1:])) - 1}) })
+	})
+}
+
 // TestRandomDamage wrecks bytes of file records, index blocks and the boot
 // sector, with update sequences kept whole so that the damage gets through.
 func TestRandomDamage(t *testing.T) {
@@ -225,7 +248,7 @@ func TestRandomDamage(t *testing.T) {
 	for round := range damageRounds {
 		b := bytes.Clone(img)
 		for range 1 + rnd.IntN(6) {
-			wreck(b[places[rnd.IntN(len(places))]:], rnd)
+			wreckBytes(b[places[rnd.IntN(len(places))]:], rnd)
 		}
 		if bounds.Check(t, func() { readEverything(t, bytes.NewReader(b)) }); t.Failed() {
 			t.Fatalf("in round %d", round)
@@ -233,7 +256,7 @@ func TestRandomDamage(t *testing.T) {
 	}
 }
 
-func wreck(b []byte, rnd *rand.Rand) {
+func wreckBytes(b []byte, rnd *rand.Rand) {
 	at := 8 + rnd.IntN(500)
 	switch rnd.IntN(5) {
 	case 0:
@@ -510,6 +533,35 @@ func FuzzBoot(f *testing.F) {
 		if err == nil && (boot.ClusterSize <= 0 || boot.Clusters() < 0 || boot.RecordSize < 512) {
 			t.Errorf("%+v", boot)
 		}
+	})
+}
+
+// FuzzFile reads a file of whose record all bytes are arbitrary, but for its number
+// and its update sequence.
+func FuzzFile(f *testing.F) {
+	var v *wreck.Volume
+	for _, name := range []string{"used", "fuzz"} {
+		v = wreck.New(unzipped(f, "testdata/"+name+".img.gz"))
+		for n := range v.Structures() {
+			if b := v.Content(n); string(b[:4]) == "FILE" {
+				f.Add(b)
+			}
+		}
+	}
+	place := v.Record(70)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		img := v.Replaced(place, b)
+		bounds.Check(t, func() {
+			v, err := Open(bytes.NewReader(img), int64(len(img)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, err := v.File(70)
+			if known(t, err); err == nil {
+				readFile(t, file)
+			}
+			v.Infos([]Ref{70}, func(_ int, _ *Info, err error) { known(t, err) })
+		})
 	})
 }
 

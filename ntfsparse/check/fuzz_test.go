@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vitrine/internal/bounds"
+	"vitrine/internal/wreck"
 )
 
 // smallVolume is a volume of 2 MiB that this package made for itself, see
@@ -144,6 +145,44 @@ func FuzzUsed(f *testing.F) {
 		img := bytes.Clone(usedVolume())
 		spoil(img, usedStructures(), b[2:])
 		coherent(t, &patchy{img, int64(le.Uint16(b)) * 512}, len(img))
+	})
+}
+
+// FuzzFields breaks fields of a volume, one a step more or less: volume (1 byte), sector that cannot be read (2), edits as wreck takes them.
+func FuzzFields(f *testing.F) {
+	var volumes []*wreck.Volume
+	for i, img := range [][]byte{unzipped("../testdata/fuzz.img.gz"), usedVolume(), smallVolume()} {
+		v := wreck.New(img, structures(img)...)
+		volumes = append(volumes, v)
+		for n := range v.Structures() {
+			at := 0x30 + n*4%v.Used(n)
+			f.Add([]byte{byte(i), 0xFF, 0xFF, byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(n * 37)})
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 3 {
+			return
+		}
+		img := volumes[int(b[0])%len(volumes)].Damaged(b[3:])
+		coherent(t, &patchy{img, int64(le.Uint16(b[1:])) * 512}, len(img))
+	})
+}
+
+// FuzzFile checks a volume in which all bytes of one file record are arbitrary, but for
+// its number and its update sequence.
+func FuzzFile(f *testing.F) {
+	v := wreck.New(smallVolume())
+	for _, w := range []*wreck.Volume{v, wreck.New(usedVolume()), wreck.New(unzipped("../testdata/fuzz.img.gz"))} {
+		for n := range w.Structures() {
+			if b := w.Content(n); string(b[:4]) == "FILE" {
+				f.Add(b)
+			}
+		}
+	}
+	place := v.Record(70)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		img := v.Replaced(place, b)
+		coherent(t, bytes.NewReader(img), len(img))
 	})
 }
 
