@@ -33,19 +33,20 @@ type checker struct {
 	rep  *Report
 	err  error // the context's, once it ended
 
-	g       geometry
-	info    volumeInfo
-	up      *upcase
-	defs    definitions
-	mft     stream
-	spare   []byte // the mirror's copy of record 0, when that is damaged
-	records uint64 // that the file table has room for
-	bits    []byte // bitmap of file records
-	table   table
-	owned   clusterMap
-	cur     current
-	lists   []uint32 // records with an attribute list
-	secIDs  map[uint32]uint32
+	g         geometry
+	info      volumeInfo
+	up        *upcase
+	onlyASCII bool // up is not known to be the volume's for other letters
+	defs      definitions
+	mft       stream
+	spare     []byte // the mirror's copy of record 0, when that is damaged
+	records   uint64 // that the file table has room for
+	bits      []byte // bitmap of file records
+	table     table
+	owned     clusterMap
+	cur       current
+	lists     []uint32 // records with an attribute list
+	secIDs    map[uint32]uint32
 
 	doubled  spans // clusters that are owned twice
 	unmarked spans // owned, but marked free

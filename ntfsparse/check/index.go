@@ -375,6 +375,9 @@ func (t *tree) ordered(key []byte) {
 
 func (t *tree) orderedNames(prev, name []byte) {
 	folded, exact := t.c.up.compare(prev, name)
+	if t.c.onlyASCII && folded|exact != 0 && !(ascii(prev) && ascii(name)) {
+		return
+	}
 	switch {
 	case folded < 0:
 	case folded > 0:

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 )
 
@@ -65,5 +66,48 @@ func TestStaleBlocks(t *testing.T) {
 	x := &tree{seen: []uint64{1<<63 | 5}, bitmap: []byte{5, 2, 0, 0, 0, 0, 0, 0x80, 1, 0x80, 0}}
 	if n := x.stale(); n != 3 {
 		t.Errorf("%d", n)
+	}
+}
+
+// TestSpoiledUpcase: when the table is damaged, names whose order it decides are not
+// called out of order; others are.
+func TestSpoiledUpcase(t *testing.T) {
+	good := soundVolume(t)
+	for _, m := range mutations {
+		if m.code != "V7" && m.code != "V10" {
+			continue
+		}
+		v := good.copyOf(t)
+		m.do(v)
+		for _, f := range judged(t, v.b, Options{}).Findings {
+			if f.Severity >= Warning && f.Code != m.code && f.Code != "T8" { // one cuts the table by its size
+				t.Errorf("%s: %+v", m.name, f)
+			}
+		}
+		v.nodeEntries(func(e [][]byte) { x := bytes.Clone(e[1]); copy(e[1], e[2]); copy(e[2], x) })
+		if got := codes(judged(t, v.b, Options{}), Error); !slices.Contains(got, "I4") {
+			t.Errorf("%s and entries swapped: %v", m.name, got)
+		}
+	}
+}
+
+// TestDescriptorsAreBounded: what the security indexes claim is read up to a bound.
+func TestDescriptorsAreBounded(t *testing.T) {
+	v := soundVolume(t)
+	c := newChecker(t.Context(), bytes.NewReader(v.b), int64(len(v.b)), Options{})
+	if !c.boot() || !c.openTable() {
+		t.Fatal("the volume cannot be opened")
+	}
+	sds := v.stream(fSecure, tData, nameSDS)
+	r := &counter{r: bytes.NewReader(v.b)}
+	c.r = r
+	for range 10000 {
+		c.descriptor(sds, descriptor{off: 0, n: uint32(min(maxSD, sds.size))}, map[uint32]bool{})
+	}
+	if most := 4*int64(len(v.b)) + 1<<20; r.n > most {
+		t.Errorf("%d bytes were read, at most %d are expected", r.n, most)
+	}
+	if c.count["S2"] != 10000 {
+		t.Errorf("%v", c.count)
 	}
 }

@@ -51,6 +51,9 @@ func furnish(t testing.TB, dir string) {
 	}
 	testvol.Compressed(t, filepath.Join(dir, "comp"))
 	write("comp/text", bytes.Repeat([]byte("compressible text, line by line\n"), 9000))
+	for _, n := range []string{"документ 1", "ДОКУМЕНТ 2", "документ 3"} {
+		write("sub/"+n, nil)
+	}
 	write("plain", bytes.Repeat([]byte("plain "), 5000))
 	write("other", bytes.Repeat([]byte("other "), 5000))
 	write("resident", []byte("a few bytes"))
@@ -162,6 +165,9 @@ var mutations = []mutation{
 	{"V10", "upper-case checksum wrong", "/$UpCase", func(v *vol) { v.value(fUpCase, tData, nameInfo, func(x []byte) { x[8]++ }) }},
 	{"V10", "rare letter of the upper-case table changed", "/$UpCase", func(v *vol) {
 		u16(v.b, int(v.place(v.stream(fUpCase, tData, ""), 2*0x10FD)), 0x10FE)
+	}},
+	{"V10", "letter of the upper-case table changed", "/$UpCase", func(v *vol) {
+		u16(v.b, int(v.place(v.stream(fUpCase, tData, ""), 2*'о')), 'о')
 	}},
 	{"V9", "a bad cluster", "/$BadClus", func(v *vol) { v.badCluster(v.c.g.clusters - 2) }},
 

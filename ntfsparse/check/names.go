@@ -23,9 +23,9 @@ func plainUpcase() *upcase {
 	return u
 }
 
-// readUpcase loads $UpCase.
+// readUpcase loads $UpCase. Until it is proved sound, only ASCII letters are known.
 func (c *checker) readUpcase() {
-	c.up = plainUpcase()
+	c.up, c.onlyASCII = plainUpcase(), true
 	s, err := c.load(fUpCase, tData, "")
 	var b []byte
 	if err == nil {
@@ -47,17 +47,16 @@ func (c *checker) readUpcase() {
 		c.find("V7", fUpCase, "$DATA", "The upper-case table is damaged: %s.", msg)
 		return
 	}
-	c.up = u
-	c.upcaseSum(b)
+	c.up, c.onlyASCII = u, !c.upcaseSum(b)
 }
 
 // upcaseSum compares the table with the checksum in the stream $Info, where
 // there is one: length (4), CRC-64 with the polynomial of ECMA-182 (8 at 8),
-// version of Windows.
-func (c *checker) upcaseSum(table []byte) {
+// version of Windows. It is false when the checksum contradicts the table.
+func (c *checker) upcaseSum(table []byte) bool {
 	s, err := c.load(fUpCase, tData, nameInfo)
 	if errors.Is(err, errNoStream) {
-		return // before Windows 8
+		return true // before Windows 8
 	}
 	var b []byte
 	if err == nil {
@@ -70,7 +69,9 @@ func (c *checker) upcaseSum(table []byte) {
 		c.find("V10", fUpCase, "$DATA:$Info", "The checksum of the upper-case table is cut.")
 	case le.Uint64(b[8:]) != crc64.Checksum(table, ecma182):
 		c.find("V10", fUpCase, "$DATA:$Info", "The upper-case table does not have the checksum that is stored beside it.")
+		return false
 	}
+	return true
 }
 
 // ecma182 is the polynomial as Windows uses it, lowest bit first.
@@ -121,6 +122,16 @@ func (u *upcase) compare(a, b []byte) (folded, exact int) {
 		return len(a) - len(b), len(a) - len(b)
 	}
 	return 0, exact
+}
+
+// ascii reports whether a raw UTF-16 name has ASCII characters alone.
+func ascii(name []byte) bool {
+	for i := 0; i+1 < len(name); i += 2 {
+		if name[i] >= 0x80 || name[i+1] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 const (

@@ -97,6 +97,10 @@ func (c *checker) descriptor(sds *stream, d descriptor, known map[uint32]bool) {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptor %d is said to have %d bytes at %d.", d.id, d.n, d.off)
 		return
 	}
+	if !c.afford(2 * int64(d.n)) {
+		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptor %d was not looked at: all together are said to be larger than the volume.", d.id)
+		return
+	}
 	b := make([]byte, d.n)
 	if err := c.read(sds, b, int64(d.off)); err != nil {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptor %d cannot be read: %v.", d.id, err)
