@@ -33,7 +33,7 @@ func (f *File) Dir() (*Dir, error) {
 	}
 	d := &Dir{x: x, broken: err, ghost: f.ghost}
 	if err != nil {
-		d.x = &Index{v: f.v, file: f.Ref()}
+		d.x = f.v.noIndex(f.Ref())
 	}
 	if s, err := f.Standard(); err == nil {
 		d.fold = s.CaseSensitive()

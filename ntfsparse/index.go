@@ -62,6 +62,14 @@ type IndexNode struct {
 	b []byte // from the header of the node on, as far as it is in use
 }
 
+// emptyNode has the end entry alone.
+func emptyNode() IndexNode {
+	b := make([]byte, 32)
+	b[0], b[4], b[8] = 16, 32, 32
+	b[16+8], b[16+0x0C] = 16, EntryLast
+	return IndexNode{b}
+}
+
 // parseNode checks the header of a node whose header and entries are b.
 func parseNode(b []byte) (IndexNode, error) {
 	if len(b) < 16 {
@@ -184,6 +192,11 @@ func (f *File) index(units string) (*Index, error) {
 	return x, err
 }
 
+// noIndex stands for the index of names that a folder has lost.
+func (v *Volume) noIndex(file Ref) *Index {
+	return &Index{v: v, file: file, Type: TypeFileName, Collation: CollateFileName, BlockSize: fixupStride, vcnSize: fixupStride, root: emptyNode()}
+}
+
 func (v *Volume) parseRoot(file Ref, b []byte) (*Index, error) {
 	if len(b) < 32 {
 		return nil, corrupt("index root is cut short", len(b))
@@ -214,8 +227,9 @@ func (x *Index) Blocks() int64 {
 	return min(x.blocks.size, x.v.size) / int64(x.BlockSize)
 }
 
-// stored is how many bytes there are of index blocks, at most as many as are read.
-func (x *Index) stored() int64 {
+// cost is how many bytes a scan reads at most: index blocks that have clusters, and
+// the bitmap.
+func (x *Index) cost() int64 {
 	if x.blocks == nil {
 		return 0
 	}
@@ -223,7 +237,7 @@ func (x *Index) stored() int64 {
 	for _, e := range x.blocks.extents() {
 		n += e.Len
 	}
-	return min(n, x.Blocks()*int64(x.BlockSize))
+	return min(n, x.Blocks()*int64(x.BlockSize)) + x.Blocks()/8
 }
 
 // BlockVCN is the VCN by which entries name index block i.
@@ -276,7 +290,7 @@ func (x *Index) parseBlock(i int64, b []byte) (IndexNode, error) {
 // marked hold what was deleted.
 func (x *Index) InUse(i int64) (bool, error) {
 	var b [1]byte
-	if i/8 >= x.bitmap.size {
+	if x.bitmap == nil || i < 0 || i/8 >= x.bitmap.size {
 		return false, nil
 	}
 	bitmap := *x.bitmap
@@ -341,7 +355,8 @@ const blockBatch = 64 << 10
 
 // Scan yields every entry with a key: of the root, then of each block in use
 // in the order of the disk, from block from on (-1: the root). The second
-// value is the block. An error about one block does not end the scan. That a
+// value is the block. An error about one block does not end the scan; blocks in
+// use that have no clusters are one error for each gap. That a
 // block belongs to the tree and is not marked as in use is an error, too: its
 // entries are left out.
 func (x *Index) Scan(from int64, yield func(block int64, e IndexEntry, err error) bool) {
@@ -357,16 +372,42 @@ func (x *Index) Scan(from int64, yield func(block int64, e IndexEntry, err error
 	}
 	used := usedBlocks{x: x, bitmap: *x.bitmap, base: -1}
 	buf := make([]byte, max(blockBatch, x.BlockSize))
-	per := int64(len(buf) / x.BlockSize)
-	for i := used.next(max(0, from)); i < x.Blocks(); i = used.next(i + per) {
-		n := min(per, x.Blocks()-i)
-		if !s.batch(i, buf[:n*int64(x.BlockSize)], &used) {
+	size := int64(x.BlockSize)
+	end, gap := int64(0), error(nil)
+	for i := used.next(max(0, from)); i < x.Blocks(); i = used.next(i) {
+		if i*size >= end {
+			end, gap = x.stretch(i * size)
+		}
+		if n := (end - i*size) / size; n > 0 && gap != nil {
+			if !yield(i, IndexEntry{}, gap) {
+				return
+			}
+			i += n
+			continue
+		}
+		n := min((end-i*size+size-1)/size, int64(len(buf))/size, x.Blocks()-i)
+		if !s.batch(i, buf[:n*size], &used) {
 			return
 		}
+		i += n
 	}
 	if used.err != nil {
 		yield(x.Blocks(), IndexEntry{}, used.err)
 	}
+}
+
+// stretch tells how far the index blocks go on as they are at off, and why there are
+// none when they have no clusters.
+func (x *Index) stretch(off int64) (end int64, gap error) {
+	s := x.blocks
+	if s.runs != nil && off>>x.v.geo.shift >= s.runs.End() {
+		return x.Blocks() * int64(x.BlockSize), inRecord(s.beyond(), x.file.Record())
+	}
+	end, hole := s.NextExtent(off)
+	if hole {
+		gap = classf(ErrCorrupt, x.file.Record(), "index block %d has no clusters", off/int64(x.BlockSize))
+	}
+	return end, gap
 }
 
 // indexScan is a scan under way.

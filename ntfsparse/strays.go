@@ -343,7 +343,7 @@ func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 		if err != nil {
 			return nil
 		}
-		if budget -= d.x.stored(); d.readable() {
+		if budget -= d.x.cost(); d.readable() {
 			return nil
 		}
 		if list, ok := d.listed(room); ok {

@@ -139,7 +139,7 @@ func (b *balance) index(rec *Record) {
 	if err != nil || d.broken != nil {
 		return
 	}
-	b.budget -= d.x.stored()
+	b.budget -= d.x.cost()
 	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
 		if err != nil {
 			return true
@@ -182,7 +182,7 @@ func (l *leaders) folder(ref Ref) *leader {
 	if err != nil || f.ghost {
 		if _, full := l.v.lostNames(); full != nil {
 			no := orphanNumber(ref)
-			s.dir, s.damaged = &Dir{x: &Index{v: l.v, file: MakeRef(no, 0)}, broken: full, ghost: true}, true
+			s.dir, s.damaged = &Dir{x: l.v.noIndex(MakeRef(no, 0)), broken: full, ghost: true}, true
 			if err != nil {
 				s.place = MakeRef(no|orphanBit, 0)
 			}
