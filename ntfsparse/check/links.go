@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -12,14 +14,21 @@ type want struct {
 	parent uint64 // folder, for names
 	space  uint8
 	name   string
-	seq    uint16 // of the entry's reference, for entries
 }
 
-const wantBytes = 64 // of a want, its name not counted
+// have is an entry that is there.
+type have struct {
+	want
+	seq uint16 // of its reference
+	dir uint64 // folder that it stands in, for names
+}
+
+const wantBytes = 64 // of an entry, its name not counted
 
 // suspect is a file whose attributes and index entries do not cancel out.
 type suspect struct {
-	want, have []want
+	want []want
+	have []have
 }
 
 const (
@@ -47,12 +56,9 @@ func (c *checker) links() {
 		return
 	}
 	c.collect(all)
-	c.table.each(func(no uint64, _ *entry) {
-		if s := all[no]; s != nil && c.linkBytes >= 0 {
-			c.compareLinks(no, s)
-		}
-	})
-	if c.linkBytes < 0 {
+	if c.linkBytes >= 0 {
+		c.compareLinks(all)
+	} else {
 		more += len(all)
 	}
 	if more > 0 {
@@ -71,15 +77,15 @@ func (c *checker) wants(no uint64) (out []want) {
 		switch a.typ {
 		case tName:
 			if f, ok := parseFileName(a.value); ok {
-				out = append(out, want{'n', f.parent, f.space, string(f.name), 0})
+				out = append(out, want{'n', f.parent, f.space, string(f.name)})
 			}
 		case tObjectID:
 			if len(a.value) >= 16 && no != fVolume {
-				out = append(out, want{'o', 0, 0, string(a.value[:16]), 0})
+				out = append(out, want{'o', 0, 0, string(a.value[:16])})
 			}
 		case tReparse:
 			if v := c.valueOf(a); len(v) >= reparseHead {
-				out = append(out, want{'r', 0, 0, string(v[:4]), 0})
+				out = append(out, want{'r', 0, 0, string(v[:4])})
 			}
 		}
 	})
@@ -126,10 +132,10 @@ func (c *checker) collect(all map[uint64]*suspect) {
 	defer func() { c.quiet, c.rep.Counts = false, counts }()
 	c.indexBudget = 2 * c.g.clusters * c.g.cluster
 	c.start("doubtful names", c.indexBytes)
-	add := func(ref uint64, w want) {
+	add := func(dir, ref uint64, w want) {
 		if s := all[refRecord(ref)]; s != nil && c.linkBytes >= 0 {
 			c.linkBytes -= len(w.name) + wantBytes
-			s.have = append(s.have, w)
+			s.have = append(s.have, have{w, refSeq(ref), dir})
 		}
 	}
 	c.table.each(func(no uint64, e *entry) {
@@ -138,38 +144,63 @@ func (c *checker) collect(all map[uint64]*suspect) {
 		}
 		c.folder(no, e, func(dir uint64, b, key []byte) {
 			if f, ok := parseFileName(key); ok {
-				ref := le.Uint64(b)
-				add(ref, want{'n', f.parent, f.space, string(f.name), refSeq(ref)})
+				add(dir, le.Uint64(b), want{'n', f.parent, f.space, string(f.name)})
 			}
 		})
 	})
-	c.eachObjectID(func(ref uint64, key []byte) { add(ref, want{'o', 0, 0, string(key), refSeq(ref)}) })
-	c.eachReparse(func(ref uint64, tag []byte) { add(ref, want{'r', 0, 0, string(tag), refSeq(ref)}) })
+	c.eachObjectID(func(ref uint64, key []byte) { add(0, ref, want{'o', 0, 0, string(key)}) })
+	c.eachReparse(func(ref uint64, tag []byte) { add(0, ref, want{'r', 0, 0, string(tag)}) })
 }
 
-// compareLinks reports what a suspect lacks and what it has too much.
-func (c *checker) compareLinks(no uint64, s *suspect) {
-	have := map[want]int{}
-	seqs := map[want]uint16{}
-	for _, w := range s.have {
-		seq := w.seq
-		w.seq = 0
-		have[w]++
-		seqs[w] = seq
+// compareLinks reports what the suspects lack and what they have too much.
+func (c *checker) compareLinks(all map[uint64]*suspect) {
+	gone := map[uint64]int{} // names that folders lack
+	suspects := slices.Sorted(maps.Keys(all))
+	for _, no := range suspects {
+		s := all[no]
+		s.strike(c.table.at(no).seq)
+		for _, w := range s.want {
+			gone[refRecord(w.parent)]++
+		}
 	}
+	for _, no := range suspects {
+		s := all[no]
+		for _, h := range s.have {
+			c.surplus(no, s, h)
+		}
+		for _, w := range s.want {
+			c.missing(no, w, gone[refRecord(w.parent)])
+		}
+	}
+}
+
+// strike leaves of what is wanted and of what is there only what has no
+// counterpart. An entry with another sequence number than the file's has been
+// reported.
+func (s *suspect) strike(seq uint16) {
+	count := map[want]int{}
 	for _, w := range s.want {
-		if have[w]--; have[w] < 0 {
-			c.missing(no, w)
+		count[w]++
+	}
+	surplus := s.have[:0]
+	for _, h := range s.have {
+		if count[h.want]--; count[h.want] < 0 && h.seq == seq {
+			surplus = append(surplus, h)
 		}
 	}
-	for w, n := range have {
-		if n > 0 && seqs[w] == c.table.at(no).seq {
-			c.surplus(no, w)
+	missing := s.want[:0]
+	for _, w := range s.want {
+		if count[w] > 0 {
+			count[w]--
+			missing = append(missing, w)
 		}
 	}
+	s.want, s.have = missing, surplus
 }
 
-func (c *checker) missing(no uint64, w want) {
+// missing reports an entry that is not there, a name as one of so many that the
+// folder lacks.
+func (c *checker) missing(no uint64, w want, gone int) {
 	switch w.kind {
 	case 'o':
 		if c.objectIDs != 0 {
@@ -193,50 +224,82 @@ func (c *checker) missing(no uint64, w want) {
 		}
 		return
 	}
-	if c.looksDeleted(no, dir) {
-		c.findAs(Warning, "I9", no, "$FILE_NAME", "%q (record %d) is missing from its folder, record %d; it seems to have been deleted there, but its record was not freed.", decode16([]byte(w.name)), no, dir)
-		return
+	name := decode16([]byte(w.name))
+	switch {
+	case p.flags&recTorn != 0:
+		c.find("I9", no, "$FILE_NAME", "%q (record %d) is missing from its folder, record %d, whose index is damaged.", name, no, dir)
+	case gone == 1 && c.deletedOpen(no, dir):
+		c.findAs(Warning, "I9", no, "$FILE_NAME", "%q (record %d) seems to have been deleted from its folder, record %d, while it was open: its record was not freed.", name, no, dir)
+	default:
+		c.find("I9", no, "$FILE_NAME", "%q (record %d) is missing from its folder, record %d.", name, no, dir)
 	}
-	c.find("I9", no, "$FILE_NAME", "%q (record %d) is missing from its folder, record %d.", decode16([]byte(w.name)), no, dir)
 }
 
-// looksDeleted tells a deletion that did not get to the file's record from a
-// loss: the driver writes no log (the record's log number is 0, which Windows
-// leaves only where it formatted, as in $Boot), the name is the file's only one,
-// and the folder has changed since the file did. Nobody deletes system files.
-func (c *checker) looksDeleted(no, dir uint64) bool {
-	if no < firstFree {
-		return false
-	}
+// deletedOpen tells what Linux's driver ntfs3 leaves of a file that is deleted
+// while it is open and then never closed, since the system ends or the image is
+// made: the folder is written without the name, the file's record stays as it was.
+// A lost name looks the same, but not where the folder's index lies in its record
+// alone: that is written as a whole, with the folder's time, so that one later than
+// the file's is a proof that the driver knew of no such name. It is ntfs3 that
+// keeps no log and puts the update sequence where NTFS had it before version 3.1.
+func (c *checker) deletedOpen(no, dir uint64) bool {
 	f, msg := c.record(no, nil)
 	d, msg2 := c.record(dir, nil)
-	if msg != "" || msg2 != "" || le.Uint64(f[8:]) != 0 || c.table.at(no).names != 1 || c.table.at(no).flags&recI30 != 0 {
+	if msg != "" || msg2 != "" || c.info.major != 3 || c.info.minor != 1 || !byNTFS3(f) || !byNTFS3(d) {
 		return false
 	}
-	return changed(d) > changed(f)
+	if e := c.table.at(no); no < firstFree || e.names != 1 || e.flags&(recI30|recList) != 0 {
+		return false
+	}
+	small := c.table.at(dir).flags&recList == 0
+	each(d, func(a *attr) bool {
+		small = small && a.typ != tAlloc
+		return small
+	})
+	return small && changed(d) > changed(f)
 }
 
-// changed is the time of a record's last change, 0 when it does not tell.
+func byNTFS3(b []byte) bool { return le.Uint16(b[4:]) == headOld && le.Uint64(b[8:]) == 0 }
+
+// changed is the time of a record's last change, which users cannot set; 0 when
+// it does not tell.
 func changed(b []byte) (t uint64) {
 	each(b, func(a *attr) bool {
 		if a.typ == tStandard && len(a.value) >= 48 {
-			t = max(le.Uint64(a.value[8:]), le.Uint64(a.value[16:]))
+			t = le.Uint64(a.value[16:])
 		}
 		return a.typ <= tStandard
 	})
 	return t
 }
 
-func (c *checker) surplus(no uint64, w want) {
-	switch w.kind {
+// surplus reports an entry of suspect s that the file does not call for, and
+// strikes the name that should stand in its place.
+func (c *checker) surplus(no uint64, s *suspect, h have) {
+	switch h.kind {
 	case 'o':
 		c.find("X1", no, "$OBJECT_ID", "The index $ObjId has an identifier for record %d that the file does not have.", no)
+		return
 	case 'r':
 		c.find("X3", no, "$REPARSE_POINT", "The index $Reparse has a reparse point for record %d that the file does not have.", no)
-	default:
-		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d, which does not have that name there.",
-			refRecord(w.parent), decode16([]byte(w.name)), no)
+		return
 	}
+	i := slices.IndexFunc(s.want, func(w want) bool { return w.kind == 'n' && w.parent == h.dir })
+	if i < 0 {
+		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d, which does not have that name there.",
+			refRecord(h.dir), decode16([]byte(h.name)), no)
+		return
+	}
+	w := s.want[i]
+	s.want = slices.Delete(s.want, i, i+1)
+	switch {
+	case h.name != w.name:
+		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d, whose name there is %q.",
+			refRecord(h.dir), decode16([]byte(h.name)), no, decode16([]byte(w.name)))
+	case h.space != w.space:
+		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d in the name space %d instead of %d.",
+			refRecord(h.dir), decode16([]byte(h.name)), no, h.space, w.space)
+	} // otherwise it names another folder than its own, which is reported
 }
 
 // parents judges that every file's folder is one, and that every folder leads

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"vitrine/internal/testvol"
 )
@@ -83,9 +82,6 @@ func furnish(t testing.TB, dir string) {
 	for _, n := range []string{"x", "y", "z"} {
 		must(t, os.Remove(filepath.Join(dir, "gone "+n)))
 	}
-	// The files are younger than their folders: one that is missing there was
-	// lost, not deleted.
-	must(t, os.Chtimes(filepath.Join(dir, "many"), time.Unix(1e9, 0), time.Unix(1e9, 0)))
 }
 
 // deduplicated makes the files "dedup" and "dedup 2", whose chunks are in one
@@ -452,7 +448,6 @@ var unusual = map[string]Severity{
 	"bytes behind the end marker": Warning,
 	"unknown type":                Error,
 	"index bitmap bit too many":   Warning,
-	"entry gone":                  Warning,
 }
 
 func drop([]byte) []byte { return nil }
@@ -656,25 +651,4 @@ func checkMutation(t *testing.T, v *vol, m mutation) {
 	for _, f := range rep.Findings {
 		t.Logf("%v %s %s: %s", f.Severity, f.Code, f.Path, f.Message)
 	}
-}
-
-// TestLostSystemFile: $Boot has the log number 0 on volumes of Windows, too. One
-// that its folder has lost was not deleted all the same.
-func TestLostSystemFile(t *testing.T) {
-	v := soundVolume(t)
-	v.block(fRoot, nameI30, 0, func(b []byte) {
-		for k, e := range entriesOf(b[indexHead:]) {
-			if len(e) > entryHead && refRecord(le.Uint64(e)) == fBoot {
-				removeEntry(b, k)
-				return
-			}
-		}
-		t.Fatal("there is no $Boot")
-	})
-	for _, f := range judged(t, v.b, Options{}).Findings {
-		if f.Code == "I9" && f.Path == "/$Boot" && f.Severity == Error {
-			return
-		}
-	}
-	t.Error("not found as an error")
 }
