@@ -442,6 +442,7 @@ func (c *checker) checkEntry(dir uint64, e, key []byte) {
 	if refRecord(f.parent) != refRecord(dir) {
 		c.find("I8", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d names record %d as its folder.", decode16(f.name), refRecord(dir), refRecord(f.parent))
 	}
+	c.kind(ref, &f, r)
 	c.copies(dir, ref, &f, r)
 	c.noteChild(dir, ref, &f)
 }
@@ -475,6 +476,20 @@ func (c *checker) dangling(dir, ref uint64, f *fileName, why string) {
 	c.find("I7", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d leads to record %d, %s.", decode16(f.name), refRecord(dir), refRecord(ref), why)
 }
 
+// kind compares what an entry says with what the file is: a folder or not. No file
+// ever changes from one to the other.
+func (c *checker) kind(ref uint64, f *fileName, r *entry) {
+	no, dir := refRecord(ref), r.flags&recDir != 0
+	if no < firstFree || r.flags&recBad != 0 || dir != (r.flags&recI30 != 0) || dir == (f.flags&entryDir != 0) {
+		return
+	}
+	if dir {
+		c.find("I8", no, "$FILE_NAME", "The folder entry of record %d does not call it a folder, which it is.", no)
+	} else {
+		c.find("I8", no, "$FILE_NAME", "The folder entry of record %d calls it a folder, which it is not.", no)
+	}
+}
+
 // copies compares what an entry repeats with the file's own. Windows brings the
 // copy up to date when a file is closed, so that it may lag, but never be ahead;
 // times other than that of the record's last change can be set back by anyone.
@@ -483,9 +498,6 @@ func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 	no := refRecord(ref)
 	if no < firstFree || r.flags&(recDir|recBad|recView) != 0 || r.links != r.names {
 		return
-	}
-	if (f.flags&(1<<28) != 0) != (r.flags&recDir != 0) {
-		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d calls it a folder, which it is not.", no)
 	}
 	if r.names != 1 || f.flags&attrSystem != 0 || c.inExtend(dir) {
 		return
@@ -511,8 +523,11 @@ func (c *checker) inExtend(dir uint64) bool {
 	return false
 }
 
-// attrSystem marks files of the system, which often stay open for good.
-const attrSystem = 4
+// Flags of a file in its folder's entry.
+const (
+	attrSystem = 4       // of the system; such files often stay open for good
+	entryDir   = 1 << 28 // a folder
+)
 
 // noteChild remembers what later stages look for by name.
 func (c *checker) noteChild(dir, ref uint64, f *fileName) {

@@ -379,6 +379,12 @@ var mutations = []mutation{
 		v.entry(1, func(e []byte) { u64(e, 0, v.no("/plain")|uint64(v.c.table.at(v.no("/plain")).seq)<<48) })
 	}},
 	{"I8", "entry with another folder", "", func(v *vol) { v.entry(1, func(e []byte) { copy(e[entryHead:], []byte{5, 0, 0, 0, 0, 0, 5, 0}) }) }},
+	{"I8", "entry calls a file a folder", "/plain", func(v *vol) {
+		v.entryOf("plain", func(e []byte) { e[entryHead+59] |= 0x10 })
+	}},
+	{"I8", "entry does not call a folder one", "/sub", func(v *vol) {
+		v.entryOf("sub", func(e []byte) { e[entryHead+59] &^= 0x10 })
+	}},
 	{"I9", "entry gone", "", func(v *vol) { v.removeEntry(2) }},
 	{"I10", "entry with a stale size", "", func(v *vol) { v.entry(1, func(e []byte) { u64(e, entryHead+48, 12345) }) }},
 	{"I10", "entry younger than its file", "", func(v *vol) {
@@ -527,6 +533,25 @@ func (v *vol) node(change func(b []byte)) {
 	v.t.Helper()
 	no := v.no("/many")
 	v.block(no, nameI30, v.leaf(no, nameI30, 5), change)
+}
+
+// entryOf changes the entry of a name in the root folder.
+func (v *vol) entryOf(name string, change func(e []byte)) {
+	v.t.Helper()
+	found := false
+	for i := range v.stream(fRoot, tAlloc, nameI30).size / 4096 {
+		v.block(fRoot, nameI30, i, func(b []byte) {
+			for _, e := range entriesOf(b[indexHead:]) {
+				if f, ok := parseFileName(e[entryHead:]); ok && decode16(f.name) == name {
+					change(e)
+					found = true
+				}
+			}
+		})
+	}
+	if !found {
+		v.t.Fatalf("the root has no %s", name)
+	}
 }
 
 func (v *vol) nodeEntries(change func(e [][]byte)) {
