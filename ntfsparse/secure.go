@@ -1,12 +1,16 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"io/fs"
+	"math/bits"
 )
 
 // secure is $Secure, where the security descriptors of a volume lie: in the
-// stream $SDS, found by id through the index $SII.
+// stream $SDS, found by id through the index $SII. Each 256 KiB of $SDS are
+// followed by their copy.
 type secure struct {
 	ids *Index
 	sds *Stream
@@ -48,20 +52,22 @@ func ParseSecurityEntry(b []byte) (SecurityEntry, error) {
 }
 
 // Security is the file's security descriptor, self-relative as Windows has
-// it: from $Secure, or from the file's own record. It fails with
+// it: from $Secure, or from the file's own record. Where both have one that of
+// $Secure counts: chkdsk leaves another in the record. It fails with
 // fs.ErrNotExist when the file has none.
 func (f *File) Security() ([]byte, error) {
+	var unknown error
+	info, err := f.Standard()
+	if err == nil && info.SecurityID != 0 {
+		var b []byte
+		if b, unknown = f.v.SecurityByID(info.SecurityID); !errors.Is(unknown, fs.ErrNotExist) {
+			return b, unknown
+		}
+	}
 	if a, ok := f.first(TypeSecurity); ok && a.Size() > 0 {
 		return f.value(TypeSecurity, maxSecurity)
 	}
-	info, err := f.Standard()
-	if err != nil {
-		return nil, err
-	}
-	if info.SecurityID == 0 {
-		return nil, f.missing("security descriptor")
-	}
-	return f.v.SecurityByID(info.SecurityID)
+	return nil, cmp.Or(err, unknown, f.missing("security descriptor"))
 }
 
 // SecurityByID reads the security descriptor with this id out of $Secure.
@@ -90,15 +96,43 @@ func (s *secure) read(e IndexEntry, id uint32) ([]byte, error) {
 	if err != nil {
 		return nil, inRecord(err, RecordSecure)
 	}
-	if entry.Len < 20 || entry.Len > maxSecurity || entry.Off < 0 {
+	if entry.ID != id || entry.Len < 20 || entry.Len > maxSecurity || entry.Off < 0 {
 		return nil, classf(ErrCorrupt, RecordSecure, "security descriptor %d has an impossible place", id)
 	}
+	first, err := s.copyAt(entry, entry.Off)
+	if err == nil && securityHash(first) == entry.Hash {
+		return first, nil
+	}
+	second, err2 := s.copyAt(entry, entry.Off+sdsBlock)
+	switch {
+	case err2 == nil && securityHash(second) == entry.Hash:
+		return second, nil
+	case err != nil:
+		return nil, err
+	case err2 == nil && bytes.Equal(first, second):
+		return first, nil // whoever wrote them counts otherwise
+	}
+	return nil, classf(ErrCorrupt, RecordSecure, "security descriptor %d has a wrong checksum", id)
+}
+
+const sdsBlock = 256 << 10
+
+// copyAt reads a descriptor out of one of its two places.
+func (s *secure) copyAt(entry SecurityEntry, off int64) ([]byte, error) {
 	b := make([]byte, entry.Len)
-	if err := readFull(s.sds, b, entry.Off); err != nil {
+	if err := readFull(s.sds, b, off); err != nil {
 		return nil, err
 	}
 	if head, _ := ParseSecurityEntry(b); head != entry {
-		return nil, classf(ErrCorrupt, RecordSecure, "security descriptor %d is not where its index says", id)
+		return nil, classf(ErrCorrupt, RecordSecure, "security descriptor %d is not where its index says", entry.ID)
 	}
 	return b[20:], nil
+}
+
+// securityHash is the checksum that $Secure has of a descriptor.
+func securityHash(b []byte) (sum uint32) {
+	for ; len(b) >= 4; b = b[4:] {
+		sum = le.Uint32(b) + bits.RotateLeft32(sum, 3)
+	}
+	return sum
 }
