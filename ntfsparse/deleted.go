@@ -1,9 +1,11 @@
 package ntfsparse
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
+	"math/bits"
 )
 
 // DeletedFile is a file that was deleted and whose record is still there.
@@ -45,6 +47,7 @@ type deletedWalk struct {
 	v      *Volume
 	window bitWindow
 	blind  error // why there is no bitmap
+	sums   *freeSums
 	paths  *pathCache
 	gone   map[Ref]foundPath // deleted folders; names counts those that are gone
 	bytes  int               // of their paths
@@ -153,13 +156,71 @@ func (w *deletedWalk) countStream(s *Stream) (clusters, free int64, err error) {
 		if clusters+r.Len > w.v.geo.clusters {
 			return 0, 0, classf(ErrCorrupt, s.file.Record(), "stream %q has more clusters than the volume", s.name)
 		}
-		n, err := w.window.clear(r.LCN, r.LCN+r.Len)
+		n, err := w.free(r.LCN, r.LCN+r.Len)
 		if err != nil {
 			return 0, 0, err
 		}
 		clusters, free = clusters+r.Len, free+n
 	}
 	return clusters, free, nil
+}
+
+// free counts the clusters in [from, to) that are free. Deleted files may have lain
+// upon each other: once they had four times the volume's clusters together, it is
+// found out by sums, however long they are.
+func (w *deletedWalk) free(from, to int64) (int64, error) {
+	if w.window.looked += to - from; w.window.looked <= 4*w.v.geo.clusters {
+		return w.window.clear(from, to)
+	}
+	if w.sums == nil {
+		w.sums = w.window.freeSums(w.v.geo.clusters)
+	}
+	const page = windowBytes * 8
+	first, last := (from+page-1)/page, to/page // whole pages
+	if first >= last {
+		return w.window.clear(from, to)
+	}
+	n, err := w.sums.between(first, last)
+	if err != nil {
+		return 0, err
+	}
+	head, err := w.window.clear(from, first*page)
+	if err != nil {
+		return 0, err
+	}
+	tail, err := w.window.clear(last*page, to)
+	return head + n + tail, err
+}
+
+// freeSums has, for each page of a bitmap, the clear bits in all pages before it.
+type freeSums struct {
+	clear []int64
+	bad   []int32 // pages before it that cannot be read
+	err   error   // why the first of them cannot
+}
+
+func (w *bitWindow) freeSums(clusters int64) *freeSums {
+	const page = windowBytes * 8
+	pages := clusters / page
+	s := &freeSums{clear: make([]int64, pages+1), bad: make([]int32, pages+1)}
+	for i := range pages {
+		s.bad[i+1] = s.bad[i]
+		n, err := w.clear(i*page, (i+1)*page)
+		if err != nil {
+			s.bad[i+1]++
+			s.err = cmp.Or(s.err, err)
+		}
+		s.clear[i+1] = s.clear[i] + n
+	}
+	return s
+}
+
+// between counts the clear bits in the pages [from, to).
+func (s *freeSums) between(from, to int64) (int64, error) {
+	if s.bad[from] != s.bad[to] {
+		return 0, s.err
+	}
+	return s.clear[to] - s.clear[from], nil
 }
 
 // clear counts the clear bits in [from, to).
@@ -172,14 +233,21 @@ func (w *bitWindow) clear(from, to int64) (int64, error) {
 		}
 		in := from % (windowBytes * 8)
 		end := min(in+to-from, windowBytes*8)
-		for at := nextBit(page, in, end, false); at < end; {
-			set := nextBit(page, at, end, true)
-			n += set - at
-			at = nextBit(page, set, end, false)
-		}
+		n += clearBits(page, in, end)
 		from += end - in
 	}
 	return n, nil
+}
+
+// clearBits counts the clear bits in [from, to).
+func clearBits(b []byte, from, to int64) (n int64) {
+	for from < to {
+		end := min(to, (from/64+1)*64)
+		word := ^loadWord(b[from/64*8:]) >> (from & 63) << (64 - (end - from))
+		n += int64(bits.OnesCount64(word))
+		from = end
+	}
+	return n
 }
 
 // OpenDeleted opens the contents that the deleted file ref had. It fails when
