@@ -11,6 +11,7 @@ import (
 
 	"vitrine/internal/bounds"
 	"vitrine/internal/testvol"
+	"vitrine/ntfsparse"
 )
 
 // sharers is a volume of files of 10 clusters each, the first of 20.
@@ -125,5 +126,35 @@ func TestManyOwners(t *testing.T) {
 	bounds.Check(t, func() { rep = judged(t, v.b, Options{MaxPerCode: 10}) })
 	if rep.Omitted["C1"] == 0 || rep.Omitted["C2"] == 0 || rep.Omitted["C1"]+rep.Omitted["C2"] > 2*maxShares {
 		t.Errorf("%v", rep.Omitted)
+	}
+}
+
+// TestPathsAreAsListed: a name that is no valid UTF-16, or has what no path can, is
+// spelt as listings spell it.
+func TestPathsAreAsListed(t *testing.T) {
+	v := soundVolume(t)
+	no, want := v.no("/plain"), ""
+	v.value(no, tName, "", func(x []byte) {
+		u16(x, nameHead, 0xDC00)
+		u16(x, nameHead+4, 0xD83D)
+		u16(x, nameHead+6, '/')
+		want = "/" + ntfsparse.DecodeName(x[nameHead:nameHead+10])
+	})
+	seen := 0
+	for _, f := range judged(t, v.b, Options{}).Findings {
+		if f.Record != no {
+			continue
+		}
+		if seen++; f.Path != want || f.Code == "I8" && !strings.Contains(f.Message, `"\xed\xb0\x80l\xed\xa0\xbd/n"`) {
+			t.Errorf("%q: %+v", want, f)
+		}
+	}
+	if seen == 0 {
+		t.Error("no finding")
+	}
+	for units, text := range map[string]string{"a\x00=\xd8\x00\xde": "a😀", "=\xd8=\xd8\x00\xde\x00\xdc": "\xed\xa0\xbd😀\xed\xb0\x80", ".\x00": ".", "\xe4\x00": "ä"} {
+		if got := decode16([]byte(units)); got != text {
+			t.Errorf("%q: %q instead of %q", units, got, text)
+		}
 	}
 }

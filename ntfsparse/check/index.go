@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"vitrine/ntfsparse"
 )
 
 // Collations of indexes.
@@ -462,7 +464,7 @@ func (c *checker) deadEnd(dir, ref uint64, f *fileName, r *entry) {
 // remember keeps the name that a folder has for a damaged record.
 func (c *checker) remember(dir, ref uint64, f *fileName) {
 	if len(c.lost) < maxPaths && f.space != spaceDOS {
-		c.lost[refRecord(ref)] = lostName{refRecord(dir), decode16(f.name)}
+		c.lost[refRecord(ref)] = lostName{refRecord(dir), ntfsparse.DecodeName(f.name)}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"vitrine/ntfsparse"
 )
 
 // want is an index entry that a file's own attributes call for, or one that is
@@ -372,10 +374,11 @@ func onTrail(trail []uint64, no uint64) bool {
 // nameOf is a file's best name: any but a DOS name.
 func (c *checker) nameOf(no uint64) string {
 	name, _ := c.bestName(no)
-	return name
+	return decode16(name)
 }
 
-func (c *checker) bestName(no uint64) (name string, parent uint64) {
+// bestName returns raw UTF-16.
+func (c *checker) bestName(no uint64) (name []byte, parent uint64) {
 	best := -1
 	c.eachOfFile(no, func(a *attr) {
 		f, ok := parseFileName(a.value)
@@ -387,7 +390,7 @@ func (c *checker) bestName(no uint64) (name string, parent uint64) {
 			rank = 0
 		}
 		if rank > best {
-			best, name, parent = rank, decode16(f.name), f.parent
+			best, name, parent = rank, f.name, f.parent
 		}
 	})
 	return name, parent
@@ -401,8 +404,8 @@ const (
 	shortPath    = 512     // bytes at most, or a single name
 )
 
-// path is a file's path from the root; folders that cannot be told, and those in
-// front of a very long path, are "?".
+// path is a file's path from the root, as listings have it; folders that cannot be
+// told, and those in front of a very long path, are "?".
 func (c *checker) path(no uint64) string {
 	if no == NoRecord {
 		return ""
@@ -417,10 +420,11 @@ func (c *checker) path(no uint64) string {
 			parts = append(parts, p)
 			break
 		}
-		name, parent := c.bestName(no)
-		if base := c.base(no); name == "" && base != no {
-			name, parent = c.bestName(base)
+		raw, parent := c.bestName(no)
+		if base := c.base(no); len(raw) == 0 && base != no {
+			raw, parent = c.bestName(base)
 		}
+		name := ntfsparse.DecodeName(raw)
 		if l, ok := c.lost[no]; ok && name == "" {
 			name, parent = l.name, l.dir
 		}

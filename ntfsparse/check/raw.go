@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strconv"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 var le = binary.LittleEndian
@@ -48,13 +49,26 @@ func attrName(typ uint32, name []byte) string {
 	return s
 }
 
-// decode16 turns raw UTF-16 into text for people.
+// decode16 turns raw UTF-16 into text; a lone surrogate becomes the three bytes
+// that %q and printable show.
 func decode16(b []byte) string {
-	u := make([]uint16, len(b)/2)
-	for i := range u {
-		u[i] = le.Uint16(b[2*i:])
+	out := make([]byte, 0, len(b))
+	for ; len(b) >= 2; b = b[2:] {
+		u := rune(le.Uint16(b))
+		if utf16.IsSurrogate(u) && len(b) >= 4 {
+			if r := utf16.DecodeRune(u, rune(le.Uint16(b[2:]))); r != utf8.RuneError {
+				out = utf8.AppendRune(out, r)
+				b = b[2:]
+				continue
+			}
+		}
+		if utf16.IsSurrogate(u) {
+			out = append(out, 0xE0|byte(u>>12), 0x80|byte(u>>6)&0x3F, 0x80|byte(u)&0x3F)
+			continue
+		}
+		out = utf8.AppendRune(out, u)
 	}
-	return string(utf16.Decode(u))
+	return string(out)
 }
 
 // encode16 is the raw UTF-16 of s.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 // Severity says how bad a finding is.
@@ -48,24 +49,37 @@ type Finding struct {
 	Message   string   `json:"message"`             // a plain sentence
 }
 
+// plainFinding is a finding as JSON has it: with the path as bytes, too, where it is
+// not valid Unicode.
+type plainFinding struct {
+	unmarshaled
+	PathBytes []byte `json:"path_bytes,omitempty"`
+}
+
+type unmarshaled Finding // without the methods
+
 // MarshalJSON leaves the record out where there is none.
 func (f Finding) MarshalJSON() ([]byte, error) {
-	type plain Finding
+	p := plainFinding{unmarshaled: unmarshaled(f)}
+	if !utf8.ValidString(f.Path) {
+		p.PathBytes = []byte(f.Path)
+	}
 	if f.Record != NoRecord {
-		return json.Marshal(plain(f))
+		return json.Marshal(p)
 	}
 	return json.Marshal(struct {
-		plain
+		plainFinding
 		Record *uint64 `json:"record,omitempty"`
-	}{plain: plain(f)})
+	}{plainFinding: p})
 }
 
 // UnmarshalJSON reads what MarshalJSON gives.
 func (f *Finding) UnmarshalJSON(b []byte) error {
-	type plain Finding
-	p := plain{Record: NoRecord}
+	p := plainFinding{unmarshaled: unmarshaled{Record: NoRecord}}
 	err := json.Unmarshal(b, &p)
-	*f = Finding(p)
+	if *f = Finding(p.unmarshaled); p.PathBytes != nil {
+		f.Path = string(p.PathBytes)
+	}
 	return err
 }
 

@@ -10,11 +10,12 @@ import (
 func TestReportAsJSON(t *testing.T) {
 	rep := Report{Worst: Error, Findings: []Finding{
 		{"B4", Error, NoRecord, "", "", "The number of sectors is wrong."},
+		{"R7", Warning, 70, "/\xed\xa0\x80", "", "Record 70 has 1 names but counts 2 links."},
 		{"R7", Warning, 0, "/$MFT", "$FILE_NAME", "Record 0 has 1 names but counts 2 links."},
 	}}
 	b, err := json.Marshal(&rep)
 	must(t, err)
-	for _, want := range []string{`"worst":"error"`, `{"code":"B4","severity":"error","message":`, `"record":0,"path":"/$MFT"`} {
+	for _, want := range []string{`"worst":"error"`, `{"code":"B4","severity":"error","message":`, `"record":0,"path":"/$MFT"`, `"path_bytes":"L+2ggA=="`} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%s lacks %s", b, want)
 		}
