@@ -83,7 +83,7 @@ func (w *recordWindow) record(rec *Record, n uint64) error {
 	}
 	if n >= w.first && n-w.first < uint64(len(w.buf))/size {
 		copy(w.one, w.buf[(n-w.first)*size:])
-		if rec.parse(n, w.one) == nil {
+		if w.v.parseRecord(rec, n, w.one) == nil {
 			return nil
 		}
 	}

@@ -2,20 +2,23 @@ package ntfsparse
 
 // openMFT finds all extents of $MFT, which maps itself: record 0 holds the
 // first, and those in extension records are read through the ones before.
-// Where record 0 is of no use its copy in the mirror is taken.
+// Where record 0 is of no use its copy in the mirror is taken; where the copy
+// is not sound either, as much of the runs as there is.
 func (v *Volume) openMFT() error {
-	err := v.openMFTAt(v.boot.MFT)
-	if err == nil {
+	err := v.openMFTAt(v.boot.MFT, false)
+	switch {
+	case err == nil:
+		return nil
+	case v.openMFTAt(v.boot.Mirror, false) == nil:
+		v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
+		return nil
+	case v.openMFTAt(v.boot.MFT, true) == nil:
 		return nil
 	}
-	if v.openMFTAt(v.boot.Mirror) != nil {
-		return err
-	}
-	v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
-	return nil
+	return err
 }
 
-func (v *Volume) openMFTAt(lcn int64) error {
+func (v *Volume) openMFTAt(lcn int64, partly bool) error {
 	rec, err := v.recordAt(lcn, 0)
 	if err != nil {
 		return err
@@ -29,6 +32,9 @@ func (v *Volume) openMFTAt(lcn int64) error {
 		return err
 	}
 	v.mft.cached = true
+	if partly && v.mft.runs.Len() == 0 {
+		v.mft.bad = inRecord(v.mapMFT(data[0], rec), 0)
+	}
 	if v.mft.runs.Len() == 0 {
 		return v.mft.beyond()
 	}
@@ -36,6 +42,19 @@ func (v *Volume) openMFTAt(lcn int64) error {
 	v.extendMFT(rec, attrs)
 	v.capRecords()
 	return nil
+}
+
+// mapMFT appends an extent of $MFT. One with a damaged run list is used as far
+// as it goes if records have numbers, so that none is taken for another.
+func (v *Volume) mapMFT(a Attr, rec *Record) error {
+	runs := v.mft.runs
+	err := runs.addExtent(a, v.geo)
+	if err != nil && rec.numbered() && !a.Resident() && a.LowVCN() == runs.end {
+		v.unsure = true
+		runs.decodeExtent(a, v.geo)
+		runs.cut(a.HighVCN() + 1)
+	}
+	return err
 }
 
 // recordAt reads file record n of a table that begins at lcn and is in one
@@ -48,16 +67,30 @@ func (v *Volume) recordAt(lcn int64, n uint64) (*Record, error) {
 	if err := v.readPages(b, lcn<<v.geo.shift+int64(n)*int64(len(b))); err != nil {
 		return nil, err
 	}
-	rec, err := ParseRecord(n, b)
+	rec := new(Record)
+	err := v.parseRecord(rec, n, b)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, inRecord(err, n)
 	case !rec.InUse():
 		return nil, classf(ErrDeleted, n, "the record of a metafile is not in use")
-	case rec.numbered() && uint64(rec.OwnNumber()) != n:
-		return nil, classf(ErrCorrupt, n, "the record in its place is that of record %d", rec.OwnNumber())
 	}
 	return rec, nil
+}
+
+// parseRecord decodes what is in the place of record n. A record in use must be
+// that one, if it says which it is.
+func (v *Volume) parseRecord(rec *Record, n uint64, b []byte) error {
+	if err := rec.parse(n, b); err != nil || !rec.InUse() {
+		return err
+	}
+	switch {
+	case rec.numbered() && rec.OwnNumber() != uint32(n):
+		return classf(ErrCorrupt, n, "the record in its place is that of record %d", rec.OwnNumber())
+	case v.unsure && !rec.numbered():
+		return classf(ErrCorrupt, n, "the record does not say which it is, and the run list of $MFT is damaged")
+	}
+	return nil
 }
 
 // extendMFT adds the extents of $MFT that its attribute list names.
@@ -66,15 +99,15 @@ func (v *Volume) extendMFT(rec *Record, attrs []Attr) {
 	if err == nil {
 		err = v.addExtents(rec, list)
 	}
-	if err == nil {
-		err = v.mft.bad
+	if v.mft.bad == nil {
+		v.mft.bad = err
 	}
-	if err != nil {
-		v.note("$MFT cannot be read as a whole: %v.", err)
+	if v.mft.bad != nil {
+		v.note("$MFT cannot be read as a whole: %v.", v.mft.bad)
 	}
 }
 
-func (v *Volume) addExtents(rec *Record, list []ListEntry) error {
+func (v *Volume) addExtents(rec *Record, list []ListEntry) (bad error) {
 	for _, e := range list {
 		if e.Type != TypeData || len(e.Units) > 0 || e.Ref.Record() == 0 || e.LowVCN < v.mft.runs.End() {
 			continue
@@ -85,13 +118,12 @@ func (v *Volume) addExtents(rec *Record, list []ListEntry) error {
 		}
 		attrs, _ := collect(nil, ext)
 		for _, a := range extentsOf(attrs, TypeData, "") {
-			if err := v.mft.runs.addExtent(a, v.geo); err != nil {
-				return inRecord(err, ext.N)
+			if err := v.mapMFT(a, ext); err != nil && bad == nil {
+				bad = inRecord(err, ext.N)
 			}
 		}
-		v.mft.bad = nil
 	}
-	return nil
+	return bad
 }
 
 // capRecords keeps the number of records within what the runs map and the
@@ -116,7 +148,7 @@ func (v *Volume) readRecord(rec *Record, n uint64, b []byte) error {
 	}
 	err := v.mft.readRuns(b, int64(n)*int64(len(b)))
 	if err == nil {
-		err = rec.parse(n, b)
+		err = v.parseRecord(rec, n, b)
 	}
 	if err != nil && n < v.mirrored() {
 		if m, merr := v.recordAt(v.boot.Mirror, n); merr == nil {

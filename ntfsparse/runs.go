@@ -105,6 +105,14 @@ func (m *Runs) add(r Run) error {
 	return nil
 }
 
+// cut ends the map at a VCN.
+func (m *Runs) cut(end int64) {
+	for len(m.r) > 0 && m.r[len(m.r)-1].vcn >= end {
+		m.r = m.r[:len(m.r)-1]
+	}
+	m.end = min(m.end, end)
+}
+
 func (v vrun) follows(r Run) bool {
 	if v.lcn == Hole || r.LCN == Hole {
 		return v.lcn == r.LCN
@@ -113,27 +121,48 @@ func (v vrun) follows(r Run) bool {
 }
 
 // addExtent appends the runs of one attribute extent, inside a volume of so
-// many clusters.
+// many clusters: none when its run list is damaged or does not end where the
+// attribute does, since then nobody knows which of its runs are right.
 func (m *Runs) addExtent(a Attr, geo geometry) error {
-	if a.Resident() {
-		return corrupt("an extent of the stream has its bytes in the record, where others have runs", a.Off)
-	}
-	var bad error
-	err := DecodeRuns(a.RunList(), a.LowVCN(), geo.maxVCN(), func(r Run) bool {
-		if r.LCN != Hole && r.LCN > geo.clusters-r.Len {
-			bad = corruptf("run at LCN %d of %d clusters lies beyond the volume", r.LCN, r.Len)
-			return false
-		}
-		bad = m.add(r)
-		return bad == nil
-	})
-	if bad != nil {
-		return bad
-	}
-	if err == nil && m.end != a.HighVCN()+1 {
-		err = corruptf("run list ends at VCN %d, the attribute at %d", m.end, a.HighVCN()+1)
+	runs, end := len(m.r), m.end
+	usable, err := m.decodeExtent(a, geo)
+	if !usable {
+		m.r, m.end = m.r[:runs], end
 	}
 	return err
+}
+
+// decodeExtent appends the runs of an extent up to the first that cannot be. They
+// are usable when the run list as a whole agrees with the attribute.
+func (m *Runs) decodeExtent(a Attr, geo geometry) (usable bool, err error) {
+	if a.Resident() {
+		return false, corrupt("an extent of the stream has its bytes in the record, where others have runs", a.Off)
+	}
+	end := a.LowVCN()
+	var bad error
+	err = DecodeRuns(a.RunList(), a.LowVCN(), geo.maxVCN(), func(r Run) bool {
+		end += r.Len
+		if bad == nil && r.LCN != Hole && r.LCN > geo.clusters-r.Len {
+			bad = corruptf("run at LCN %d of %d clusters lies beyond the volume", r.LCN, r.Len)
+		}
+		if bad == nil {
+			bad = m.add(r)
+		}
+		return true
+	})
+	if err == nil && !a.endsAt(end, geo) {
+		err = corruptf("run list ends at VCN %d, the attribute at %d", end, a.HighVCN()+1)
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, bad
+}
+
+// endsAt tells whether an extent's run list may end before VCN end. Of the only
+// extent of a stream the highest VCN may be 0, and the allocated size tells.
+func (a Attr) endsAt(end int64, geo geometry) bool {
+	return end == a.HighVCN()+1 || a.LowVCN() == 0 && a.HighVCN() == 0 && end == a.Alloc()>>geo.shift
 }
 
 // geometry is what decoding runs needs to know of the volume.

@@ -18,6 +18,7 @@ type Volume struct {
 	geo     geometry
 	mft     *Stream
 	records uint64
+	unsure  bool // the map of the MFT may be wrong
 	upcase  *UpCase
 	info    VolumeInfo
 	meta    *cache        // pages of the device

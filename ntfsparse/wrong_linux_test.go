@@ -1,0 +1,188 @@
+package ntfsparse_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vitrine/internal/testvol"
+	"vitrine/ntfsparse"
+)
+
+// edited changes file record n in a copy of a volume's bytes, and keeps its update
+// sequence right.
+func edited(t *testing.T, b []byte, n uint64, change func(r []byte)) []byte {
+	t.Helper()
+	v := openBytes(t, b)
+	mft, err := v.File(ntfsparse.RecordMFT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := mft.Stream("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := int64(v.Boot().RecordSize)
+	b = bytes.Clone(b)
+	s.Extents(func(off, length, phys int64) bool {
+		if at := int64(n)*size - off; at >= 0 && at < length {
+			r := b[phys+at : phys+at+size]
+			array := func() []byte { return r[binary.LittleEndian.Uint16(r[4:]):] }
+			for i := 512; i <= len(r); i += 512 {
+				copy(r[i-2:i], array()[i/256:])
+			}
+			change(r)
+			for i := 512; i <= len(r); i += 512 {
+				copy(array()[i/256:], r[i-2:i])
+				copy(r[i-2:i], array()[:2])
+			}
+			return false
+		}
+		return true
+	})
+	return b
+}
+
+// attribute finds an attribute in one of the records.
+func attribute(t *testing.T, typ ntfsparse.AttrType, name string, recs ...*ntfsparse.Record) (*ntfsparse.Record, ntfsparse.Attr) {
+	t.Helper()
+	for _, rec := range recs {
+		for a, err := range rec.Attrs() {
+			if err == nil && a.Type() == typ && a.Name() == name {
+				return rec, a
+			}
+		}
+	}
+	t.Fatalf("there is no %v %q", typ, name)
+	return nil, ntfsparse.Attr{}
+}
+
+func lookup(t *testing.T, b []byte, path string) *ntfsparse.File {
+	t.Helper()
+	f, err := openBytes(t, b).Lookup(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func made(t *testing.T, o testvol.Options, fill func(dir string)) []byte {
+	t.Helper()
+	img := testvol.Make(t, o)
+	testvol.With(t, img, fill)
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestRunListOfWrongLength: runs of a run list that does not end where its
+// attribute does are not used.
+func TestRunListOfWrongLength(t *testing.T) {
+	b := made(t, testvol.Options{Size: 64 << 20}, func(dir string) { testvol.Striped(t, filepath.Join(dir, "f"), 2000) })
+	f := lookup(t, b, "f")
+	if len(f.Extensions()) == 0 {
+		t.Fatal("no extension records")
+	}
+	want, err := contents(openBytes(t, b), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range f.Extensions() {
+		ext, a := attribute(t, ntfsparse.TypeData, "", f.Extensions()[i:]...)
+		runs := a.Off + int(binary.LittleEndian.Uint16(a.Bytes()[0x20:]))
+		for _, d := range []byte{1, 5} {
+			bad := edited(t, b, ext.N, func(r []byte) { r[runs+1] += d })
+			f := lookup(t, bad, "f")
+			s, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, a.LowVCN()*4096)
+			if n, err := s.ReadAt(got, 0); n != len(got) || !bytes.Equal(got, want[:n]) {
+				t.Errorf("before the damage: %d bytes, %v", n, err)
+			}
+			for vcn := a.LowVCN(); vcn*4096 < s.Size(); vcn++ {
+				if n, err := s.ReadAt(got[:1], vcn*4096); n != 0 || !errors.Is(err, ntfsparse.ErrCorrupt) {
+					t.Fatalf("VCN %d, behind the damage at %d: %d bytes, %v", vcn, a.LowVCN(), n, err)
+				}
+			}
+		}
+	}
+}
+
+// TestRecordOfAnotherFile: what was written into a wrong place is not the file of
+// that place.
+func TestRecordOfAnotherFile(t *testing.T) {
+	b := made(t, testvol.Options{}, func(dir string) {
+		for _, name := range []string{"a", "b"} {
+			os.WriteFile(filepath.Join(dir, name), []byte("this is "+name), 0o644)
+		}
+	})
+	from, to := lookup(t, b, "a").Base(), lookup(t, b, "b").Base()
+	b = edited(t, b, to.N, func(r []byte) { copy(r, from.Bytes()) })
+	v := openBytes(t, b)
+	if got, err := contents(v, "a"); err != nil || string(got) != "this is a" {
+		t.Errorf("a: %q, %v", got, err)
+	}
+	if got, err := contents(v, "b"); !errors.Is(err, ntfsparse.ErrCorrupt) || !strings.Contains(err.Error(), fmt.Sprintf("record %d", from.N)) {
+		t.Errorf("b: %q, %v", got, err)
+	}
+	v.Infos([]ntfsparse.Ref{to.Ref()}, func(_ int, _ *ntfsparse.Info, err error) {
+		if !errors.Is(err, ntfsparse.ErrCorrupt) {
+			t.Errorf("Infos: %v", err)
+		}
+	})
+	if paths, bad := walked(t, v); fmt.Sprint(paths, bad) != "[/ /a /b] [/b]" {
+		t.Errorf("a walk finds %q and %q", paths, bad)
+	}
+	old := edited(t, b, to.N, func(r []byte) { // as NTFS 3.0 and Linux write them, without a number
+		copy(r[0x2A:0x2C], r[0x30:])
+		binary.LittleEndian.PutUint16(r[4:], 0x2A)
+	})
+	if _, err := openBytes(t, old).File(to.N); err != nil {
+		t.Errorf("a record without a number: %v", err)
+	}
+}
+
+// TestDamagedMapOfMFT: where a run list of $MFT is wrong, no record is taken for
+// another, and those before the fault are found.
+func TestDamagedMapOfMFT(t *testing.T) {
+	b := made(t, testvol.Options{Size: 48 << 20}, func(dir string) { testvol.FragmentMFT(t, dir, 7000) })
+	sound := openBytes(t, b)
+	mft, err := sound.File(ntfsparse.RecordMFT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, recs := range [][]*ntfsparse.Record{{mft.Base()}, mft.Extensions()} {
+		rec, a := attribute(t, ntfsparse.TypeData, "", recs...)
+		runs := a.Off + int(binary.LittleEndian.Uint16(a.Bytes()[0x20:]))
+		for range 5 { // runs before the fault
+			runs += 1 + int(a.Bytes()[runs-a.Off]&15) + int(a.Bytes()[runs-a.Off]>>4)
+		}
+		for _, d := range []byte{1, 0xFF} {
+			bad := edited(t, b, rec.N, func(r []byte) { r[runs+1] += d })
+			clear(bad[sound.Boot().Mirror*4096:][:1024])
+			v := openBytes(t, bad)
+			found := 0
+			err := v.Scan(context.Background(), 0, func(n uint64, rec *ntfsparse.Record, err error) error {
+				if err == nil && rec.InUse() {
+					if found++; rec.OwnNumber() != uint32(n) {
+						t.Fatalf("record %d is taken for %d", rec.OwnNumber(), n)
+					}
+				}
+				return nil
+			})
+			if notes := strings.Join(v.Notes(), " "); err != nil || found < 16 || !strings.Contains(notes, "$MFT cannot be read as a whole") {
+				t.Errorf("record %d: %d records, %v, %q", rec.N, found, err, notes)
+			}
+		}
+	}
+}
