@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -48,43 +50,87 @@ func runCheck(ctx context.Context, e *env, o *checkOptions) error {
 	if err != nil {
 		return err
 	}
-	var first error // damage in one image does not keep the others from being checked
+	var out checks
 	for _, r := range refs {
-		if err := e.checkOne(ctx, o, r); first == nil {
-			first = err
-		}
-		if ctx.Err() != nil {
-			break
+		out.failed(e.checkOne(ctx, o, r, &out))
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	return first
+	return out.error(e)
 }
 
-func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef) error {
+// checks is what came of all that was checked. Damage in one does not keep the
+// others from being checked, and counts more than what could not be.
+type checks struct {
+	damaged int
+	hint    string // what to do about the first that is damaged
+	errors  []error
+}
+
+func (v *checks) failed(err error) {
+	if err != nil {
+		v.errors = append(v.errors, err)
+	}
+}
+
+// error tells of all but the one that it returns.
+func (v *checks) error(e *env) (err error) {
+	told := v.errors
+	switch {
+	case v.damaged > 0:
+		err = failed(exitDamage, v.hint, "%s", needRepair(v.damaged))
+	case len(told) > 0:
+		err, told = told[0], told[1:]
+	}
+	for _, other := range told {
+		e.note(note{Text: plain(other)})
+	}
+	return err
+}
+
+func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef, out *checks) error {
 	s, err := e.openShelf(ctx, r, o.source.device != "")
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	parts, err := s.checkable(r.Part)
+	parts, others, err := s.checkable(r.Part)
 	if err != nil {
 		return err
 	}
-	damaged := 0
-	for _, p := range parts {
-		r, err := e.checkPart(ctx, o, s, p)
-		if err != nil {
+	checked := 0
+	for _, c := range parts {
+		found, err := e.checkPart(ctx, o, c.part)
+		switch {
+		case ctx.Err() != nil:
 			return err
+		case err == nil && c.doubtful && c.other(found) != "":
+			others = append(others, unchecked{c.number, "", c.other(found)})
+			continue
+		case err == nil:
+			e.showChecked(o, c.part, found)
+			err = out.judge(s, c.part, found)
 		}
-		if f := notNTFS(r); f != nil {
-			return failed(exitFailed, "the data is safe; only NTFS can be checked as yet, and an encrypted volume once a system that knows it has unlocked it", "partition %d cannot be checked: %s", p.number, lowerFirst(f.Message))
-		}
-		if r.Damaged() {
-			damaged++
-		}
+		out.failed(err)
+		checked++
 	}
-	if damaged > 0 {
-		return failed(exitDamage, repairHint(s), "%s", needRepair(damaged))
+	e.tellUnchecked(s, others)
+	if checked == 0 {
+		return failed(exitFailed, "only NTFS can be checked as yet; 'vitrine info' tells what is there", "%s holds no NTFS volume", s.name)
+	}
+	return nil
+}
+
+// judge counts damage; the error is that the file system cannot be checked.
+func (v *checks) judge(s *shelf, p *part, r *check.Report) error {
+	if f := notNTFS(r); f != nil {
+		return failed(exitFailed, "the data is safe; only NTFS can be checked as yet, and an encrypted volume once a system that knows it has unlocked it", "partition %d cannot be checked: %s", p.number, lowerFirst(f.Message))
+	}
+	if r.Damaged() {
+		if v.damaged++; v.hint == "" {
+			v.hint = repairHint(s)
+		}
 	}
 	return nil
 }
@@ -117,25 +163,83 @@ func repairHint(s *shelf) string {
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// checkable are the NTFS partitions, or the one that is named whatever it is.
-func (s *shelf) checkable(number int) (parts []*part, err error) {
+// candidate is a partition that may hold an NTFS volume.
+type candidate struct {
+	*part
+	doubtful bool // nothing but the check itself can tell
+}
+
+// unchecked is a partition that is passed over.
+type unchecked struct {
+	Partition int    `json:"partition"`
+	FS        string `json:"fs,omitempty"`
+	Reason    string `json:"reason"`
+}
+
+// checkable are the partitions to check: those with NTFS, and those in which
+// nothing is recognised, which a damaged boot sector may hide; or the one that is
+// named, or the only one, whatever it is.
+func (s *shelf) checkable(number int) (parts []candidate, others []unchecked, err error) {
+	list := s.parts
 	if number > 0 {
 		p, err := s.partition(number)
-		return []*part{p}, err
+		if err != nil {
+			return nil, nil, err
+		}
+		list = []*part{p}
 	}
-	if len(s.parts) == 1 {
-		return s.parts, nil // a damaged boot sector may hide what it is
-	}
-	for _, p := range s.parts {
-		_, err := p.files() // when it is missing, nobody knows what it is
-		if errors.Is(err, reader.ErrMissing) || volume.Detect(p.r, p.size).Kind == "ntfs" {
-			parts = append(parts, p)
+	for _, p := range list {
+		kind := volume.Detect(p.r, p.size).Kind
+		switch {
+		case errors.Is(p.err, volume.ErrNotCaptured) && len(list) == 1:
+			return nil, nil, p.err
+		case errors.Is(p.err, volume.ErrNotCaptured):
+			others = append(others, unchecked{p.number, kind, "was not selected when the image was made"})
+		case kind == "ntfs" || len(list) == 1:
+			parts = append(parts, candidate{p, false})
+		case kind == "":
+			parts = append(parts, candidate{p, true})
+		case kind == "bitlocker":
+			others = append(others, unchecked{p.number, kind, "is encrypted with BitLocker"})
+		default:
+			others = append(others, unchecked{p.number, kind, "holds " + kind})
 		}
 	}
-	if len(parts) == 0 {
-		return nil, failed(exitFailed, "only NTFS can be checked as yet; 'vitrine info' tells what is there", "%s holds no NTFS volume", s.name)
+	return parts, others, nil
+}
+
+// other says why a partition in which nothing was recognised is no damaged NTFS
+// volume; "" when it is. Traces of a former one are in many.
+func (c *candidate) other(r *check.Report) string {
+	switch {
+	case notNTFS(r) != nil:
+		return "holds nothing that is recognised"
+	case r.Volume.Clusters == 0 && !namesNTFS(c.r):
+		return fmt.Sprintf("holds nothing that is recognised, but traces of NTFS: ':%d' behind the name has it checked all the same", c.number)
 	}
-	return parts, nil
+	return ""
+}
+
+// namesNTFS reports whether a boot sector says, or may say, that it is of NTFS.
+func namesNTFS(r io.ReaderAt) bool {
+	var b [8]byte
+	n, _ := r.ReadAt(b[:], 3)
+	return n < len(b) || string(b[:]) == "NTFS    "
+}
+
+// tellUnchecked tells which partitions were not looked at, and why.
+func (e *env) tellUnchecked(s *shelf, others []unchecked) {
+	slices.SortFunc(others, func(a, b unchecked) int { return cmp.Compare(a.Partition, b.Partition) })
+	var words []string
+	for _, u := range others {
+		words = append(words, fmt.Sprintf("partition %d %s", u.Partition, u.Reason))
+		if e.json {
+			e.emit("unchecked", u)
+		}
+	}
+	if len(words) > 0 && !e.json {
+		e.note(note{Path: s.name, Text: "not checked: " + strings.Join(words, "; ")})
+	}
 }
 
 // lastCheck is the phase of a deep check after which none comes.
@@ -162,7 +266,7 @@ type checkedObject struct {
 	*check.Report
 }
 
-func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part) (*check.Report, error) {
+func (e *env) checkPart(ctx context.Context, o *checkOptions, p *part) (*check.Report, error) {
 	m := e.progress()
 	defer m.abandon()
 	phase := ""
@@ -185,15 +289,14 @@ func (e *env) checkPart(ctx context.Context, o *checkOptions, s *shelf, p *part)
 		return nil, err
 	}
 	m.finish()
-	if e.json {
-		e.emit("checked", checkedObject{p.number, r})
-	} else {
-		e.printChecked(o, p, r)
-	}
 	return r, nil
 }
 
-func (e *env) printChecked(o *checkOptions, p *part, r *check.Report) {
+func (e *env) showChecked(o *checkOptions, p *part, r *check.Report) {
+	if e.json {
+		e.emit("checked", checkedObject{p.number, r})
+		return
+	}
 	fmt.Fprintf(e.Out, "partition %d%s: %s\n", p.number, quotedLabel(r.Volume.Label), r.Summary)
 	const most = 10
 	shown := map[string]int{}
