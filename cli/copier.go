@@ -219,6 +219,9 @@ func (c *copier) entry(ctx context.Context, p place, from found, f *folder, dept
 	if from.attr.Kind != volume.Dir {
 		c.marks.set(from.attr.ID, from.name)
 	}
+	if mayBeFile(from.attr) {
+		from.attr.Kind = volume.File
+	}
 	switch from.attr.Kind {
 	case volume.Dir:
 		return c.folder(ctx, p, from, f, name, depth)
@@ -230,6 +233,12 @@ func (c *copier) entry(ctx context.Context, p place, from found, f *folder, dept
 		return c.hand(ctx, job{place: p, from: from, dir: f, name: name})
 	}
 	return c.listed(from, fmt.Errorf("a %s cannot be copied", kindWord(from.attr.Kind)))
+}
+
+// mayBeFile tells whether a pipe or socket is one by its length and its attributes
+// alone, which Windows gives to files too: copied as such nothing is lost.
+func mayBeFile(a volume.Attr) bool {
+	return (a.Kind == volume.Fifo || a.Kind == volume.Socket) && a.Win&ntfsparse.WinSystem != 0 && a.Reparse == 0
 }
 
 func (c *copier) renamed(full, name string, whole bool) {

@@ -35,7 +35,9 @@ func newCp(e *env) *cobra.Command {
 		Use: "cp IMAGE[:N]:PATH... DIR", Short: "Copy files and folders out of an image", GroupID: groupRead,
 		Long: `Copy files, folders or what a pattern matches into the folder DIR, which is made
 if it is not there. A folder comes with its name; of the root (IMAGE:/) what is in
-it. Times, sparse files, links and hard links among the files copied are kept.
+it. Times, sparse files, links and hard links among the files copied are kept. Empty
+system files, and those of one zero byte, which Interix takes for pipes and sockets,
+are copied as files.
 
 Nothing is ever written outside DIR. Names that this system cannot hold are
 written with %(HEX) in place of the character. What could not be copied, or only

@@ -220,7 +220,8 @@ func (in *Info) lxAttr() (p POSIX) {
 }
 
 // interixMode follows ntfs-3g: empty system files are pipes and those of one
-// byte are sockets, when they are not hidden.
+// zero byte are sockets, when they are not hidden. Nothing tells them from plain
+// files of this kind.
 func (in *Info) interixMode() fs.FileMode {
 	b := in.interix()
 	hidden := in.Attributes&WinHidden != 0
@@ -229,7 +230,7 @@ func (in *Info) interixMode() fs.FileMode {
 		return 0
 	case in.Size == 0 && !hidden:
 		return fs.ModeNamedPipe
-	case in.Size == 1 && !hidden:
+	case string(b) == "\x00" && !hidden:
 		return fs.ModeSocket
 	case len(b) > 8 && string(b[:8]) == interixLink:
 		return fs.ModeSymlink
