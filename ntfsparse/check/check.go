@@ -53,6 +53,7 @@ type checker struct {
 	unowned  spans // marked used, owned by nobody
 
 	indexBytes              int64             // of all index allocations
+	nodes                   [][]byte          // of the index that is walked, see node
 	indexBudget             int64             // bytes of index blocks that may still be read
 	listBudget              int64             // attribute list entries that may still be followed
 	valueBudget             int64             // bytes of values and contents that may still be read

@@ -26,6 +26,7 @@ var views = map[string][]uint32{
 
 const (
 	maxDepth  = 24
+	maxNodes  = 8 << 20 // of all nodes on a way down, bytes
 	maxBlocks = 1 << 26 // of an index: two bits in memory for each
 	indexHead = 0x18    // of an index block, before the node header
 	rootHead  = 0x10    // of an index root, before the node header
@@ -57,9 +58,9 @@ type tree struct {
 	blocks    int64
 	bitmap    []byte
 	seen      []uint64
-	prev      []byte // former key
-	leaf      int    // depth of leaves, -1: none seen
-	bufs      [maxDepth + 1][]byte
+	prev      []byte                     // former key
+	leaf      int                        // depth of leaves, -1: none seen
+	root      []byte                     // its node
 	visit     func(e []byte, key []byte) // each entry
 	damaged   bool
 	over      bool // more than may be read
@@ -131,7 +132,7 @@ func (t *tree) openRoot(v []byte, name string) bool {
 	if t.block < g.cluster {
 		t.unit = 512
 	}
-	t.bufs[0] = v[rootHead:]
+	t.root = v[rootHead:]
 	return true
 }
 
@@ -139,7 +140,7 @@ func (t *tree) openRoot(v []byte, name string) bool {
 func (t *tree) openBlocks(name string) bool {
 	c := t.c
 	alloc, err := c.loadFrom(t.rec, t.no, tAlloc, name)
-	large := t.bufs[0][12]&1 != 0
+	large := t.root[12]&1 != 0
 	switch {
 	case err == errNoStream && !large:
 		return true
@@ -185,7 +186,7 @@ func (t *tree) bad(code, format string, args ...any) {
 
 // walk visits all entries in order, then compares the bitmap.
 func (t *tree) walk() {
-	t.node(t.bufs[0], 0)
+	t.node(t.root, 0)
 	if t.collation == byName {
 		t.c.advance(t.blocks * t.block)
 	}
@@ -284,8 +285,8 @@ func (t *tree) below(e []byte, flags uint16, depth int) {
 		}
 		return
 	}
-	if depth >= maxDepth {
-		t.bad("I5", "The index of record %d is over %d levels deep.", t.no, maxDepth)
+	if depth >= maxDepth || int64(depth) >= maxNodes/t.block {
+		t.bad("I5", "The index of record %d is over %d levels deep.", t.no, depth)
 		return
 	}
 	if b := t.load(le.Uint64(e[len(e)-8:]), depth+1); b != nil {
@@ -318,10 +319,7 @@ func (t *tree) judgeBlock(vcn uint64, i int64, depth int) []byte {
 	if t.bitmap != nil && (i/8 >= int64(len(t.bitmap)) || t.bitmap[i/8]>>(i&7)&1 == 0) {
 		t.bad("I6", "Index block %d of record %d is in use, but its bitmap calls it free.", vcn, t.no)
 	}
-	if t.bufs[depth] == nil {
-		t.bufs[depth] = make([]byte, t.block)
-	}
-	b := t.bufs[depth]
+	b := c.node(depth, t.block)
 	c.rep.Counts.IndexBlocks++
 	if err := c.read(t.alloc, b, i*t.block); err != nil {
 		t.bad("I2", "Index block %d of record %d cannot be read: %v.", vcn, t.no, err)
@@ -340,6 +338,17 @@ func (t *tree) judgeBlock(vcn uint64, i int64, depth int) []byte {
 		return nil
 	}
 	return b[indexHead:]
+}
+
+// node is the buffer for a node so far down in an index, one for all indexes.
+func (c *checker) node(depth int, size int64) []byte {
+	for len(c.nodes) <= depth {
+		c.nodes = append(c.nodes, nil)
+	}
+	if int64(cap(c.nodes[depth])) < size {
+		c.nodes[depth] = make([]byte, size)
+	}
+	return c.nodes[depth][:size]
 }
 
 // key judges an entry's key and its order, and visits it.
