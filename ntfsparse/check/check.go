@@ -45,7 +45,9 @@ type checker struct {
 	table     table
 	owned     clusterMap
 	cur       current
-	lists     []uint32 // records with an attribute list
+	ids       [1 << 16]uint32 // by attribute identifier: the round that met it last
+	idRound   uint32          // of the record being judged
+	lists     []uint32        // records with an attribute list
 	secIDs    map[uint32]uint32
 
 	doubled  spans // clusters that are owned twice

@@ -56,6 +56,9 @@ func (c *checker) openOverlay(no uint64) (o overlay, msg string) {
 	if err != nil {
 		return o, err.Error()
 	}
+	if !o.stored.resident && o.stored.init < o.stored.size {
+		return o, fmt.Sprintf("only %d of %d bytes of its data were ever written", max(0, o.stored.init), o.stored.size)
+	}
 	if o.stored.size > 0 && !o.stored.resident && o.stored.size > o.stored.real(c.g.clusters)*c.g.cluster {
 		return o, "a part of its data is not there"
 	}
@@ -130,7 +133,8 @@ func (c *checker) deep() {
 			c.expandOverlay(no)
 		} else if e.flags&recDedup != 0 {
 			c.proveFile(no)
-		} else if e.flags&recSparse != 0 {
+		}
+		if e.flags&recPacked != 0 {
 			c.expandFile(no)
 		}
 	})
@@ -179,16 +183,31 @@ func (c *checker) expandOverlay(no uint64) {
 	}
 }
 
-// expandFile expands every compression unit of a file's unnamed stream.
+// expandFile expands the compressed streams of a file.
 func (c *checker) expandFile(no uint64) {
-	s, err := c.load(no, tData, "")
-	if err != nil || s.resident || s.flags&aCompressed == 0 || s.unit != 4 || c.g.cluster > 4096 {
-		return
+	var names []string
+	c.eachOfFile(no, func(a *attr) {
+		if a.typ == tData && a.nonRes && a.lowest == 0 && a.method() == 1 && a.unit == 4 && c.g.cluster <= 4096 {
+			names = append(names, string(a.name))
+		}
+	})
+	for _, name := range names {
+		if s, err := c.load(no, tData, name); err == nil && !c.expandStream(no, name, s) {
+			return
+		}
 	}
+}
+
+// expandStream expands every compression unit of a stream; false: no more of the
+// file.
+func (c *checker) expandStream(no uint64, name string, s *stream) bool {
 	const unit = 16
 	src, dst := make([]byte, unit*c.g.cluster), make([]byte, unit*c.g.cluster)
 	end := min((min(s.size, s.init)+c.g.cluster-1)/c.g.cluster, s.end())
-	for vcn, i := int64(0), 0; vcn < end && !c.stopped(); {
+	for vcn, i := int64(0), 0; vcn < end; {
+		if c.stopped() {
+			return false
+		}
 		for s.runs[i].vcn+s.runs[i].n <= vcn {
 			i++
 		}
@@ -197,11 +216,12 @@ func (c *checker) expandFile(no uint64) {
 			continue
 		}
 		if msg := c.expandUnit(s, s.stored(i, vcn, unit), vcn, src, dst); msg != "" {
-			c.find("D2", no, "$DATA", "The contents of record %d do not decode at byte %d: %s.", no, vcn*c.g.cluster, msg)
-			return
+			c.find("D2", no, attrName(tData, []byte(name)), "The contents of record %d do not decode at byte %d: %s.", no, vcn*c.g.cluster, msg)
+			break
 		}
 		vcn += unit
 	}
+	return true
 }
 
 // expandUnit expands the compression unit at vcn, of which have clusters are

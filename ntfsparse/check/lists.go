@@ -2,8 +2,8 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -21,11 +21,22 @@ func (c *checker) attributeLists() {
 	}
 }
 
-// member is a record of the file being judged, and how many of its attributes
-// the list has named.
-type member struct {
-	b      []byte
-	listed int
+// listing is an attribute that a file's list names, and what it turned out to be
+// in its record.
+type listing struct {
+	listEntry
+	found, nonRes bool
+	head          streamHead
+	last          int64
+	owned         tally
+}
+
+func (l *listing) label() string { return attrName(l.typ, l.name) }
+
+// compare orders listings by record and what tells an attribute there from others.
+func (l *listing) compare(o *listing) int {
+	return cmp.Or(cmp.Compare(refRecord(l.ref), refRecord(o.ref)), cmp.Compare(l.typ, o.typ), cmp.Compare(l.id, o.id),
+		cmp.Compare(l.lowest, o.lowest), bytes.Compare(l.name, o.name))
 }
 
 // attributeList judges one file; msg says what is wrong with the list itself.
@@ -39,156 +50,196 @@ func (c *checker) attributeList(no uint64) (msg string) {
 		return err.Error()
 	}
 	c.cur = current{no: no, base: no, e: c.table.at(no), b: b, h: parseHeader(b)}
-	members := map[uint64]*member{no: {b: b}}
-	var prev listEntry
+	items, msg := c.listings(list)
+	if msg == "" {
+		msg = c.members(items)
+	}
+	if msg != "" {
+		return msg
+	}
+	c.joined(items)
+	c.cur.e.flags |= c.cur.indexFlags()
+	c.complete()
+	return ""
+}
+
+// listings decodes a list and judges its order: by type, name and first cluster.
+func (c *checker) listings(list []byte) (items []listing, msg string) {
+	items = make([]listing, 0, len(list)/32+1)
+	var disorder *listing
 	for p := list; len(p) > 0; {
 		e, rest, ok := cutList(p)
 		if !ok {
 			if len(bytes.Trim(p, "\x00")) == 0 {
 				break
 			}
-			return fmt.Sprintf("it breaks off at byte %d", len(list)-len(p))
+			return nil, fmt.Sprintf("it breaks off at byte %d", len(list)-len(p))
 		}
 		if c.listBudget--; c.listBudget < 0 {
-			return "all lists together are longer than the file table allows"
+			return nil, "all lists together are longer than the file table allows"
 		}
-		if msg := c.listed(no, e, prev, members); msg != "" {
+		items, p = append(items, listing{listEntry: e}), rest
+		if len(items) == 1 {
+			continue
+		}
+		prev, cur := &items[len(items)-2], &items[len(items)-1]
+		if cur.typ < prev.typ {
+			return nil, cur.label() + " stands behind " + prev.label()
+		}
+		if cur.typ == prev.typ && c.nameOrder(prev.name, cur.name) > 0 {
+			disorder = cur
+		}
+	}
+	if disorder != nil {
+		c.findAs(Warning, "T13", c.cur.no, "$ATTRIBUTE_LIST", "The attribute list of record %d has %s at the wrong place.", c.cur.no, disorder.label())
+	}
+	return items, ""
+}
+
+// members compares the list with the file's records, one at a time.
+func (c *checker) members(items []listing) (msg string) {
+	sorted := make([]*listing, len(items))
+	for i := range items {
+		sorted[i] = &items[i]
+	}
+	slices.SortStableFunc(sorted, (*listing).compare)
+	buf := make([]byte, c.g.record)
+	base := false
+	for rest := sorted; len(rest) > 0; {
+		n, rec := 1, refRecord(rest[0].ref)
+		for n < len(rest) && refRecord(rest[n].ref) == rec {
+			n++
+		}
+		if msg := c.member(rec, rest[:n], buf); msg != "" {
 			return msg
 		}
-		prev, p = e, rest
+		base, rest = base || rec == c.cur.no, rest[n:]
 	}
-	if msg := unlisted(members, no); msg != "" {
-		return msg
+	if !base {
+		return c.member(c.cur.no, nil, buf)
 	}
-	c.joined(list, members)
-	c.cur.e.flags |= c.cur.indexFlags()
-	c.complete()
 	return ""
 }
 
-// listed judges one entry of a list, and takes its attribute into account.
-func (c *checker) listed(no uint64, e, prev listEntry, members map[uint64]*member) string {
-	label := attrName(e.typ, e.name)
-	if e.typ < prev.typ {
-		return label + " stands behind " + attrName(prev.typ, prev.name)
-	}
-	rec := refRecord(e.ref)
-	m, msg := c.memberOf(no, rec, e.ref, members)
-	if msg != "" {
-		return fmt.Sprintf("%s should be in record %d, but %s", label, rec, msg)
-	}
-	found := false
-	each(m.b, func(a *attr) bool {
-		if a.typ == e.typ && a.id == e.id && a.lowest == e.lowest && bytes.Equal(a.name, e.name) {
-			found = true
-			if a.typ == tReparse && a.nonRes {
-				a.value = c.shortValue(a, maxReparse)
-			}
-			c.cur.note(a)
+// member looks for what the list names in one record, and for what it does not.
+func (c *checker) member(rec uint64, named []*listing, buf []byte) (msg string) {
+	for _, l := range named {
+		if msg := c.belongs(rec, l.ref); msg != "" {
+			return fmt.Sprintf("%s should be in record %d, but %s", l.label(), rec, msg)
 		}
-		return !found
-	})
-	if !found {
-		return fmt.Sprintf("%s (cluster %d of the stream, identifier %d) is not in record %d", label, e.lowest, e.id, rec)
 	}
-	m.listed++
-	return ""
+	b := c.cur.b
+	if rec != c.cur.no {
+		if b, msg = c.record(rec, buf); msg != "" {
+			return fmt.Sprintf("%s should be in record %d, but that cannot be used: %s", named[0].label(), rec, msg)
+		}
+		c.table.at(rec).flags |= recClaimed
+	}
+	each(b, func(a *attr) bool {
+		if a.typ == tList {
+			return true // does not name itself
+		}
+		if l := lookUp(named, rec, a); l != nil {
+			c.found(l, a)
+		} else {
+			msg = fmt.Sprintf("it does not name %s (cluster %d of the stream, identifier %d) in record %d", a.label(), a.lowest, a.id, rec)
+		}
+		return msg == ""
+	})
+	for _, l := range named {
+		if msg == "" && !l.found {
+			msg = fmt.Sprintf("%s (cluster %d of the stream, identifier %d) is not in record %d, or is named twice", l.label(), l.lowest, l.id, rec)
+		}
+	}
+	return msg
 }
 
-// maxMembers bounds the records of one file: as many as a list of the greatest
-// size can name.
-const maxMembers = maxList / 32
-
-// memberOf returns the record that an entry names.
-func (c *checker) memberOf(no, rec, ref uint64, members map[uint64]*member) (*member, string) {
-	e := c.table.peek(rec)
+// belongs says why a record is none of the file's.
+func (c *checker) belongs(rec, ref uint64) string {
+	no, e := c.cur.no, c.table.peek(rec)
 	switch {
 	case e == nil || e.flags&recUsed == 0:
-		return nil, "that is not in use"
+		return "that is not in use"
 	case e.seq != refSeq(ref):
-		return nil, fmt.Sprintf("that has the sequence number %d instead of %d", e.seq, refSeq(ref))
-	case rec != no && (e.flags&recExt == 0 || refRecord(e.parent) != no):
-		return nil, "that belongs to another file"
-	}
-	if m := members[rec]; m != nil {
-		return m, ""
-	}
-	b, msg := c.record(rec, nil)
-	if msg != "" || len(members) >= maxMembers {
-		return nil, "that cannot be used: " + msg
-	}
-	e.flags |= recClaimed
-	m := &member{b: b}
-	members[rec] = m
-	return m, ""
-}
-
-// unlisted finds attributes that stand in the file's records but not in its list.
-func unlisted(members map[uint64]*member, no uint64) string {
-	for _, rec := range slices.Sorted(maps.Keys(members)) {
-		m, n := members[rec], 0
-		each(m.b, func(a *attr) bool {
-			if a.typ != tList {
-				n++
-			}
-			return true
-		})
-		if n != m.listed {
-			return fmt.Sprintf("record %d has %d attributes, the list names %d", rec, n, m.listed)
-		}
+		return fmt.Sprintf("that has the sequence number %d instead of %d", e.seq, refSeq(ref))
+	case rec == no:
+	case e.flags&recExt == 0 || refRecord(e.parent) != no:
+		return "that belongs to another file"
+	case refSeq(e.parent) != c.cur.h.seq:
+		return "that belongs to a former file"
 	}
 	return ""
 }
 
-// joined judges whether the extents of each stream follow each other. The list
-// is sorted by stream, so that one is enough to remember.
-func (c *checker) joined(list []byte, members map[uint64]*member) {
-	var cur struct {
-		typ         uint32
-		name        string
-		next, alloc int64
-		open        bool
+// lookUp finds the listing of an attribute that no other attribute has; named is
+// sorted.
+func lookUp(named []*listing, rec uint64, a *attr) *listing {
+	want := listing{listEntry: listEntry{typ: a.typ, name: a.name, lowest: a.lowest, ref: rec, id: a.id}}
+	for i, _ := slices.BinarySearchFunc(named, &want, (*listing).compare); i < len(named) && named[i].compare(&want) == 0; i++ {
+		if !named[i].found {
+			return named[i]
+		}
 	}
-	finish := func() {
-		if cur.open && cur.next != cur.alloc/c.g.cluster {
-			c.find("T7", c.cur.no, attrName(cur.typ, []byte(cur.name)), "%s of record %d has %d clusters but %d allocated bytes.",
-				attrName(cur.typ, []byte(cur.name)), c.cur.no, cur.next, cur.alloc)
-		}
-		cur.open = false
-	}
-	for p := list; len(p) > 0; {
-		e, rest, ok := cutList(p)
-		if !ok {
-			break
-		}
-		p = rest
-		a := members[refRecord(e.ref)].get(e)
-		if a == nil || !a.nonRes {
-			continue
-		}
-		if !cur.open || cur.typ != e.typ || cur.name != string(e.name) {
-			finish()
-			cur.typ, cur.name, cur.next, cur.alloc, cur.open = e.typ, string(e.name), 0, a.alloc, true
-		}
-		if a.lowest != cur.next {
-			c.find("T7", c.cur.no, a.label(), "%s of record %d: an extent starts at cluster %d of the stream instead of %d.", a.label(), c.cur.no, a.lowest, cur.next)
-			cur.open = false
-			continue
-		}
-		cur.next = a.last + 1
-	}
-	finish()
+	return nil
 }
 
-func (m *member) get(e listEntry) (out *attr) {
-	each(m.b, func(a *attr) bool {
-		if a.typ == e.typ && a.id == e.id && a.lowest == e.lowest && bytes.Equal(a.name, e.name) {
-			found := *a
-			out = &found
-		}
-		return out == nil
+// found takes a listed attribute into account.
+func (c *checker) found(l *listing, a *attr) {
+	l.found, l.nonRes, l.last, l.head = true, a.nonRes, a.last, a.head()
+	if a.nonRes {
+		l.owned = tallyRuns(a)
+	}
+	if a.typ == tReparse && a.nonRes {
+		a.value = c.shortValue(a, maxReparse)
+	}
+	c.cur.note(a)
+}
+
+// joined judges the streams as wholes: whether there are two of one name, whether
+// the extents of each follow each other, and what they own together.
+func (c *checker) joined(items []listing) {
+	slices.SortStableFunc(items, func(x, y listing) int {
+		return cmp.Or(cmp.Compare(x.typ, y.typ), bytes.Compare(x.name, y.name), cmp.Compare(x.lowest, y.lowest))
 	})
-	return out
+	for len(items) > 0 {
+		n := 1
+		for n < len(items) && items[n].typ == items[0].typ && bytes.Equal(items[n].name, items[0].name) {
+			n++
+		}
+		if items[0].typ != tName {
+			c.joinedStream(items[:n])
+		}
+		items = items[n:]
+	}
+}
+
+func (c *checker) joinedStream(extents []listing) {
+	no, label, next := c.cur.no, extents[0].label(), int64(0)
+	var sum tally
+	for i := range extents {
+		x := &extents[i]
+		if i > 0 && (!x.nonRes || !extents[0].nonRes || x.lowest == extents[i-1].lowest) {
+			if refRecord(x.ref) != refRecord(extents[i-1].ref) { // else the record was judged
+				c.find("T11", no, label, "Record %d has %s twice, in the records %d and %d.", no, label, refRecord(extents[i-1].ref), refRecord(x.ref))
+			}
+			return
+		}
+		if !x.nonRes {
+			continue
+		}
+		if x.lowest != next {
+			c.find("T7", no, label, "%s of record %d: an extent starts at cluster %d of the stream instead of %d.", label, no, x.lowest, next)
+			return
+		}
+		next = x.last + 1
+		sum.add(x.owned)
+	}
+	if h := &extents[0].head; extents[0].nonRes {
+		if next != h.alloc/c.g.cluster {
+			c.find("T7", no, label, "%s of record %d has %d clusters but %d allocated bytes.", label, no, next, h.alloc)
+		}
+		c.judgeTally(h, label, sum)
+	}
 }
 
 // note takes an attribute of a file with a list into account, which the
@@ -210,7 +261,7 @@ func (k *current) note(a *attr) {
 	case tRoot:
 		k.noteRoot(a)
 	case tReparse:
-		if len(a.value) >= reparseHead {
+		if k.reparse = true; len(a.value) >= reparseHead {
 			k.tag, k.wof = le.Uint32(a.value), isWof(a.value)
 		}
 	case tUtility:

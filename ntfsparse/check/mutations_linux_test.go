@@ -62,7 +62,10 @@ func furnish(t testing.TB, dir string) {
 	write("hiberfil.sys", make([]byte, 20000))
 	write("LongFileName.document", []byte("dos"))
 	testvol.DOSName(t, filepath.Join(dir, "LongFileName.document"), "LONGFI~1.DOC")
+	write("comp/named", nil)
+	write("comp/named:stream", bytes.Repeat([]byte("more compressible text, line by line\n"), 3000))
 	testvol.Striped(t, filepath.Join(dir, "striped"), 40)
+	testvol.Striped(t, filepath.Join(dir, "pieces"), 400) // in several records
 	write("links/hl0", []byte("linked"))
 	for i := range 60 {
 		must(t, os.Link(filepath.Join(dir, "links/hl0"), filepath.Join(dir, "links", strings.Repeat("l", 98)+string(rune('a'+i/26))+string(rune('a'+i%26)))))
@@ -222,6 +225,8 @@ var mutations = []mutation{
 	}},
 	{"R8", "file marked as a folder", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { b[22] |= flagDir }) }},
 	{"R8", "folder not marked", "/sub", func(v *vol) { v.edit(v.no("/sub"), func(b []byte) { b[22] &^= flagDir }) }},
+	{"R8", "file marked as a view", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { b[22] |= flagView }) }},
+	{"R8", "$Secure not marked as a view", "/$Secure", func(v *vol) { v.edit(fSecure, func(b []byte) { b[22] &^= flagView }) }},
 	{"R9", "next identifier too small", "/plain", func(v *vol) { v.edit(v.no("/plain"), func(b []byte) { u16(b, 40, 0) }) }},
 	{"R10", "file claims to be an extension", "/plain", func(v *vol) {
 		v.edit(v.no("/plain"), func(b []byte) { u64(b, 32, v.no("/other")|1<<48) })
@@ -232,6 +237,12 @@ var mutations = []mutation{
 	{"T13", "extension of another file", "/links/hl0", func(v *vol) {
 		v.edit(v.extension("/links/hl0"), func(b []byte) { u64(b, 32, v.no("/other")|1<<48) })
 	}},
+	{"T13", "extension of a former file", "/links/hl0", func(v *vol) {
+		v.edit(v.extension("/links/hl0"), func(b []byte) { b[38] += 3 })
+	}},
+	{"T13", "extension with a list of its own", "/links/hl0", func(v *vol) {
+		v.insert(v.extension("/links/hl0"), resident(tList, 900, listed(tData, 0, v.no("/plain")|1<<48, 0)))
+	}},
 	{"T13", "extension freed", "/links/hl0", func(v *vol) { v.edit(v.extension("/links/hl0"), func(b []byte) { b[22] = 0 }) }},
 	{"T13", "attribute list gone", "/links/hl0", func(v *vol) { v.replace(v.no("/links/hl0"), tList, "", drop) }},
 	{"R11", "attributes swapped", "/plain", func(v *vol) {
@@ -240,6 +251,7 @@ var mutations = []mutation{
 		v.replace(no, tStandard, "", func(a []byte) []byte { std = bytes.Clone(a); return nil })
 		v.replace(no, tName, "", func(a []byte) []byte { return slices.Concat(a, std) })
 	}},
+	{"R11", "stream names out of order", "/streams", func(v *vol) { v.rename("/streams", "aaa", "zzz") }},
 	{"R12", "standard information gone", "/plain", func(v *vol) { v.replace(v.no("/plain"), tStandard, "", drop) }},
 	{"R12", "file name gone", "", func(v *vol) { v.replace(v.no("/plain"), tName, "", drop) }},
 	{"R12", "data gone", "/resident", func(v *vol) { v.replace(v.no("/resident"), tData, "", drop) }},
@@ -252,10 +264,38 @@ var mutations = []mutation{
 	{"T1", "attribute of odd length", "/plain", func(v *vol) {
 		v.attr(v.no("/plain"), tData, "", func(a []byte) { u32(a, 4, le.Uint32(a[4:])-1) })
 	}},
+	{"T1", "attribute that hides the next", "/streams", func(v *vol) {
+		v.edit(v.no("/streams"), func(b []byte) {
+			off, n := v.find(b, tData, enc("aaa"))
+			_, next := v.find(b, tData, enc("bbb"))
+			u32(b, off+4, uint32(n+next))
+		})
+	}},
+	{"T1", "run list that hides the next attribute", "/$BadClus", func(v *vol) {
+		v.edit(fBadClus, func(b []byte) {
+			off, n := v.find(b, tName, "")
+			le.PutUint32(b[off+4:], uint32(n)+le.Uint32(b[off+n+4:]))
+		})
+	}},
+	{"T1", "attribute longer than its value", "/resident", func(v *vol) {
+		v.replace(v.no("/resident"), tData, "", func(a []byte) []byte {
+			u32(a, 4, uint32(len(a)+8))
+			return append(bytes.Clone(a), make([]byte, 8)...)
+		})
+	}},
+	{"T2", "named file name", "/plain", func(v *vol) { v.attr(v.no("/plain"), tName, "", func(a []byte) { a[9], a[10] = 1, 24 }) }},
 	{"T2", "stream name outside", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("aaa"), func(a []byte) { u16(a, 10, 0x7000) }) }},
 	{"T2", "stream name too long", "/streams", func(v *vol) { v.attr(v.no("/streams"), tData, enc("aaa"), func(a []byte) { a[9] = 200 }) }},
 	{"T3", "value outside", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { u16(a, 20, 0x4000) }) }},
 	{"T3", "value too long", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { u32(a, 16, 5000) }) }},
+	{"T3", "value at an odd place", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { a[20]++ }) }},
+	{"T3", "value over the name", "/streams", func(v *vol) {
+		v.replace(v.no("/streams"), tData, enc("aaa"), func(a []byte) []byte {
+			a[20] -= 8
+			u32(a, 4, uint32(len(a)-8))
+			return a[:len(a)-8]
+		})
+	}},
 	{"T3", "data with an index flag", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { a[22] = 1 }) }},
 	{"T3", "name without an index flag", "/resident", func(v *vol) { v.attr(v.no("/resident"), tName, "", func(a []byte) { a[22] = 0 }) }},
 	{"T3", "name longer than its attribute", "/resident", func(v *vol) { v.value(v.no("/resident"), tName, "", func(x []byte) { x[0x40] = 200 }) }},
@@ -291,11 +331,31 @@ var mutations = []mutation{
 		v.attr(v.no("/comp/text"), tData, "", func(a []byte) { u64(a, 64, le.Uint64(a[64:])+4096) })
 	}},
 	{"T9", "compression unit wrong", "/comp/text", func(v *vol) { v.attr(v.no("/comp/text"), tData, "", func(a []byte) { a[34] = 7 }) }},
+	{"T9", "unknown way of compression", "/comp/text", func(v *vol) {
+		v.attr(v.no("/comp/text"), tData, "", func(a []byte) { a[12] = 2 })
+	}},
+	{"T9", "compressed data, no longer marked as such", "/comp/text", func(v *vol) {
+		v.attr(v.no("/comp/text"), tData, "", func(a []byte) { a[12] = 0 })
+	}},
+	{"T9", "real size wrong in a file of many records", "/pieces", func(v *vol) {
+		v.firstExtent("/pieces", func(a []byte) { u64(a, 64, le.Uint64(a[64:])+4096) })
+	}},
+	{"T10", "reparse point, flag clear", "/symlink", func(v *vol) { v.flag("/symlink", attrReparse) }},
+	{"T10", "reparse point of CompactOS, flag clear", "/wof", func(v *vol) { v.flag("/wof", attrReparse) }},
+	{"T10", "no reparse point, flag set", "/plain", func(v *vol) { v.flag("/plain", attrReparse) }},
 	{"T10", "compressed data, flag clear", "/comp/text", func(v *vol) {
 		v.value(v.no("/comp/text"), tStandard, "", func(x []byte) { u32(x, 32, le.Uint32(x[32:])&^0x800) })
 	}},
 	{"T11", "two streams of one name", "/streams", func(v *vol) {
 		v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { copy(a[le.Uint16(a[10:]):], encode16("aaa")) })
+	}},
+	{"T11", "two streams of one name, apart", "/streams", func(v *vol) {
+		v.insert(v.no("/streams"), slices.Concat(namedStream("bbb", 901), namedStream("ccc", 902)))
+	}},
+	{"T11", "two streams of one name in two records", "/links/hl0", func(v *vol) {
+		rec := v.extension("/links/hl0")
+		v.insert(rec, resident(tData, 900, []byte("other")))
+		v.growList("/links/hl0", listed(tData, 0, rec|uint64(v.c.table.at(rec).seq)<<48, 900))
 	}},
 	{"T12", "two attributes of one identifier", "/streams", func(v *vol) {
 		v.attr(v.no("/streams"), tData, enc("bbb"), func(a []byte) { u16(a, 14, 0) })
@@ -304,14 +364,34 @@ var mutations = []mutation{
 	{"T13", "list entry of length 0", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { u16(l, 4, 0) }) }},
 	{"T13", "list entry with another identifier", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { u16(l, 24, 999) }) }},
 	{"T13", "list out of order", "/links/hl0", func(v *vol) { v.list("/links/hl0", func(l []byte) { u32(l, 0, 0xe0) }) }},
+	{"T13", "list that names an attribute twice", "/links/hl0", func(v *vol) {
+		v.list("/links/hl0", func(l []byte) { // followed by a name in the same record
+			next := l[le.Uint16(l[4:]):]
+			next = next[le.Uint16(next[4:]):]
+			copy(next, l[:32])
+		})
+	}},
+	{"T13", "list with stream names out of order", "/links/hl0", func(v *vol) {
+		rec := v.extension("/links/hl0")
+		ref := rec | uint64(v.c.table.at(rec).seq)<<48
+		v.insert(rec, slices.Concat(namedStream("aaa", 900), namedStream("bbb", 901)))
+		v.growList("/links/hl0", slices.Concat(listedName(ref, "bbb", 901), listedName(ref, "aaa", 900)))
+	}},
+	{"T14", "packed size of extended attributes wrong", "/ea", func(v *vol) { v.value(v.no("/ea"), tEAInfo, "", func(x []byte) { x[0]++ }) }},
 	{"T14", "chain of extended attributes broken", "/ea", func(v *vol) { v.value(v.no("/ea"), tEA, "", func(x []byte) { u32(x, 0, 4) }) }},
 	{"T14", "size of extended attributes wrong", "/ea", func(v *vol) { v.value(v.no("/ea"), tEAInfo, "", func(x []byte) { u32(x, 4, 999) }) }},
 	{"T15", "reparse point of another length", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { u16(x, 4, 3) }) }},
+	{"T15", "CompactOS reparse point of another length", "/wof", func(v *vol) { v.value(v.no("/wof"), tReparse, "", func(x []byte) { x[4]++ }) }},
+	{"T15", "CompactOS data of an unknown provider", "/wof", func(v *vol) { v.value(v.no("/wof"), tReparse, "", func(x []byte) { x[12] = 9 }) }},
 	{"T16", "encrypted without keys", "/plain", func(v *vol) {
 		v.attr(v.no("/plain"), tData, "", func(a []byte) { u16(a, 12, aEncrypted) })
 	}},
 	{"T17", "CompactOS table broken", "/wof", func(v *vol) {
 		u32(v.b, int(v.place(v.stream(v.no("/wof"), tData, nameWof), 4)), 1<<30)
+	}},
+	{"T17", "CompactOS data in an archive", "/wof", func(v *vol) { v.value(v.no("/wof"), tReparse, "", func(x []byte) { x[12] = wofWIM }) }},
+	{"T17", "CompactOS data not written in full", "/wof", func(v *vol) {
+		v.attr(v.no("/wof"), tData, nameWof, func(a []byte) { u64(a, 56, le.Uint64(a[56:])-1) })
 	}},
 	{"T17", "CompactOS data gone", "/wof", func(v *vol) { v.replace(v.no("/wof"), tData, nameWof, drop) }},
 	{"T18", "deduplicated file without a chunk store", "/dedup", func(v *vol) {
@@ -339,6 +419,7 @@ var mutations = []mutation{
 	{"I1", "index of another collation", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 4, 0x10) }) }},
 	{"I1", "index of another type", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 0, tData) }) }},
 	{"I1", "index blocks of impossible size", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 8, 4000) }) }},
+	{"I1", "index blocks of another number of clusters", "/many", func(v *vol) { v.value(v.no("/many"), tRoot, nameI30, func(x []byte) { x[12] = 3 }) }},
 	{"I1", "index entries outside the root", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 20, 5000) }) }},
 	{"I1", "index root with less room than it uses", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 24, 8) }) }},
 	{"I1", "security index of another collation", "/$Secure", func(v *vol) { v.value(fSecure, tRoot, nameSII, func(x []byte) { u32(x, 4, byName) }) }},
@@ -437,6 +518,10 @@ var mutations = []mutation{
 		at := v.place(v.stream(v.no("/comp/text"), tData, ""), 0)
 		copy(v.b[at+2:at+60], bytes.Repeat([]byte{0xff}, 58))
 	}},
+	{"D2", "compressed contents of a named stream spoiled", "/comp/named", func(v *vol) {
+		at := v.place(v.stream(v.no("/comp/named"), tData, enc("stream")), 0)
+		copy(v.b[at+2:at+60], bytes.Repeat([]byte{0xff}, 58))
+	}},
 	{"D2", "CompactOS contents spoiled", "/wof", func(v *vol) {
 		s := v.stream(v.no("/wof"), tData, nameWof)
 		at := v.place(s, 60)
@@ -451,9 +536,22 @@ var mutations = []mutation{
 
 // unusual are the severities of mutations that are not those of their codes.
 var unusual = map[string]Severity{
-	"bytes behind the end marker": Warning,
-	"unknown type":                Error,
-	"index bitmap bit too many":   Warning,
+	"bytes behind the end marker":                Warning,
+	"unknown type":                               Error,
+	"compression unit wrong":                     Error,
+	"unknown way of compression":                 Error,
+	"compressed data, no longer marked as such":  Error,
+	"stream names out of order":                  Warning,
+	"list with stream names out of order":        Warning,
+	"attribute longer than its value":            Warning,
+	"file marked as a view":                      Warning,
+	"$Secure not marked as a view":               Warning,
+	"index blocks of another number of clusters": Warning,
+	"reparse point of CompactOS, flag clear":     Error,
+	"CompactOS data in an archive":               Info,
+	"CompactOS data of an unknown provider":      Error,
+	"CompactOS reparse point of another length":  Error,
+	"index bitmap bit too many":                  Warning,
 }
 
 func drop([]byte) []byte { return nil }
@@ -520,6 +618,87 @@ func (v *vol) list(path string, change func(l []byte)) {
 	}
 	at := v.place(s, 0)
 	change(v.b[at+int64(le.Uint16(v.b[at+4:])):])
+}
+
+// growList adds entries to a file's attribute list, which is not in its record.
+func (v *vol) growList(path string, entries []byte) {
+	no := v.no(path)
+	s := v.stream(no, tList, "")
+	size := s.size + int64(len(entries))
+	copy(v.b[v.place(s, 0)+s.size:], entries)
+	v.attr(no, tList, "", func(a []byte) { u64(a, 48, uint64(size)); u64(a, 56, uint64(size)) })
+}
+
+// insert puts attributes behind the others of a record.
+func (v *vol) insert(no uint64, attrs []byte) {
+	v.t.Helper()
+	v.edit(no, func(b []byte) {
+		used := int(le.Uint32(b[24:]))
+		if used+len(attrs) > len(b) {
+			v.t.Fatal("the record is too small for this")
+		}
+		copy(b[used-8+len(attrs):], b[used-8:used])
+		copy(b[used-8:], attrs)
+		u32(b, 24, uint32(used+len(attrs)))
+		u16(b, 40, 999)
+	})
+}
+
+// resident is an attribute without a name.
+func resident(typ uint32, id uint16, value []byte) []byte {
+	b := make([]byte, (24+len(value)+7)&^7)
+	u32(b, 0, typ)
+	u32(b, 4, uint32(len(b)))
+	u16(b, 14, id)
+	u32(b, 16, uint32(len(value)))
+	u16(b, 20, 24)
+	copy(b[24:], value)
+	return b
+}
+
+// namedStream is a stream without contents; its name has at most 4 letters.
+func namedStream(name string, id uint16) []byte {
+	b := resident(tData, id, make([]byte, 8))
+	b[9] = byte(copy(b[24:], encode16(name)) / 2)
+	u16(b, 10, 24)
+	u32(b, 16, 0)
+	u16(b, 20, 32)
+	return b
+}
+
+// listedName is the entry of an attribute list for a namedStream.
+func listedName(ref uint64, name string, id uint16) []byte {
+	b := append(listed(tData, 0, ref, id), make([]byte, 8)...)
+	u16(b, 4, 40)
+	b[6] = byte(copy(b[26:], encode16(name)) / 2)
+	return b
+}
+
+// rename gives a stream another name, as long as the old one.
+func (v *vol) rename(path, from, to string) {
+	v.attr(v.no(path), tData, enc(from), func(a []byte) { copy(a[le.Uint16(a[10:]):], encode16(to)) })
+}
+
+// flag turns a flag of a file over.
+func (v *vol) flag(path string, f uint32) {
+	v.value(v.no(path), tStandard, "", func(x []byte) { u32(x, 32, le.Uint32(x[32:])^f) })
+}
+
+// firstExtent changes the first extent of a file that has an attribute list.
+func (v *vol) firstExtent(path string, change func(a []byte)) {
+	v.t.Helper()
+	s := v.stream(v.no(path), tList, "")
+	list, err := v.c.readAll(s, maxList)
+	must(v.t, err)
+	for len(list) > 0 {
+		e, rest, _ := cutList(list)
+		if e.typ == tData && e.lowest == 0 {
+			v.attr(refRecord(e.ref), tData, string(e.name), change)
+			return
+		}
+		list = rest
+	}
+	v.t.Fatal("the list has no data")
 }
 
 // share lets file a own the first clusters of file b.

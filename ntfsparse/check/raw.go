@@ -171,9 +171,11 @@ func fixup(b []byte, minOff int) string {
 //	               34  1  compression unit (log2 clusters)   40  8  allocated
 //	               48  8  size          56  8  initialized   64  8  total allocated
 type attr struct {
+	raw           []byte // all of it
 	typ           uint32
 	id, flags     uint16
-	form          byte // 0 resident, 1 not
+	place         uint16 // of the value or run list
+	form          byte   // 0 resident, 1 not
 	nonRes        bool
 	indexed, unit uint8
 	name          []byte // raw UTF-16
@@ -183,6 +185,17 @@ type attr struct {
 	alloc, size   int64
 	init, total   int64
 }
+
+// method is how the attribute is compressed; 0: not, 1: LZNT1.
+func (a *attr) method() uint16 { return a.flags & aCompressed }
+
+// streamHead is what a stream's first extent says of the whole.
+type streamHead struct {
+	alloc, total int64
+	flags        uint16
+}
+
+func (a *attr) head() streamHead { return streamHead{a.alloc, a.total, a.flags} }
 
 // Attribute flags.
 const (
@@ -205,6 +218,7 @@ func (a *attr) parse(b []byte) (int, fault) {
 		return 0, fault{"T1", "is " + strconv.FormatInt(n, 10) + " bytes long, which its record cannot hold"}
 	}
 	b = b[:n]
+	a.raw = b
 	nameLen, nameOff := int(b[9])*2, int(le.Uint16(b[10:]))
 	if nameLen > 0 {
 		if nameOff < 24 || nameOff&1 != 0 || nameOff+nameLen > len(b) {
@@ -224,7 +238,7 @@ func (a *attr) parseResident(b []byte) fault {
 	if off < 24 || off > int64(len(b)) || n > int64(len(b))-off {
 		return fault{"T3", "has its value outside itself"}
 	}
-	a.value = b[off : off+n]
+	a.value, a.place = b[off:off+n], uint16(off)
 	return fault{}
 }
 
@@ -235,7 +249,7 @@ func (a *attr) parseNonResident(b []byte) fault {
 	a.lowest, a.last, a.unit = int64(le.Uint64(b[16:])), int64(le.Uint64(b[24:])), b[34]
 	a.alloc, a.size, a.init = int64(le.Uint64(b[40:])), int64(le.Uint64(b[48:])), int64(le.Uint64(b[56:]))
 	off, head := int(le.Uint16(b[32:])), 64
-	if a.unit != 0 && a.lowest == 0 && len(b) >= 72 && off >= 72 {
+	if (a.unit != 0 || a.flags&(aCompressed|aSparse) != 0) && a.lowest == 0 && len(b) >= 72 && off >= 72 {
 		a.total, head = int64(le.Uint64(b[64:])), 72
 	}
 	if off < head || off > len(b) {
@@ -244,7 +258,7 @@ func (a *attr) parseNonResident(b []byte) fault {
 	if a.lowest < 0 || a.last < a.lowest-1 {
 		return fault{"T5", "has an impossible range of clusters"}
 	}
-	a.pairs = b[off:]
+	a.pairs, a.place = b[off:], uint16(off)
 	return fault{}
 }
 

@@ -2,6 +2,8 @@ package check
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 )
 
 // current is what is known of the record, or of the file with an attribute
@@ -12,13 +14,10 @@ type current struct {
 	b        []byte
 	h        header
 
-	ids            [48]uint16 // attribute ids seen
-	nIDs           int
 	maxID          int
-	prevType       uint32
-	prevName       []byte
-	prevLow        int64
-	prevNamed      bool
+	prev           slot // of the former attribute
+	hasPrev        bool
+	disorder       bool
 	names          int
 	standard, list bool
 	data, unnamed  bool
@@ -28,8 +27,10 @@ type current struct {
 	wofData        bool
 	eaInfo, ea     bool
 	eaSize, eaNeed int
+	eaPacked       uint16
 	stdFlags       uint32
 	hasStd         bool
+	reparse        bool
 	tag            uint32 // of the reparse point
 	wof            bool
 	dataFlags      uint16
@@ -86,6 +87,7 @@ func (c *checker) judge(no uint64, b []byte, h header) {
 		e.flags |= recDir
 	}
 	c.cur = current{no: no, base: no, e: e, b: b, h: h, maxID: -1}
+	c.idRound++
 	if h.base != 0 {
 		c.extension(e)
 	} else {
@@ -150,6 +152,9 @@ func (c *checker) attributes(b []byte) bool {
 		}
 		if le.Uint32(b[off:]) == tEnd {
 			c.ending(used - off)
+			if c.cur.disorder {
+				c.doubles(b)
+			}
 			return true
 		}
 		n, f := a.parse(b[off:used])
@@ -190,7 +195,7 @@ func (c *checker) attribute(a *attr) {
 	case tStandard:
 		c.standard(a)
 	case tList:
-		c.cur.list = true
+		c.list(a)
 	case tName:
 		c.name(a)
 	case tObjectID:
@@ -217,32 +222,79 @@ func (c *checker) attribute(a *attr) {
 	}
 }
 
-// order judges the attribute's place behind the former one.
+// slot is where an attribute belongs in its record.
+type slot struct {
+	typ      uint32
+	name     []byte // raw UTF-16
+	lowest   int64
+	resident bool
+}
+
+// same reports whether two attributes are one stream's, and no extents of it.
+func (p *slot) same(o *slot) bool {
+	return p.typ == o.typ && p.typ != tName && bytes.Equal(p.name, o.name) && (p.lowest == o.lowest || p.resident || o.resident)
+}
+
+// order judges the attribute's place behind the former one: attributes stand by
+// type, name and first cluster.
 func (c *checker) order(a *attr) {
 	k := &c.cur
-	switch {
-	case k.prevNamed && a.typ < k.prevType:
-		c.find("R11", k.no, a.label(), "In file record %d, %s stands behind %s.", k.no, a.label(), attrName(k.prevType, k.prevName))
-	case k.prevNamed && a.typ == k.prevType && a.typ != tName && bytes.Equal(a.name, k.prevName) && a.lowest <= k.prevLow:
-		c.find("T11", k.base, a.label(), "File record %d has %s twice.", k.no, a.label())
+	p := slot{a.typ, a.name, a.lowest, !a.nonRes}
+	if k.hasPrev && p.typ <= k.prev.typ {
+		d := cmp.Compare(k.prev.typ, p.typ)
+		if d == 0 && p.typ != tName {
+			d = cmp.Or(c.nameOrder(k.prev.name, p.name), cmp.Compare(k.prev.lowest, p.lowest))
+			k.disorder = k.disorder || d == 0
+		}
+		if k.disorder = k.disorder || d > 0; d > 0 {
+			c.find("R11", k.no, a.label(), "In file record %d, %s stands behind %s.", k.no, a.label(), attrName(k.prev.typ, k.prev.name))
+		}
 	}
-	k.prevNamed, k.prevType, k.prevName, k.prevLow = true, a.typ, a.name, a.lowest
+	k.hasPrev, k.prev = true, p
+}
+
+// nameOrder compares the names of two attributes as the system does, as far as the
+// volume's upper-case table can be trusted; otherwise they are in order.
+func (c *checker) nameOrder(a, b []byte) int {
+	if bytes.Equal(a, b) {
+		return 0
+	}
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) - len(b)
+	}
+	if c.onlyASCII && !(ascii(a) && ascii(b)) {
+		return -1
+	}
+	folded, exact := c.up.compare(a, b)
+	return cmp.Or(folded, exact)
+}
+
+// doubles finds what a record without order has twice.
+func (c *checker) doubles(b []byte) {
+	var all []slot
+	each(b, func(a *attr) bool {
+		all = append(all, slot{a.typ, a.name, a.lowest, !a.nonRes})
+		return true
+	})
+	slices.SortFunc(all, func(x, y slot) int {
+		return cmp.Or(cmp.Compare(x.typ, y.typ), bytes.Compare(x.name, y.name), cmp.Compare(x.lowest, y.lowest))
+	})
+	for i := 1; i < len(all); i++ {
+		if all[i].same(&all[i-1]) {
+			label := attrName(all[i].typ, all[i].name)
+			c.find("T11", c.cur.base, label, "File record %d has %s twice.", c.cur.no, label)
+		}
+	}
 }
 
 // identifier judges the attribute's number within the record.
 func (c *checker) identifier(id uint16) {
 	k := &c.cur
 	k.maxID = max(k.maxID, int(id))
-	for _, other := range k.ids[:k.nIDs] {
-		if other == id {
-			c.find("T12", k.no, "", "Two attributes of file record %d have the identifier %d.", k.no, id)
-			return
-		}
+	if c.ids[id] == c.idRound {
+		c.find("T12", k.no, "", "Two attributes of file record %d have the identifier %d.", k.no, id)
 	}
-	if k.nIDs < len(k.ids) {
-		k.ids[k.nIDs] = id
-		k.nIDs++
-	}
+	c.ids[id] = c.idRound
 }
 
 // form judges type and residency.
@@ -264,16 +316,64 @@ func (c *checker) form(a *attr) {
 	default:
 		c.findAs(Error, "T4", k.base, a.label(), "Record %d has an attribute of the unknown type %#x.", k.no, a.typ) // no system shows what it holds
 	}
-	if !a.nonRes && (a.indexed != 0) != (a.typ == tName) {
+	if a.method() > 1 {
+		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is compressed by the unknown method %d.", a.label(), k.no, a.method())
+	}
+	if i := a.typ >> 4; len(a.name) > 0 && i < 32 && unnamed>>i&1 != 0 {
+		c.find("T2", k.base, a.label(), "%s of record %d has a name, which it must not have.", a.label(), k.no)
+	}
+	if !a.nonRes {
+		c.resident(a)
+	}
+}
+
+// unnamed are the types whose attributes have no names: systems look for them
+// without one.
+const unnamed = 1<<(tStandard>>4) | 1<<(tList>>4) | 1<<(tName>>4) | 1<<(tObjectID>>4) | 1<<(tSecurity>>4) |
+	1<<(tVolName>>4) | 1<<(tVolInfo>>4) | 1<<(tReparse>>4) | 1<<(tEAInfo>>4) | 1<<(tEA>>4)
+
+// resident judges where a resident value stands: behind the name, at a multiple
+// of 8, with nothing behind.
+func (c *checker) resident(a *attr) {
+	k := &c.cur
+	if (a.indexed != 0) != (a.typ == tName) {
 		c.find("T3", k.base, a.label(), "%s of record %d has the wrong index flag %d.", a.label(), k.no, a.indexed)
 	}
+	if nameEnd := int(le.Uint16(a.raw[10:])) + len(a.name); a.place&7 != 0 || len(a.name) > 0 && int(a.place) < nameEnd {
+		c.find("T3", k.base, a.label(), "%s of record %d has its value at the impossible offset %d.", a.label(), k.no, a.place)
+	}
+	c.behind(a, int(a.place)+len(a.value))
+}
+
+// behind judges what an attribute has behind its contents, which end at the
+// given byte. One whose length is wrong may hide those that follow.
+func (c *checker) behind(a *attr, end int) {
+	rest := a.raw[min((end+7)&^7, len(a.raw)):]
+	if len(rest) == 0 {
+		return
+	}
+	if holdsAttr(rest) {
+		c.find("T1", c.cur.base, a.label(), "%s of record %d is so long that it hides the attribute behind it.", a.label(), c.cur.no)
+	} else if !a.nonRes { // of a run list that was longer, something may remain
+		c.findAs(Warning, "T1", c.cur.base, a.label(), "%s of record %d is %d bytes longer than what it holds.", a.label(), c.cur.no, len(rest))
+	}
+}
+
+// holdsAttr reports whether b begins with an attribute.
+func holdsAttr(b []byte) bool {
+	var a attr
+	if len(b) < 24 || typeNames[le.Uint32(b)] == "" {
+		return false
+	}
+	_, f := a.parse(b)
+	return f.code == ""
 }
 
 // runList judges the runs and marks their clusters as owned.
 func (c *checker) runList(a *attr) {
 	k := &c.cur
 	r := runReader{b: a.pairs, vcn: a.lowest}
-	real := int64(0)
+	var t tally
 	for {
 		e, ok, msg := r.next()
 		if msg != "" {
@@ -283,15 +383,65 @@ func (c *checker) runList(a *attr) {
 		if !ok {
 			break
 		}
-		if e.lcn >= 0 {
-			real += e.n
+		if t.run(e); e.lcn >= 0 {
 			c.own(a, e)
 		}
 	}
 	if r.vcn != a.last+1 {
 		c.find("T5", k.base, a.label(), "%s in record %d: its run list ends at cluster %d of the stream instead of %d.", a.label(), k.no, r.vcn, a.last+1)
 	}
-	c.realSize(a, real)
+	c.behind(a, len(a.raw)-len(r.b)+1)
+	if a.lowest == 0 && !k.list && k.no == k.base { // else the file has more extents elsewhere
+		h := a.head()
+		c.judgeTally(&h, a.label(), t)
+	}
+}
+
+// tally is what a run list holds.
+type tally struct {
+	real   int64 // clusters
+	hole   bool
+	broken bool // the run list does not decode
+}
+
+func (t *tally) run(r run) {
+	if r.lcn < 0 {
+		t.hole = true
+	} else {
+		t.real += r.n
+	}
+}
+
+func (t *tally) add(o tally) {
+	t.real += o.real
+	t.hole, t.broken = t.hole || o.hole, t.broken || o.broken
+}
+
+// tallyRuns is that of a run list that was judged already.
+func tallyRuns(a *attr) (t tally) {
+	r := runReader{b: a.pairs, vcn: a.lowest}
+	for {
+		e, ok, msg := r.next()
+		if !ok {
+			t.broken = msg != ""
+			return t
+		}
+		t.run(e)
+	}
+}
+
+// judgeTally compares what a stream owns with what its first extent says.
+func (c *checker) judgeTally(h *streamHead, label string, t tally) {
+	no := c.cur.base
+	switch {
+	case t.broken:
+	case h.flags&(aSparse|aCompressed) == 0:
+		if t.hole && no != fBadClus {
+			c.findAs(Error, "T9", no, label, "%s of record %d has holes, but is neither sparse nor compressed.", label, no)
+		}
+	case h.total != t.real*c.g.cluster:
+		c.find("T9", no, label, "%s of record %d has %d bytes of clusters but claims %d.", label, no, t.real*c.g.cluster, h.total)
+	}
 }
 
 // own marks a run's clusters.
@@ -303,16 +453,6 @@ func (c *checker) own(a *attr, e run) {
 	}
 	if e.n > 0 {
 		c.owned.mark(e.lcn, e.n, c.doubled.add)
-	}
-}
-
-// realSize compares the clusters that are there with the field that tells them.
-func (c *checker) realSize(a *attr, real int64) {
-	if a.lowest != 0 || c.cur.list || c.cur.no != c.cur.base {
-		return // the file has more extents elsewhere
-	}
-	if a.flags&(aSparse|aCompressed) != 0 && a.total != real*c.g.cluster {
-		c.find("T9", c.cur.base, a.label(), "%s of record %d has %d bytes of clusters but claims %d.", a.label(), c.cur.no, real*c.g.cluster, a.total)
 	}
 }
 
@@ -333,7 +473,15 @@ func (c *checker) sizes(a *attr) {
 		c.find("T7", k.base, a.label(), "%s of record %d has %d clusters but %d allocated bytes.", a.label(), k.no, a.last+1, a.alloc)
 	}
 	if a.flags&aCompressed != 0 && (a.unit != 4 || c.g.cluster > 4096) {
-		c.find("T9", k.base, a.label(), "%s of record %d is compressed in impossible units of 2^%d clusters.", a.label(), k.no, a.unit)
+		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is compressed in impossible units of 2^%d clusters.", a.label(), k.no, a.unit)
+	}
+}
+
+// list notes the attribute list, which only a file's first record has.
+func (c *checker) list(a *attr) {
+	k := &c.cur
+	if k.list = true; k.h.base != 0 {
+		c.find("T13", k.base, a.label(), "Record %d, a part of record %d, has an attribute list of its own.", k.no, refRecord(k.h.base))
 	}
 }
 
@@ -438,6 +586,10 @@ func (c *checker) folderFlag() {
 	case !dir && k.i30:
 		c.find("R8", k.no, "", "Record %d has a folder's index but is not marked as a folder.", k.no)
 	}
+	if marked := k.h.flags&flagView != 0; marked != k.view {
+		c.findAs(Warning, "R8", k.no, "", "Record %d is %smarked as a view, and has %s.", k.no,
+			map[bool]string{false: "not "}[marked], map[bool]string{true: "an index of one", false: "no index of one"}[k.view])
+	}
 }
 
 // pairs looks for short names without a long one.
@@ -457,9 +609,17 @@ func (c *checker) pairs() {
 	}
 }
 
-// flags compares the file's flags with its data's.
+// flags compares the file's flags with its reparse point and its data's.
 func (c *checker) flags() {
 	k := &c.cur
+	if says := k.stdFlags&attrReparse != 0; k.hasStd && says != k.reparse {
+		sev := Warning
+		if k.wof || k.tag == tagDedup {
+			sev = Error // the contents are no longer found
+		}
+		c.findAs(sev, "T10", k.no, "$REPARSE_POINT", "Record %d has %s reparse point, but its flags say that it has %s.", k.no,
+			map[bool]string{true: "a", false: "no"}[k.reparse], map[bool]string{true: "one", false: "none"}[says])
+	}
 	if !k.dataSeen || !k.hasStd || k.h.flags&flagDir != 0 {
 		return
 	}
@@ -484,7 +644,4 @@ func (c *checker) rememberSizes() {
 	k := &c.cur
 	k.e.sizes = hash32(uint64(k.size))
 	k.e.names = uint16(min(k.names, 0xffff))
-	if k.dataFlags&(aSparse|aCompressed) != 0 {
-		k.e.flags |= recSparse
-	}
 }

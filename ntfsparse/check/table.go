@@ -25,7 +25,7 @@ const (
 	recView    // has other index roots
 	recReached // a folder that leads to the root
 	recDoubt   // a folder that does not
-	recSparse  // compressed or sparse contents
+	recPacked  // has compressed streams
 	recEmpty   // has no attributes
 	recNoList  // has lost its attribute list
 	recDedup   // has the reparse point of a deduplicated file

@@ -109,6 +109,9 @@ func (c *checker) data(a *attr) {
 	if a.lowest == 0 {
 		c.rep.Counts.Streams++
 	}
+	if a.nonRes && a.method() != 0 {
+		k.e.flags |= recPacked
+	}
 	if len(a.name) > 0 {
 		k.wofData = k.wofData || string(a.name) == nameWof
 		return
@@ -124,7 +127,25 @@ func (c *checker) data(a *attr) {
 
 // root notes an index root; the index itself is judged when it is walked.
 func (c *checker) root(a *attr) {
-	c.cur.noteRoot(a)
+	k := &c.cur
+	k.noteRoot(a)
+	if len(a.value) < rootHead {
+		return
+	}
+	block, per := int64(le.Uint32(a.value[8:])), int64(a.value[12])
+	if power(block, 512, 2<<20) && !c.blockUnits(block, per) {
+		c.findAs(Warning, "I1", k.base, a.label(), "The index root of record %d has blocks of %d bytes, which it calls %d clusters.", k.base, block, per)
+	}
+}
+
+// blockUnits reports whether an index block has that many clusters. Where it is
+// smaller than one, these are pieces of 512 bytes; of mkntfs sectors, too, or as
+// in the boot sector the negative power of 2.
+func (c *checker) blockUnits(block, per int64) bool {
+	if block >= c.g.cluster {
+		return per*c.g.cluster == block
+	}
+	return per*512 == block || per*c.g.sector == block || int64(1)<<(256-per) == block
 }
 
 func (k *current) noteRoot(a *attr) {
@@ -138,15 +159,18 @@ const (
 	tagDedup    = 0x80000013
 	tagMS       = 1 << 31 // made by Microsoft: no GUID behind the header
 	maxReparse  = 16 << 10
+	wofWIM      = 1
 	wofFile     = 2
 	wofHead     = 16
 	reparseHead = 8
+	attrReparse = 0x400 // the file's flag
 )
 
 // reparsePoint judges a reparse point [MS-FSCC 2.1.2] and adds it to what the
 // index of reparse points should hold.
 func (c *checker) reparsePoint(a *attr) {
 	k := &c.cur
+	k.reparse = true
 	v := a.value
 	if a.nonRes {
 		v = c.shortValue(a, maxReparse)
@@ -160,11 +184,33 @@ func (c *checker) reparsePoint(a *attr) {
 	if k.tag&tagMS == 0 {
 		head += 16
 	}
-	if len(v) != head+int(le.Uint16(v[4:])) {
-		c.find("T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), head+int(le.Uint16(v[4:])))
+	sev := Warning
+	if k.tag == tagWof {
+		sev = Error // the contents are found by it
 	}
-	k.wof = isWof(v)
+	if len(v) != head+int(le.Uint16(v[4:])) {
+		c.findAs(sev, "T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), head+int(le.Uint16(v[4:])))
+	}
+	if k.wof = isWof(v); k.tag == tagWof && !k.wof {
+		c.overlayProvider(a, v)
+	}
 	k.e.sum += hashName(keyReparse, 0, v[:4])
+}
+
+// overlayProvider judges a reparse point of the overlay filter that does not mark
+// the file as compressed.
+func (c *checker) overlayProvider(a *attr, v []byte) {
+	k := &c.cur
+	switch {
+	case len(v) < reparseHead+8:
+		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d does not name its provider.", k.no)
+	case le.Uint32(v[reparseHead+4:]) == wofWIM:
+		c.findAs(Info, "T17", k.base, a.label(), "The contents of record %d are in a WIM archive, which the check does not look for.", k.no)
+	case le.Uint32(v[reparseHead+4:]) == wofFile:
+		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d does not say how the file is compressed.", k.no)
+	default:
+		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d names the unknown provider %d.", k.no, le.Uint32(v[reparseHead+4:]))
+	}
 }
 
 // isWof reports whether a reparse point marks a file as compressed by the
@@ -199,7 +245,7 @@ func (c *checker) afford(n int64) bool {
 func (c *checker) eaInfo(a *attr) {
 	k := &c.cur
 	if k.eaInfo = len(a.value) >= 8; k.eaInfo {
-		k.eaNeed, k.eaSize = int(le.Uint16(a.value[2:])), int(le.Uint32(a.value[4:]))
+		k.eaPacked, k.eaNeed, k.eaSize = le.Uint16(a.value), int(le.Uint16(a.value[2:])), int(le.Uint32(a.value[4:]))
 		return
 	}
 	c.find("T14", k.base, a.label(), "%s of record %d has %d bytes instead of 8.", a.label(), k.no, len(a.value))
@@ -216,12 +262,13 @@ func (c *checker) ea(a *attr) {
 			return
 		}
 	}
-	need, p := 0, v
+	need, packed, p := 0, 0, v
 	for n := 0; len(p) >= eaHead; p = p[n:] {
 		if n = eaLength(p); n == 0 {
 			break
 		}
 		need += int(p[4] >> 7)
+		packed += 5 + int(p[5]) + int(le.Uint16(p[6:]))
 	}
 	if len(p) >= eaHead || len(bytes.Trim(p, "\x00")) > 0 {
 		c.find("T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
@@ -229,6 +276,8 @@ func (c *checker) ea(a *attr) {
 	}
 	if k.eaInfo && (need != k.eaNeed || k.eaSize != len(v)) {
 		c.find("T14", k.base, a.label(), "The extended attributes of record %d have %d bytes, but claim %d.", k.no, len(v), k.eaSize)
+	} else if k.eaInfo && uint16(packed) != k.eaPacked {
+		c.find("T14", k.base, a.label(), "The extended attributes of record %d have %d bytes when packed, but claim %d.", k.no, packed, k.eaPacked)
 	}
 }
 

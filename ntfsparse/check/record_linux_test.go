@@ -1,0 +1,63 @@
+package check
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"vitrine/internal/testvol"
+)
+
+// madeVolume is a sound volume that a test furnishes.
+func madeVolume(t *testing.T, o testvol.Options, furnish func(dir string)) *vol {
+	t.Helper()
+	img := testvol.Make(t, o)
+	testvol.With(t, img, furnish)
+	b, err := os.ReadFile(img)
+	must(t, err)
+	return openVol(t, b)
+}
+
+// TestManyIdentifiers: records of 4 KiB have room for more attributes than others.
+func TestManyIdentifiers(t *testing.T) {
+	v := madeVolume(t, testvol.Options{Sector: 4096}, func(dir string) {
+		for i := range 70 {
+			must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("file:%02d", i)), nil, 0o644))
+		}
+	})
+	no := v.no("/file")
+	v.edit(no, func(b []byte) {
+		x, _ := v.find(b, tData, enc("68"))
+		y, _ := v.find(b, tData, enc("69"))
+		copy(b[x+14:x+16], b[y+14:])
+	})
+	if got := codes(judged(t, v.b, Options{}), Warning); len(got) != 1 || got[0] != "T12" {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestSparseWithoutUnits: where clusters are as large as a compression unit,
+// Windows notes 0 in sparse files, and their real size all the same.
+func TestSparseWithoutUnits(t *testing.T) {
+	v := madeVolume(t, testvol.Options{Cluster: 65536}, func(dir string) {
+		f, err := os.Create(filepath.Join(dir, "sparse"))
+		must(t, err)
+		_, err = f.WriteAt([]byte("the end"), 1<<20)
+		must(t, err)
+		must(t, f.Close())
+	})
+	v.attr(v.no("/sparse"), tData, "", func(a []byte) {
+		if le.Uint16(a[12:]) != aSparse || le.Uint16(a[32:]) < 72 {
+			t.Fatal("the file is not sparse")
+		}
+		a[34] = 0
+	})
+	if got := codes(judged(t, v.b, Options{Deep: true}), Info); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+	v.attr(v.no("/sparse"), tData, "", func(a []byte) { u64(a, 64, le.Uint64(a[64:])+65536) })
+	if got := codes(judged(t, v.b, Options{}), Warning); len(got) != 1 || got[0] != "T9" {
+		t.Errorf("%v", got)
+	}
+}
