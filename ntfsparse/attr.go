@@ -171,9 +171,10 @@ func (a Attr) Total() int64 {
 	return a.Alloc()
 }
 
-// sane tells whether the sizes of a first extent can be worked with.
+// sane tells whether the sizes can be worked with. Those of other extents than the
+// first mean nothing.
 func (a Attr) sane() bool {
-	return a.Resident() || a.Size() >= 0 && a.Alloc() >= 0 && a.Valid() >= 0 && a.Size() <= math.MaxInt64/2
+	return a.Resident() || a.LowVCN() != 0 || a.Size() >= 0 && a.Alloc() >= 0 && a.Valid() >= 0 && a.Size() <= math.MaxInt64/2
 }
 
 // is tells whether the attribute has this type and name (in UTF-16LE).

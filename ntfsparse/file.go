@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 )
@@ -89,10 +90,17 @@ func (f *File) loadExtensions() {
 	seen, failed := map[uint64]bool{f.rec.N: true}, 0
 	for _, e := range f.list {
 		n := e.Ref.Record()
-		if seen[n] || len(f.exts)*f.v.boot.RecordSize >= maxExtRecords || failed >= maxBadExt {
+		if seen[n] {
 			continue
 		}
 		seen[n] = true
+		if failed >= maxBadExt {
+			break // bad tells the first of them
+		}
+		if len(f.exts)*f.v.boot.RecordSize >= maxExtRecords {
+			f.fail(classf(ErrUnsupported, f.rec.N, "the file has more than %d MiB of extension records", maxExtRecords>>20))
+			break
+		}
 		if !f.loadExtension(e.Ref) {
 			failed++
 		}
@@ -119,14 +127,17 @@ func (f *File) fail(err error) {
 
 // extension reads an extension record and checks that it belongs to base. Of a
 // deleted file both have counted their sequence numbers up, and what refers to
-// them was left as it was.
+// them was left as it was. A sequence number of 0 is not compared.
 func (v *Volume) extension(base *Record, ref Ref) (*Record, error) {
 	ext, err := v.Record(ref.Record())
+	if errors.Is(err, ErrDeleted) { // which the file is not
+		return nil, classf(ErrCorrupt, ref.Record(), "extension record is empty")
+	}
 	if err != nil {
 		return nil, err
 	}
 	fits := func(rec *Record, ref Ref) bool {
-		return rec.Seq() == ref.Seq() || !rec.InUse() && rec.Seq() == nextSeq(ref.Seq())
+		return ref.Seq() == 0 || rec.Seq() == ref.Seq() || !rec.InUse() && rec.Seq() == nextSeq(ref.Seq())
 	}
 	switch {
 	case !fits(ext, ref) || ext.InUse() != base.InUse():
@@ -258,6 +269,9 @@ func (f *File) attrStream(t AttrType, units string) (*Stream, error) {
 	s, err := f.v.newStream(f.Ref(), ext)
 	if err != nil {
 		return nil, err
+	}
+	if s.runs != nil && s.runs.End() <= (s.size-1)>>f.v.geo.shift {
+		s.bad = s.beyond()
 	}
 	if s.bad != nil && f.bad != nil {
 		s.bad = f.bad

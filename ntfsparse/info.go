@@ -2,6 +2,7 @@ package ntfsparse
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"slices"
 )
@@ -353,15 +354,25 @@ func (v *Volume) infoOf(rec *Record, in *Info) error {
 			own := *rec
 			own.b = slices.Clone(rec.b)
 			f, err := v.fileOf(&own)
-			if err == nil {
-				*in = f.Info()
+			if err != nil {
+				return err
 			}
-			return err
+			*in = f.Info()
+			return f.sized()
 		}
 		in.add(a)
 	}
 	in.end()
 	return nil
+}
+
+// sized is why the size of the contents is not known, though it may be the next time.
+func (f *File) sized() error {
+	if f.bad == nil || f.IsDir() || errors.Is(f.bad, ErrCorrupt) {
+		return nil
+	}
+	_, err := f.attrStream(TypeData, "")
+	return err
 }
 
 // Info reads the information of the file whose base record is n.

@@ -8,7 +8,7 @@ const (
 	maxAttrList    = 256 << 10
 	maxBadExt      = 64       // extension records that are not the file's, until its list is given up
 	maxRuns        = 1 << 22  // per stream; 16 bytes each
-	maxExtRecords  = 16 << 20 // bytes of extension records of one file, beside the list's own limit
+	maxExtRecords  = 40 << 20 // bytes of extension records of one file: all that a list can name, of 4 KiB each
 	maxReparse     = 16 << 10
 	maxEAs         = 64 << 10
 	maxSecurity    = 64 << 10

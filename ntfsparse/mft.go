@@ -102,6 +102,9 @@ func (v *Volume) extendMFT(rec *Record, attrs []Attr) {
 	if v.mft.bad == nil {
 		v.mft.bad = err
 	}
+	if v.mft.runs.End() <= (v.mft.valid-1)>>v.geo.shift {
+		v.mft.bad = v.mft.beyond()
+	}
 	if v.mft.bad != nil {
 		v.note("$MFT cannot be read as a whole: %v.", v.mft.bad)
 	}
@@ -116,8 +119,12 @@ func (v *Volume) addExtents(rec *Record, list []ListEntry) (bad error) {
 		if err != nil {
 			return err
 		}
-		attrs, _ := collect(nil, ext)
-		for _, a := range extentsOf(attrs, TypeData, "") {
+		attrs, damage := collect(nil, ext)
+		extents := extentsOf(attrs, TypeData, "")
+		if len(extents) == 0 && bad == nil {
+			bad = damage
+		}
+		for _, a := range extents {
 			if err := v.mapMFT(a, ext); err != nil && bad == nil {
 				bad = inRecord(err, ext.N)
 			}

@@ -13,7 +13,7 @@ func (f *File) Open() (*Stream, error) {
 		return nil, classf(ErrIsDir, f.rec.N, "folders have no contents")
 	}
 	s, err := f.attrStream(TypeData, "")
-	if errors.Is(err, fs.ErrNotExist) && f.rec.Flags()&FlagView == 0 {
+	if errors.Is(err, fs.ErrNotExist) && f.rec.Flags()&(FlagView|FlagExtend) == 0 { // $UsnJrnl has named streams alone
 		err = classf(ErrCorrupt, f.rec.N, "file has no contents ($DATA)")
 	}
 	if err != nil {
