@@ -74,7 +74,9 @@ func (n *ntfsFS) file(ctx context.Context, id ID) (f *ntfsparse.File, stream int
 // Root is the root folder.
 func (n *ntfsFS) Root() ID { return ntfsparse.RecordRoot }
 
-// Attr gives the attributes of a file, or of a named stream of it.
+// Attr gives the attributes of a file, or of a named stream of it. Those of a damaged
+// file are given as far as they are known, as listings do: what is missing is an error
+// where it is asked for.
 func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
 	f, stream, err := n.file(ctx, id)
 	if err != nil {
@@ -82,11 +84,8 @@ func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
 	}
 	in := f.Info()
 	a := ntfsAttr(&in)
-	if stream == 0 && (f.RecordLost() || id == n.Root()) {
-		return a, nil // a folder all the same; reading it tells what is wrong
-	}
 	if stream == 0 {
-		return a, ntfsErr(f.Damage())
+		return a, sized(f)
 	}
 	s, err := namedStream(f, stream)
 	a.ID, a.Kind, a.Size, a.Alloc, a.Links = id, File, s.Size, s.Alloc, 1
@@ -96,6 +95,9 @@ func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
 
 // namedStream finds the stream that an ID names by its place.
 func namedStream(f *ntfsparse.File, place int) (ntfsparse.StreamInfo, error) {
+	if err := passing(f); err != nil {
+		return ntfsparse.StreamInfo{}, err
+	}
 	for _, s := range f.Streams() {
 		if s.Name == "" {
 			continue
@@ -105,6 +107,28 @@ func namedStream(f *ntfsparse.File, place int) (ntfsparse.StreamInfo, error) {
 		}
 	}
 	return ntfsparse.StreamInfo{}, fmt.Errorf("file has no such stream: %w", fs.ErrNotExist)
+}
+
+// passing is why not all of a file's streams are known where that may be otherwise the
+// next time: their places are not what they are then.
+func passing(f *ntfsparse.File) error {
+	if err := f.Damage(); !errors.Is(err, ntfsparse.ErrCorrupt) && !errors.Is(err, ntfsparse.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// sized is why the size of a file's contents is not known, though it may be the next
+// time.
+func sized(f *ntfsparse.File) error {
+	bad := f.Damage()
+	if bad == nil || errors.Is(bad, ntfsparse.ErrCorrupt) || f.IsDir() {
+		return nil
+	}
+	if _, err := f.Stream(""); err == nil {
+		return nil
+	}
+	return ntfsErr(bad)
 }
 
 func ntfsAttr(in *ntfsparse.Info) Attr {
@@ -215,7 +239,7 @@ func (n *ntfsFS) attrOf(e *ntfsparse.DirEntry) (Attr, error) {
 		return Attr{}, &ntfsError{ErrCorrupt, err} // a name that leads nowhere
 	}
 	in := f.Info()
-	return ntfsAttr(&in), nil
+	return ntfsAttr(&in), sized(f)
 }
 
 // LookupFold finds a name as Windows would, DOS names too, and gives the long
@@ -436,6 +460,9 @@ const wofStream = "WofCompressedData"
 func (n *ntfsFS) Streams(ctx context.Context, id ID) ([]Stream, error) {
 	f, stream, err := n.file(ctx, id)
 	if err != nil || stream != 0 {
+		return nil, err
+	}
+	if err := passing(f); err != nil {
 		return nil, err
 	}
 	in := f.Info()
