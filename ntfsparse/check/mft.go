@@ -115,16 +115,21 @@ func (c *checker) overlapping() string {
 	return ""
 }
 
+// tableSize finds how many records there are. Behind the valid bytes of the table
+// stand, perhaps, records of a former volume.
 func (c *checker) tableSize() bool {
-	room := c.mft.end() * c.g.cluster
+	room, valid := c.mft.end()*c.g.cluster, c.mft.init
 	switch {
 	case c.mft.size%c.g.record != 0:
 		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes is no multiple of its records.", c.mft.size)
 	case c.mft.size > room || c.mft.size < 16*c.g.record:
 		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes does not fit its clusters of %d bytes.", c.mft.size, room)
 		c.mft.size = room
+	case valid < 16*c.g.record || valid <= c.mft.size && valid%c.g.record != 0:
+		c.find("M4", fMFT, "$DATA", "The file table says that %d of its %d bytes are valid.", valid, c.mft.size)
+		valid = c.mft.size
 	}
-	c.records = uint64(min(c.mft.size, room) / c.g.record)
+	c.records = uint64(max(0, min(c.mft.size, valid, room)) / c.g.record)
 	c.listBudget = 1<<20 + 64*int64(c.records)
 	c.table.init(c.records)
 	return c.records >= 12
@@ -143,6 +148,24 @@ func (c *checker) readTableBitmap() {
 	}
 	if uint64(len(c.bits))*8 < c.records {
 		c.find("M5", fMFT, "$BITMAP", "The bitmap of file records covers %d of %d records.", len(c.bits)*8, c.records)
+	}
+	c.bitsBehind()
+}
+
+// bitsBehind counts bits of records that the table does not have.
+func (c *checker) bitsBehind() {
+	n, first := 0, c.records
+	for no := c.records; no < uint64(len(c.bits))*8; no++ {
+		if c.bits[no/8] == 0 {
+			no |= 7
+		} else if c.bit(no) {
+			if n++; n == 1 {
+				first = no
+			}
+		}
+	}
+	if n > 0 {
+		c.findAs(Warning, "M6", fMFT, "$BITMAP", "The bitmap of file records has %d bits for records that the file table does not have, the first for record %d.", n, first)
 	}
 }
 

@@ -190,11 +190,19 @@ var mutations = []mutation{
 	{"M4", "file table of an odd size", "/$MFT", func(v *vol) {
 		v.attr(0, tData, "", func(a []byte) { u64(a, 48, le.Uint64(a[48:])-100) })
 	}},
+	{"M4", "file table without valid records", "/$MFT", func(v *vol) { v.attr(0, tData, "", func(a []byte) { u64(a, 56, 0) }) }},
+	{"M4", "file table valid to the middle of a record", "/$MFT", func(v *vol) {
+		v.attr(0, tData, "", func(a []byte) { u64(a, 56, le.Uint64(a[56:])-100) })
+	}},
 	{"M5", "record bitmap too short", "/$MFT", func(v *vol) {
 		v.attr(0, tBitmap, "", func(a []byte) { u64(a, 48, 8); u64(a, 56, 8) })
 	}},
 	{"M6", "record in use, bit clear", "/plain", func(v *vol) { v.bit(v.stream(0, tBitmap, ""), int64(v.no("/plain")), false) }},
 	{"M6", "record free, bit set", "", func(v *vol) { v.bit(v.stream(0, tBitmap, ""), int64(v.free()), true) }},
+	{"M6", "bit behind the file table", "/$MFT", func(v *vol) {
+		s := v.stream(0, tBitmap, "")
+		v.bit(s, 8*s.size-1, true)
+	}},
 	{"M7", "system file freed", "", func(v *vol) { v.edit(fAttrDef, func(b []byte) { b[22] = 0 }) }},
 	{"M7", "system file renamed", "", func(v *vol) { v.value(fUpCase, tName, "", func(x []byte) { x[nameHead+2] = 'X' }) }},
 	{"M7", "system file with another sequence number", "", func(v *vol) { v.edit(fBadClus, func(b []byte) { u16(b, 16, 77) }) }},
@@ -552,6 +560,7 @@ var unusual = map[string]Severity{
 	"CompactOS data of an unknown provider":      Error,
 	"CompactOS reparse point of another length":  Error,
 	"index bitmap bit too many":                  Warning,
+	"bit behind the file table":                  Warning,
 }
 
 func drop([]byte) []byte { return nil }
