@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -12,8 +13,9 @@ import (
 //	0x0C SACL, 0x10 DACL; a list: 0x00 1 revision; 0x02 2 size; 0x04 2 entries
 //
 // Entries of kinds that have no place in a file's descriptor are written as
-// their type's number. Rights are names where one stands for all of them, else
-// a number.
+// their type's number; with flags, rights, SID and "..." where there is more behind
+// the SID, such as the condition under which an entry holds. Windows takes neither.
+// Rights are names where one stands for all of them, else a number.
 func SDDL(b []byte) (string, error) {
 	if len(b) < 20 || b[0] != 1 {
 		return "", corrupt("security descriptor is too short or of an unknown revision", 0)
@@ -169,7 +171,11 @@ func aceText(ace []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("(%s;%s;%s;%s;%s;%s)", kind, flags, rights, guids[0], guids[1], shortSID(sid)), nil
+	more := ""
+	if behind := rest[8+4*int(rest[1]):]; len(bytes.TrimRight(behind, "\x00")) > 0 {
+		kind, more = fmt.Sprintf("%#x", ace[0]), ";..."
+	}
+	return fmt.Sprintf("(%s;%s;%s;%s;%s;%s%s)", kind, flags, rights, guids[0], guids[1], shortSID(sid), more), nil
 }
 
 // wellKnown are the SIDs that SDDL has two letters for and files often have.

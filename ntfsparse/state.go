@@ -77,26 +77,32 @@ func (v *Volume) Log() (LogState, error) {
 	return ParseLog(b)
 }
 
-// Hibernated tells whether Windows left its memory on the volume: the volume
-// is then frozen in the middle of its work.
+// Hibernated tells whether Windows left its memory on the volume and has not come
+// back from it: the volume is then frozen in the middle of its work.
 func (v *Volume) Hibernated() bool {
-	f, err := v.Lookup("hiberfil.sys")
-	if err != nil {
-		return false
-	}
-	s, err := f.Open()
-	if err != nil {
-		return false
-	}
-	var b [4]byte
-	if readFull(s, b[:], 0) != nil {
-		return false
-	}
-	switch string(bytes.ToLower(b[:])) {
+	switch v.hiberfil() {
 	case "hibr", "wake", "rstr":
 		return true
 	}
 	return false
+}
+
+// hiberfil is how the file with the memory begins: "hibr"; "wake" or "rstr" once
+// Windows began to read it; zeros when it came back.
+func (v *Volume) hiberfil() string {
+	f, err := v.Lookup("hiberfil.sys")
+	if err != nil {
+		return ""
+	}
+	s, err := f.Open()
+	if err != nil {
+		return ""
+	}
+	var b [4]byte
+	if readFull(s, b[:], 0) != nil {
+		return ""
+	}
+	return string(bytes.ToLower(b[:]))
 }
 
 func (v *Volume) noteState() {
@@ -106,7 +112,10 @@ func (v *Volume) noteState() {
 	case !log.Clean:
 		v.note("The log file is not clean: changes may not have reached their places. The volume is read as it is.")
 	}
-	if v.Hibernated() {
+	switch v.hiberfil() {
+	case "wake", "rstr":
+		v.note("Windows began to wake from hibernation on this volume and has not noted that it did: either it just runs, or the volume is frozen in the middle of its work.")
+	case "hibr":
 		v.note("Windows is hibernated on this volume (or shut down with fast start-up): it is frozen in the middle of its work.")
 	}
 }

@@ -98,8 +98,8 @@ func (v *Volume) USN() (USNInfo, error) {
 const usnPage = 4096
 
 // USNRecords reads the change journal from its first byte that is no hole
-// on, until yield returns false. Pages that are damaged are yielded as an
-// error and passed over.
+// on, until yield returns false. Pages that are damaged or cannot be read are
+// yielded as an error and passed over.
 func (v *Volume) USNRecords(yield func(USNRecord, error) bool) error {
 	f, err := v.Lookup("$Extend/$UsnJrnl")
 	if err != nil {
@@ -118,10 +118,11 @@ func (v *Volume) USNRecords(yield func(USNRecord, error) bool) error {
 		}
 		p := page[:min(usnPage, s.Size()-off)]
 		room -= usnPage
-		if err := readFull(s, p, off); err != nil {
-			return err
-		}
-		if !usnRecords(p, yield) {
+		err := readFull(s, p, off)
+		switch {
+		case err != nil && (s.refuse != nil || s.runs != nil && off>>v.geo.shift >= s.runs.End()):
+			return err // as in all pages that follow
+		case err != nil && !yield(USNRecord{}, err), err == nil && !usnRecords(p, yield):
 			return nil
 		}
 	}

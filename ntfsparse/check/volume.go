@@ -194,9 +194,12 @@ func (c *checker) hibernation() {
 	if err != nil || s.size < 4096 || c.read(s, b[:], 0) != nil {
 		return
 	}
-	switch string(b[:]) {
-	case "hibr", "HIBR", "wake", "WAKE", "RSTR":
+	switch string(bytes.ToLower(b[:])) {
+	case "hibr":
 		c.rep.Volume.Hibernated = true
 		c.find("V5", c.hiberfil, "$DATA", "Windows is hibernated on this volume, or was shut down with fast start-up.")
+	case "wake", "rstr":
+		c.rep.Volume.Hibernated = true
+		c.find("V5", c.hiberfil, "$DATA", "Windows began to wake from hibernation on this volume and has not noted that it did.")
 	}
 }
