@@ -24,7 +24,7 @@
 // each of 2^22 runs of a stream, 256 KiB of attribute list and 16 MiB of
 // extension records of a file, 64 KiB for an index block, a security
 // descriptor or EAs, 16 KiB for a reparse point, 8 MiB each for pages of the
-// MFT and for decompressed units, some 30 MiB for the folders that a walk
+// MFT and for decompressed units, some 40 MiB for the folders that a walk
 // remembers, 64 MiB each for names that damaged folders have lost, that were in
 // folders without a record, and that a walk finds for damaged records, 64 MiB to
 // compare them with those that folders have, 512 MiB for the map of clusters to files, if it is asked for, and

@@ -7,6 +7,7 @@ import "math/bits"
 type pathCache struct {
 	v     *Volume
 	slots []folder // by record number, modulo
+	held  int      // bytes of their names
 	paths map[uint64]foundPath
 	bytes int  // of paths
 	user  bool // the volume's own folders lead nowhere
@@ -33,8 +34,9 @@ type foundPath struct {
 }
 
 const (
-	maxFolders   = 1 << 17
-	maxPathBytes = 8 << 20
+	maxFolders     = 1 << 17
+	maxFolderNames = 16 << 20 // bytes
+	maxPathBytes   = 8 << 20
 )
 
 func (v *Volume) newPathCache() *pathCache {
@@ -49,7 +51,17 @@ func (v *Volume) fewPaths() *pathCache {
 
 // remember takes a folder that the scan passed.
 func (c *pathCache) remember(ref Ref, n FileName) {
-	c.slots[ref.Record()%uint64(len(c.slots))] = folder{ref, n.Parent, n.Name(), false}
+	c.keep(folder{ref, n.Parent, n.Name(), false})
+}
+
+// keep puts a folder into its slot, and nothing when names hold too much.
+func (c *pathCache) keep(f folder) {
+	slot := &c.slots[f.ref.Record()%uint64(len(c.slots))]
+	if c.held -= len(slot.name); c.held+len(f.name) > maxFolderNames {
+		f = folder{}
+	}
+	c.held += len(f.name)
+	*slot = f
 }
 
 // path is the path of a folder, without a '/' at its end: "" for the root. It
@@ -149,7 +161,7 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 		return folder{}, false
 	}
 	f = folder{file.Ref(), n.Parent, n.Name(), file.ghost}
-	c.slots[ref.Record()%uint64(len(c.slots))] = f
+	c.keep(f)
 	return f, true
 }
 
@@ -198,6 +210,7 @@ func (f *File) Path() (string, error) {
 		}
 		clear(c.paths)
 		clear(c.slots)
+		c.held = 0
 	}
 	return "", classf(ErrCorrupt, f.rec.N, "file has no path from the root")
 }
