@@ -89,6 +89,25 @@ func (m *Runs) Find(vcn int64) int {
 	return sort.Search(len(m.r), func(i int) bool { return m.r[i].vcn > vcn }) - 1
 }
 
+// next gives the end of the hole or of the clusters at vcn, where holes begin and
+// end at multiples of grain.
+func (m *Runs) next(vcn, grain int64) (end int64, hole bool) {
+	for i := m.Find(vcn); i < len(m.r); i++ {
+		run := m.At(i)
+		if run.LCN != Hole {
+			continue
+		}
+		from, to := (run.VCN+grain-1)/grain*grain, (run.VCN+run.Len)/grain*grain
+		switch {
+		case from <= vcn && vcn < to:
+			return to, true
+		case vcn < from && from < to:
+			return from, false
+		}
+	}
+	return m.end, false
+}
+
 // add appends a run that must follow the last one.
 func (m *Runs) add(r Run) error {
 	if r.VCN != m.end {

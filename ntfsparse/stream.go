@@ -307,6 +307,12 @@ func (s *Stream) Extents(yield func(off, length, phys int64) bool) {
 // NextExtent gives the end of the extent that covers off and tells whether it
 // is a hole, which reads as zeros and occupies nothing.
 func (s *Stream) NextExtent(off int64) (end int64, hole bool) {
+	grain := int64(1)
+	if c, ok := s.blocks.(*lznt1Blocks); ok {
+		grain = c.unit
+	} else if s.blocks != nil {
+		return s.size, false
+	}
 	switch {
 	case off >= s.size || s.holes != nil || s.refuse != nil || s.runs == nil:
 		return s.size, false
@@ -315,11 +321,6 @@ func (s *Stream) NextExtent(off int64) (end int64, hole bool) {
 	case off >= s.valid:
 		return min(s.size, s.runs.End()<<s.v.geo.shift), true
 	}
-	i := s.runs.Find(off >> s.v.geo.shift)
-	run := s.runs.At(i)
-	hole = run.LCN == Hole && s.blocks == nil
-	for ; i+1 < s.runs.Len() && (s.runs.At(i+1).LCN == Hole && s.blocks == nil) == hole; i++ {
-		run = s.runs.At(i + 1)
-	}
-	return min(s.valid, (run.VCN+run.Len)<<s.v.geo.shift), hole
+	end, hole = s.runs.next(off>>s.v.geo.shift, grain)
+	return min(s.valid, end<<s.v.geo.shift), hole
 }

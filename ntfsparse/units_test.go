@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -147,6 +148,56 @@ func TestHalfUnit(t *testing.T) {
 			t.Errorf("at %d: %q without an error", off, p)
 		} else if !errors.Is(err, ErrCorrupt) {
 			t.Errorf("at %d: %v", off, err)
+		}
+	}
+}
+
+// TestHolesInUnits: the units without clusters are the holes of a compressed
+// stream, and nothing else is.
+func TestHolesInUnits(t *testing.T) {
+	const k = 4096
+	for name, c := range map[string]struct {
+		list        []int64 // 0: clusters
+		size, valid int64
+		want        []int64 // ends, negative where a hole ends
+	}{
+		"1 TiB of which a unit is stored": {[]int64{16, 0, 1<<28 - 16, Hole}, 1 << 40, 1 << 40, []int64{16 * k, -1 << 40}},
+		"compressed units":                {[]int64{5, 0, 11, Hole, 5, 0, 11, Hole}, 32 * k, 32 * k, []int64{32 * k}},
+		"a hole between them":             {[]int64{5, 0, 11 + 32, Hole, 5, 0, 11, Hole}, 64 * k, 64 * k, []int64{16 * k, -48 * k, 64 * k}},
+		"a hole first, and not written":   {[]int64{16, Hole, 5, 0, 27, Hole}, 48 * k, 20 * k, []int64{-16 * k, 20 * k, -48 * k}},
+		"a hole last":                     {[]int64{16, 0, 5, 0, 27, Hole}, 40*k - 5, 40*k - 5, []int64{32 * k, -(40*k - 5)}},
+	} {
+		b := newRB(400, k, 1024, 64)
+		b.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "f", 3, 0)))
+		end := int64(0)
+		for i := 0; i < len(c.list); i += 2 {
+			if end += c.list[i]; c.list[i+1] != Hole {
+				c.list[i+1] = b.alloc(int(c.list[i]), nil)
+			}
+		}
+		b.put(30, 1, 1, 0, b.si(0x20), b.fn(5, 5, "f", 3, 0),
+			b.nonres(TypeData, "", AttrCompressed|AttrSparse, 4, 0, end-1, runs(c.list...), end*k, c.size, c.valid))
+		f, err := b.open(t).Lookup("f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int64
+		for off := int64(0); off < s.Size(); {
+			end, hole := s.NextExtent(off)
+			if mid, again := s.NextExtent((off + end) / 2); mid != end || again != hole {
+				t.Errorf("%s: %d %v in the middle of an extent that ends at %d", name, mid, again, end)
+			}
+			if off = end; hole {
+				end = -end
+			}
+			got = append(got, end)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %d, not %d", name, got, c.want)
 		}
 	}
 }
