@@ -3,7 +3,7 @@ package ntfsparse
 import "sync"
 
 // cache is a least-recently-used cache of immutable byte slices with a bound
-// in bytes, in shards so that parallel users seldom meet. The lock is held
+// in bytes, what it takes itself counted in, in shards so that parallel users seldom meet. The lock is held
 // for look-ups alone, never while reading.
 type cache struct {
 	shards [8]shard
@@ -17,6 +17,9 @@ type shard struct {
 	head       cacheEntry // ring: head.next is the newest
 	size, most int
 }
+
+// entryCost is what a shard takes for an entry, beside the bytes in it.
+const entryCost = 160
 
 type cacheEntry struct {
 	key        cacheKey
@@ -56,17 +59,17 @@ func (c *cache) put(k cacheKey, val []byte) {
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.m[k] != nil || len(val) > s.most {
+	if s.m[k] != nil || len(val)+entryCost > s.most {
 		return
 	}
 	e := &cacheEntry{key: k, val: val}
 	s.m[k] = e
 	s.push(e)
-	for s.size += len(val); s.size > s.most; {
+	for s.size += len(val) + entryCost; s.size > s.most; {
 		old := s.head.prev
 		old.unlink()
 		delete(s.m, old.key)
-		s.size -= len(old.val)
+		s.size -= len(old.val) + entryCost
 	}
 }
 

@@ -254,6 +254,7 @@ func (v *Volume) page(off int64) ([]byte, error) {
 	}
 	b := make([]byte, min(metaPage, v.size-off))
 	if err := readFull(v.r, b, off); err != nil {
+		v.meta.put(key, []byte{}) // a disk takes seconds to fail: not again for all that is beside the bad sector
 		return nil, err
 	}
 	v.meta.put(key, b)
