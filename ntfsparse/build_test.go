@@ -35,9 +35,16 @@ func newRB(clusters, cluster, rec, records int) *rb {
 	boot[0x40] = byte(1 - bits.Len(uint(rec)))
 	boot[0x44] = 0xF4 // blocks of 4 KiB
 	boot[0x1FE], boot[0x1FF] = 0x55, 0xAA
-	b.put(0, 1, 1, 0, b.si(0), b.fn(5, 5, "$MFT", 3, 0),
-		b.nonres(TypeData, "", 0, 0, 0, int64(n-1), runs(int64(n), int64(b.mft)), int64(n*cluster), int64(records*rec), int64(records*rec)))
+	b.putMFT(records)
 	return b
+}
+
+// putMFT writes record 0, with more attributes.
+func (b *rb) putMFT(records int, more ...[]byte) {
+	size := int64(records * b.rec)
+	n := (size + int64(b.cluster) - 1) / int64(b.cluster)
+	b.put(0, 1, 1, 0, append([][]byte{b.si(0), b.fn(5, 5, "$MFT", 3, 0),
+		b.nonres(TypeData, "", 0, 0, 0, n-1, runs(n, int64(b.mft)), n*int64(b.cluster), size, size)}, more...)...)
 }
 
 // off is where record n lies.

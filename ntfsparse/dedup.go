@@ -214,6 +214,7 @@ func (m *smap) verify(src io.ReaderAt) error {
 type chunkStore struct {
 	v     *Volume
 	kinds [2]map[uint32][]containerFile // newest generation first
+	bad   [2]error                      // why some may be missing
 
 	mu   sync.Mutex
 	open map[Ref]*container // the last ones used
@@ -237,21 +238,15 @@ var chunkFolders = [...]string{chunkData: "Data", chunkMap: "Stream"}
 func (v *Volume) chunkStore(guid [16]byte) (*chunkStore, error) {
 	v.mu.Lock()
 	s := v.stores[guid]
+	if s == nil {
+		if len(v.stores) >= maxStores || v.stores == nil {
+			v.stores = map[[16]byte]*lazy[*chunkStore]{}
+		}
+		s = new(lazy[*chunkStore])
+		v.stores[guid] = s
+	}
 	v.mu.Unlock()
-	if s != nil {
-		return s, nil
-	}
-	s, err := v.openChunkStore(guid)
-	if err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.stores) >= maxStores || v.stores == nil {
-		v.stores = map[[16]byte]*chunkStore{}
-	}
-	v.stores[guid] = s
-	return s, nil
+	return s.get(func() (*chunkStore, error) { return v.openChunkStore(guid) })
 }
 
 func (v *Volume) openChunkStore(guid [16]byte) (*chunkStore, error) {
@@ -259,23 +254,25 @@ func (v *Volume) openChunkStore(guid [16]byte) (*chunkStore, error) {
 	for kind, name := range chunkFolders {
 		path := "System Volume Information/Dedup/ChunkStore/{" + strings.ToUpper(GUIDText(guid[:])) + "}.ddp/" + name
 		f, err := v.Lookup(path)
-		if err != nil {
-			return nil, &Error{Class: ErrNotCaptured, What: "chunk store " + path, Record: NoRecord, Off: -1, Err: err}
+		if err == nil {
+			s.kinds[kind], s.bad[kind], err = f.containers()
+		} else {
+			err = &Error{Class: ErrNotCaptured, What: "chunk store " + path, Record: NoRecord, Off: -1, Err: err}
 		}
-		if s.kinds[kind], err = f.containers(); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// containers lists the containers in a folder.
-func (f *File) containers() (map[uint32][]containerFile, error) {
+// containers lists the containers in a folder; bad tells why some may be missing.
+func (f *File) containers() (list map[uint32][]containerFile, bad, err error) {
 	d, err := f.Dir()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	list, n, bad := map[uint32][]containerFile{}, 0, error(nil)
+	list, n := map[uint32][]containerFile{}, 0
 	d.Read(0, func(e DirEntry, err error) bool {
 		if err != nil {
 			bad = err
@@ -299,9 +296,9 @@ func (f *File) containers() (map[uint32][]containerFile, error) {
 		bad = classf(ErrNotCaptured, f.rec.N, "chunk store has no containers")
 	}
 	if len(list) == 0 || n > maxContainers {
-		return nil, bad
+		return nil, nil, bad
 	}
-	return list, nil
+	return list, bad, nil
 }
 
 func parseContainerName(s string) (number, generation uint32, ok bool) {
@@ -399,7 +396,8 @@ func (c *container) fault(off int64, what string) error {
 func (s *chunkStore) each(kind int, p chunkPlace, yield func(c *container, off int64) error) error {
 	files := s.kinds[kind][p.container]
 	if len(files) == 0 {
-		return classf(ErrCorrupt, NoRecord, "chunk store lacks container %s/%08x", chunkFolders[kind], p.container)
+		what := fmt.Sprintf("chunk store lacks container %s/%08x", chunkFolders[kind], p.container)
+		return &Error{Class: ErrCorrupt, What: what, Record: NoRecord, Off: -1, Err: s.bad[kind]}
 	}
 	files = slices.Clone(files)
 	if i := slices.IndexFunc(files, func(f containerFile) bool { return f.generation == p.generation }); i > 0 {

@@ -101,7 +101,7 @@ func (d *Dir) forgetDamage() {
 	if known == nil {
 		return
 	}
-	list, _ := known.get(func() ([]stray, error) { return nil, nil })
+	list, _ := known.search(func() ([]stray, error) { return nil, nil })
 	if !known.alone {
 		return
 	}
@@ -126,9 +126,9 @@ func (d *Dir) strays() (list []stray, damage, err error) {
 	case known == nil:
 		return nil, nil, nil
 	case d.ghost:
-		list, err = known.get(d.lostHere)
+		list, err = known.search(d.lostHere)
 	default:
-		list, err = known.get(func() ([]stray, error) { return d.findStrays(known) })
+		list, err = known.search(func() ([]stray, error) { return d.findStrays(known) })
 	}
 	return list, known.damage, err
 }
@@ -146,7 +146,7 @@ func (d *Dir) lostHere() ([]stray, error) {
 // lostNames are the names in folders that do not exist, have no path or whose record
 // is damaged, by the number of that record.
 func (v *Volume) lostNames() (map[uint64][]stray, error) {
-	return v.lost.get(v.findLostNames)
+	return v.lost.search(v.findLostNames)
 }
 
 func (v *Volume) findLostNames() (map[uint64][]stray, error) {
@@ -287,7 +287,7 @@ func (d *Dir) findStrays(known *damagedFolder) ([]stray, error) {
 	known.alone = before < fewDamaged
 	v.mu.Unlock()
 	if !known.alone {
-		all, unread := v.strays.get(v.findAllStrays)
+		all, unread := v.strays.search(v.findAllStrays)
 		s := all[dir.Record()]
 		same := s != nil && s.dir == dir && s.sum == listed.sum()
 		if known.alone = !same && before < maxSearches; !known.alone {

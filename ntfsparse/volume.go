@@ -8,6 +8,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"vitrine/ntfsparse/internal/decomp"
 )
 
 // Volume is an open NTFS volume: read-only, and safe for parallel use.
@@ -34,7 +36,7 @@ type Volume struct {
 	mu         sync.Mutex
 	notes      []string
 	noted      map[string]bool
-	stores     map[[16]byte]*chunkStore
+	stores     map[[16]byte]*lazy[*chunkStore]
 	damaged    map[uint64]*damagedFolder // by record
 	searches   int                       // through the MFT, for one of them alone
 	strayBytes int                       // that names hold which folders with a damaged index have lost
@@ -42,16 +44,55 @@ type Volume struct {
 	ghosts     map[uint64]ghost          // what stands for damaged records of folders
 }
 
-// lazy is a value that is made when first asked for.
+// lazy is a value that is made when first asked for; who asks meanwhile waits.
 type lazy[T any] struct {
-	once sync.Once
-	val  T
-	err  error
+	made        atomic.Bool
+	mu          sync.Mutex
+	val         T
+	err         error
+	fails, skip int // tries that failed; how many callers get the last one's error
 }
 
-func (l *lazy[T]) get(f func() (T, error)) (T, error) {
-	l.once.Do(func() { l.val, l.err = f() })
+// get tries again after an error, unless it is the volume that makes it: for one
+// caller after 1, 2, 4, … of them, as a disk takes seconds to fail.
+func (l *lazy[T]) get(f func() (T, error)) (T, error) { return l.make(f, false) }
+
+// search is for what takes long and gives something in spite of an error: it is
+// done again only when it was broken off.
+func (l *lazy[T]) search(f func() (T, error)) (T, error) { return l.make(f, true) }
+
+func (l *lazy[T]) make(f func() (T, error), search bool) (T, error) {
+	if l.made.Load() {
+		return l.val, l.err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made.Load() {
+		return l.val, l.err
+	}
+	if l.skip > 0 {
+		l.skip--
+		return l.val, l.err
+	}
+	l.val, l.err = f()
+	switch {
+	case lasting(l.err) || search && errors.As(l.err, new(*Error)):
+		l.made.Store(true)
+	case !search:
+		l.skip = 1<<l.fails - 1
+		l.fails = min(l.fails+1, 16)
+	}
 	return l.val, l.err
+}
+
+// lasting tells whether an error lies in what the volume says: neither the disk
+// below has failed nor has a context ended.
+func lasting(err error) bool {
+	if err == nil || errors.Is(err, decomp.ErrCorrupt) {
+		return true
+	}
+	e, ok := err.(*Error)
+	return ok && (e.Err == nil || lasting(e.Err))
 }
 
 // Flags of a volume.
