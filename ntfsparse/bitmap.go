@@ -1,7 +1,10 @@
 package ntfsparse
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"io"
 	"math/bits"
 )
 
@@ -11,26 +14,32 @@ type Space struct {
 	Records, FreeRecords   uint64
 }
 
-// Space counts the free clusters and file records, once.
+// Space counts the free clusters and file records, once. Where the error tells why
+// one of them cannot be counted, it is 0.
 func (v *Volume) Space() (Space, error) { return v.space.get(v.countSpace) }
 
 func (v *Volume) countSpace() (Space, error) {
 	sp := Space{Clusters: v.geo.clusters, Records: v.records}
-	s, err := v.clusterBitmap()
-	if err != nil {
-		return sp, err
+	free, err := countFree(v.clusterBitmap, sp.Clusters)
+	sp.FreeClusters = free
+	free, err2 := countFree(v.recordBitmap, int64(sp.Records))
+	sp.FreeRecords = uint64(free)
+	if err = cmp.Or(err, err2); err != nil {
+		v.note("How much is free cannot be told: %v.", err)
 	}
-	used, err := countBits(s, v.geo.clusters)
-	if err != nil {
-		return sp, err
-	}
-	sp.FreeClusters = v.geo.clusters - used
-	if s, err = v.recordBitmap(); err != nil {
-		return sp, err
-	}
-	used, err = countBits(s, int64(v.records))
-	sp.FreeRecords = v.records - uint64(used)
 	return sp, err
+}
+
+func countFree(open func() (*Stream, error), n int64) (int64, error) {
+	s, err := open()
+	if err != nil {
+		return 0, err
+	}
+	used, err := countBits(s, n)
+	if err != nil {
+		return 0, err
+	}
+	return n - used, nil
 }
 
 // recordBitmap opens the bitmap of the file records in use.
@@ -83,16 +92,24 @@ func (v *Volume) clusterBitmap() (*Stream, error) {
 	})
 }
 
-// bitWindow reads bits of a bitmap in any order, a window at a time.
+// bitWindow reads bits of a bitmap in any order, and keeps as much of it as it may:
+// all of that of 2 TiB in clusters of 4 KiB, and of larger ones where pages of it are
+// all set or all clear.
 type bitWindow struct {
 	s      *Stream
-	pages  map[int64][]byte
-	looked int64 // clusters asked for by the scan for unmarked ones
+	r      io.ReaderAt // of the same; nil: s itself
+	kept   *cache
+	last   []byte // the page used last
+	lastNo int64
+	spare  []byte // a page to read into
+	looked int64  // clusters asked for by the scan for unmarked ones
 }
 
-const (
-	windowBytes = 32 << 10
-	windowPages = 128 // 4 MiB
+const windowBytes = 32 << 10
+
+var (
+	clearPage = make([]byte, windowBytes)
+	setPage   = bytes.Repeat([]byte{0xFF}, windowBytes)
 )
 
 // allSet tells whether bits [from, to) are set.
@@ -130,21 +147,56 @@ func (w *bitWindow) firstSet(from, to int64) (int64, error) {
 }
 
 func (w *bitWindow) page(i int64) ([]byte, error) {
-	if b := w.pages[i]; b != nil {
-		return b, nil
+	if w.last != nil && w.lastNo == i {
+		return w.last, nil
 	}
-	b := make([]byte, windowBytes)
-	n := min(windowBytes, w.s.size-i*windowBytes)
-	if n > 0 {
-		if err := readFull(w.s, b[:n], i*windowBytes); err != nil {
+	if w.kept == nil {
+		w.kept = newCache(maxWindow)
+	}
+	key := cacheKey{unit: uint64(i)}
+	b := w.kept.get(key)
+	if b == nil {
+		var err error
+		if b, err = w.read(i); err != nil {
+			return nil, err
+		}
+		w.kept.put(key, b)
+	}
+	if len(b) == 1 {
+		b = w.uniform(b[0])
+	}
+	w.last, w.lastNo = b, i
+	return b, nil
+}
+
+// read reads a page; of one that is all set or all clear one byte stands for all.
+func (w *bitWindow) read(i int64) ([]byte, error) {
+	var r io.ReaderAt = w.s
+	if w.r != nil {
+		r = w.r
+	}
+	if w.spare == nil {
+		w.spare = make([]byte, windowBytes)
+	}
+	b := w.spare
+	n := max(0, min(windowBytes, w.s.size-i*windowBytes))
+	if clear(b[n:]); n > 0 {
+		if err := readFull(r, b[:n], i*windowBytes); err != nil {
 			return nil, err
 		}
 	}
-	if w.pages == nil || len(w.pages) >= windowPages {
-		w.pages = map[int64][]byte{}
+	if bytes.Equal(b, w.uniform(b[0])) {
+		return []byte{b[0]}, nil
 	}
-	w.pages[i] = b
+	w.spare = nil
 	return b, nil
+}
+
+func (w *bitWindow) uniform(c byte) []byte {
+	if c == 0 {
+		return clearPage
+	}
+	return setPage
 }
 
 // nextBit is the first bit in [from, to) that is set, or with set false
@@ -175,7 +227,7 @@ func loadWord(b []byte) uint64 {
 
 // usedRuns yields the runs of set bits among the first n, in order, reading
 // the bitmap in pieces.
-func usedRuns(ctx context.Context, s *Stream, n int64, yield func(from, to int64) bool) error {
+func usedRuns(ctx context.Context, s io.ReaderAt, n int64, yield func(from, to int64) bool) error {
 	keep, buf := borrow(1 << 18)
 	defer scratch.Put(keep)
 	start := int64(-1) // of a run that may go on
@@ -207,4 +259,43 @@ func usedRuns(ctx context.Context, s *Stream, n int64, yield func(from, to int64
 		yield(start, n)
 	}
 	return nil
+}
+
+// markedBits reads a bitmap and gives bits that cannot be read as set. After too many
+// it does not try any more.
+type markedBits struct {
+	s      *Stream
+	first  error // of those met
+	failed int   // pieces
+	bytes  int64 // in them
+}
+
+const (
+	markedPiece = 4 << 10
+	maxMarked   = 64 // pieces that fail until all others count as such
+)
+
+func (m *markedBits) ReadAt(p []byte, off int64) (int, error) {
+	if m.failed < maxMarked && readFull(m.s, p, off) == nil {
+		return len(p), nil
+	}
+	for done := 0; done < len(p); {
+		at := off + int64(done)
+		piece := p[done:min(len(p), done+int(markedPiece-at%markedPiece))]
+		m.read(piece, at)
+		done += len(piece)
+	}
+	return len(p), nil
+}
+
+func (m *markedBits) read(p []byte, off int64) {
+	if m.failed < maxMarked {
+		err := readFull(m.s, p, off)
+		if err == nil {
+			return
+		}
+		m.first = cmp.Or(m.first, err)
+	}
+	m.failed, m.bytes = m.failed+1, m.bytes+int64(len(p))
+	copy(p, setPage)
 }

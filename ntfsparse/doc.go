@@ -14,8 +14,10 @@
 // records, attributes, run lists, index nodes.
 //
 // The package is pure: it knows no operating system, no clock and starts no
-// goroutines. A Volume and all that comes from it are safe for parallel use;
-// locks are held for look-ups in caches alone, never while reading.
+// goroutines. A Volume and all that comes from it are safe for parallel use.
+// Reading holds no lock but for look-ups in caches. What is made once for the whole
+// volume (the map of owners, the count of free clusters, the names that damaged
+// folders have lost, a chunk store) is waited for by all who need it.
 //
 // # Trust
 //
@@ -24,7 +26,7 @@
 // each of 2^22 runs of a stream, 256 KiB of attribute list and 16 MiB of
 // extension records of a file, 64 KiB for an index block, a security
 // descriptor or EAs, 16 KiB for a reparse point, 8 MiB each for pages of the
-// MFT and for decompressed units, some 40 MiB for the folders that a walk
+// MFT and for decompressed units, 64 MiB of a bitmap, some 40 MiB for the folders that a walk
 // remembers, 64 MiB each for names that damaged folders have lost, that were in
 // folders without a record, and that a walk finds for damaged records, 64 MiB to
 // compare them with those that folders have, 512 MiB for the map of clusters to files, if it is asked for, and

@@ -15,8 +15,9 @@ const (
 	maxDepth       = 1024 // of a path
 	maxTreeDepth   = 32   // of an index
 	metaPage       = 16 << 10
-	metaCacheSize  = 8 << 20 // pages of MFT and indexes
-	unitCacheSize  = 8 << 20 // decompressed units
+	metaCacheSize  = 8 << 20  // pages of MFT and indexes
+	unitCacheSize  = 8 << 20  // decompressed units
+	maxWindow      = 64 << 20 // pages of a bitmap
 	maxNotes       = 100
 	maxContainers  = 1 << 18  // of a chunk store; 1 GiB each on Windows
 	maxMoved       = 1 << 20  // entries of a table of moved chunks

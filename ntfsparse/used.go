@@ -15,8 +15,8 @@ const maxExtra = 1 << 18
 // UsedExtents yields, sorted and not touching each other, the ranges of the
 // device that a copy of the volume needs: the clusters that $Bitmap marks and
 // those that files have without a mark, the boot sectors and the MFT mirror.
-// When the bitmap cannot be read that is everything. Memory is bounded: the
-// bitmap is read in pieces. What was found wrong is in [Volume.Notes]
+// Clusters of which the bitmap cannot be read are among them. Memory is bounded:
+// the bitmap is read in pieces. What was found wrong is in [Volume.Notes]
 // afterwards.
 func (v *Volume) UsedExtents(ctx context.Context, yield func(Extent) bool) error {
 	bitmap, err := v.clusterBitmap()
@@ -42,7 +42,7 @@ var errTooMany = errors.New("too many runs")
 // unmarked scans the MFT for runs with clusters that the bitmap lacks.
 func (v *Volume) unmarked(ctx context.Context, bitmap *Stream) ([]Extent, error) {
 	var extra []Extent
-	window := bitWindow{s: bitmap}
+	window := bitWindow{s: bitmap, r: &markedBits{s: bitmap}}
 	files, bad := 0, 0
 	err := v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
 		if err != nil {
@@ -133,7 +133,8 @@ func compare(a, b int64) int {
 // mergeUsed joins the bitmap's runs with the sorted extra ones.
 func (v *Volume) mergeUsed(ctx context.Context, bitmap *Stream, extra []Extent, yield func(Extent) bool) error {
 	m := merger{limit: v.size, yield: yield}
-	err := usedRuns(ctx, bitmap, v.geo.clusters, func(from, to int64) bool {
+	marked := markedBits{s: bitmap}
+	err := usedRuns(ctx, &marked, v.geo.clusters, func(from, to int64) bool {
 		off := from << v.geo.shift
 		for len(extra) > 0 && extra[0].Off <= off {
 			m.add(extra[0])
@@ -144,6 +145,9 @@ func (v *Volume) mergeUsed(ctx context.Context, bitmap *Stream, extra []Extent, 
 	})
 	if err != nil {
 		return err
+	}
+	if marked.failed > 0 {
+		v.note("%d bytes of the bitmap of clusters cannot be read (%v); the clusters that they stand for count as used.", marked.bytes, marked.first)
 	}
 	for _, e := range extra {
 		m.add(e)

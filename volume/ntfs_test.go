@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"io"
 	"os"
 	"testing"
@@ -10,9 +11,9 @@ import (
 	"vitrine/ntfsparse"
 )
 
-// TestAttrOfDamagedFile: a file that has lost an extension record has the attributes that
-// its folder tells, and its name leads to it all the same.
-func TestAttrOfDamagedFile(t *testing.T) {
+// fuzzImage is a small volume.
+func fuzzImage(t *testing.T) []byte {
+	t.Helper()
 	packed, err := os.Open("../ntfsparse/testdata/fuzz.img.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +27,36 @@ func TestAttrOfDamagedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return img
+}
+
+// TestStatFSOfDamaged: how large a volume is does not depend on its bitmap.
+func TestStatFSOfDamaged(t *testing.T) {
+	img := fuzzImage(t)
+	stat := func() StatFS {
+		n, err := openNTFS(bytes.NewReader(img), int64(len(img)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := n.StatFS(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	sound := stat()
+	mft := int(binary.LittleEndian.Uint64(img[0x30:])) * int(img[0x0D]) * 512
+	clear(img[mft+6*1024:][:1024]) // $Bitmap
+	got := stat()
+	if sound.Free == 0 || got.Free != 0 || got.Blocks != sound.Blocks || got.FreeFiles != sound.FreeFiles {
+		t.Errorf("%+v\n%+v", sound, got)
+	}
+}
+
+// TestAttrOfDamagedFile: a file that has lost an extension record has the attributes that
+// its folder tells, and its name leads to it all the same.
+func TestAttrOfDamagedFile(t *testing.T) {
+	img := fuzzImage(t)
 	v, err := ntfsparse.Open(bytes.NewReader(img), int64(len(img)))
 	if err != nil {
 		t.Fatal(err)
