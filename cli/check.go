@@ -308,17 +308,24 @@ func (e *env) showChecked(o *checkOptions, p *part, r *check.Report) {
 		}
 		fmt.Fprintf(e.Out, "  %-7s %-3s %s%s\n", f.Severity, f.Code, findingPlace(&f), f.Message)
 	}
-	for _, n := range r.Omitted {
-		hidden += n
-	}
 	if hidden > 0 {
 		fmt.Fprintf(e.Out, "  and %s; --all lists them\n", plural(int64(hidden), "more remark"))
+	}
+	if n := omitted(r); n > 0 {
+		fmt.Fprintf(e.Out, "  and %s that are counted only\n", plural(n, "more remark"))
 	}
 	if r.Volume.Clusters == 0 {
 		return // it could not be read at all
 	}
 	c := r.Counts
 	fmt.Fprintf(e.Out, "  looked at %s, %s, %s of %s clusters in use\n", plural(c.Files, "file"), plural(c.Folders, "folder"), grouped(r.Volume.UsedClusters), grouped(r.Volume.Clusters))
+}
+
+func omitted(r *check.Report) (n int64) {
+	for _, k := range r.Omitted {
+		n += int64(k)
+	}
+	return n
 }
 
 func quotedLabel(l string) string {

@@ -9,8 +9,8 @@ import (
 
 // Options are what the caller may choose. The zero value works.
 type Options struct {
-	// MaxPerCode bounds the findings kept of each code; 0: 1000. The others
-	// are counted.
+	// MaxPerCode bounds the findings kept of each code and severity; 0: 1000.
+	// The others are counted.
 	MaxPerCode int
 	// Deep also reads all contents and expands what is compressed.
 	Deep bool
@@ -66,12 +66,18 @@ type checker struct {
 	objectIDs, reparseIndex uint64 // records of $ObjId and $Reparse; 0: none
 	quiet                   bool   // in a second walk: what it finds is reported already
 
-	count     map[string]int
+	count     map[kind]int
 	paths     map[uint64]string
 	also      map[int]uint64 // another file that a finding tells of, by its place in the report
 	lost      map[uint64]lostName
 	linkBytes int // that names in doubt may still take
 	done      Progress
+}
+
+// kind is what findings are counted by.
+type kind struct {
+	code string
+	sev  Severity
 }
 
 // Run checks the NTFS volume of the given size in bytes that r holds. The error
@@ -95,7 +101,7 @@ func newChecker(ctx context.Context, r io.ReaderAt, size int64, o Options) *chec
 	}
 	return &checker{
 		ctx: ctx, r: r, size: size, o: o, rep: &Report{Findings: []Finding{}},
-		count: map[string]int{}, paths: map[uint64]string{}, also: map[int]uint64{}, lost: map[uint64]lostName{},
+		count: map[kind]int{}, paths: map[uint64]string{}, also: map[int]uint64{}, lost: map[uint64]lostName{},
 		folders: map[string]uint64{}, secIDs: map[uint32]uint32{},
 	}
 }
@@ -133,8 +139,14 @@ func (c *checker) findAs(sev Severity, code string, rec uint64, attribute, forma
 		return
 	}
 	c.rep.Worst = max(c.rep.Worst, sev)
-	c.count[code]++
-	if c.count[code] > c.o.MaxPerCode {
+	switch {
+	case sev >= Error:
+		c.rep.Errors++
+	case sev == Warning:
+		c.rep.Warnings++
+	}
+	k := kind{code, sev}
+	if c.count[k]++; c.count[k] > c.o.MaxPerCode {
 		if c.rep.Omitted == nil {
 			c.rep.Omitted = map[string]int{}
 		}

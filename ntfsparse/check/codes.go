@@ -90,7 +90,7 @@ var Codes = map[string]Code{
 	"I11": {Warning, "A short name has no long name beside it."},
 	"I12": {Error, "A file name is illegal."},
 	"I13": {Error, "A file's parent is no folder, or the folder cannot be reached."},
-	"I14": {Warning, "Names that differ only in case share a folder that is not case-sensitive."},
+	"I14": {Info, "Names that differ only in case share a folder that is not case-sensitive."},
 
 	"S1": {Error, "A file's security descriptor does not exist."},
 	"S2": {Error, "The security indexes and the descriptors disagree."},

@@ -102,12 +102,12 @@ func TestDescriptorsAreBounded(t *testing.T) {
 	r := &counter{r: bytes.NewReader(v.b)}
 	c.r = r
 	for range 10000 {
-		c.descriptor(sds, descriptor{off: 0, n: uint32(min(maxSD, sds.size))}, map[uint32]bool{})
+		c.descriptor(sds, descriptor{off: 0, n: uint32(min(maxSD, sds.size))})
 	}
 	if most := 4*int64(len(v.b)) + 1<<20; r.n > most {
 		t.Errorf("%d bytes were read, at most %d are expected", r.n, most)
 	}
-	if c.count["S2"] != 10000 {
+	if c.count[kind{"S2", Error}] != 10000 {
 		t.Errorf("%v", c.count)
 	}
 }

@@ -36,7 +36,7 @@ func TestLostNames(t *testing.T) {
 			}
 		})
 		rep := judged(t, v.b, Options{})
-		if got, errors := lostNames(rep); len(got) != want || !errors || rep.Worst != Error || rep.Count(Error) != want {
+		if got, errors := lostNames(rep); len(got) != want || !errors || rep.Worst != Error || rep.Errors != want {
 			t.Errorf("%d names gone: %s", want, rep.Summary)
 		}
 	}
@@ -71,7 +71,7 @@ func TestMisnamedEntries(t *testing.T) {
 		v := soundVolume(t)
 		v.entry(1, change)
 		rep := judged(t, v.b, Options{})
-		if got := codes(rep, Error); len(got) != 1 || got[0] != "I8" || rep.Count(Error) != 1 {
+		if got := codes(rep, Error); len(got) != 1 || got[0] != "I8" || rep.Errors != 1 {
 			t.Errorf("%s: %+v", name, rep.Findings)
 		}
 	}

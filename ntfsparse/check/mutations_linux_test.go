@@ -809,8 +809,10 @@ func (v *vol) parent(path, into string) {
 
 // securityID gives a file another descriptor, growing its standard information
 // to the form that has one.
-func (v *vol) securityID(path string, id uint32) {
-	v.replace(v.no(path), tStandard, "", func(a []byte) []byte {
+func (v *vol) securityID(path string, id uint32) { v.setSecurity(v.no(path), id) }
+
+func (v *vol) setSecurity(no uint64, id uint32) {
+	v.replace(no, tStandard, "", func(a []byte) []byte {
 		b := make([]byte, 24+72)
 		copy(b, a[:24])
 		copy(b[24:], a[le.Uint16(a[20:]):][:le.Uint32(a[16:])])

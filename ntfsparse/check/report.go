@@ -118,26 +118,12 @@ type Counts struct {
 type Report struct {
 	Worst    Severity       `json:"worst"`
 	Summary  string         `json:"summary"` // a plain sentence
+	Errors   int            `json:"errors"`  // findings of severity error or fatal, those left out counted
+	Warnings int            `json:"warnings"`
 	Volume   Volume         `json:"volume"`
 	Counts   Counts         `json:"counts"`
 	Findings []Finding      `json:"findings"`          // worst first, then by code and record
 	Omitted  map[string]int `json:"omitted,omitempty"` // findings beyond the bound, by code
-}
-
-// Count returns how many findings have at least severity s, those left out
-// counted by their code's usual severity.
-func (r *Report) Count(s Severity) (n int) {
-	for _, f := range r.Findings {
-		if f.Severity >= s {
-			n++
-		}
-	}
-	for code, k := range r.Omitted {
-		if Codes[code].Severity >= s {
-			n += k
-		}
-	}
-	return n
 }
 
 // Damaged reports whether something needs repair.
@@ -156,15 +142,15 @@ func compareCodes(a, b string) int {
 }
 
 func (r *Report) summary() string {
-	errs, warns := r.Count(Error), r.Count(Warning)
+	errs, warns := r.Errors, r.Warnings
 	switch {
 	case r.Worst == Fatal:
 		return "The file system cannot be read in full: " + r.firstMessage()
 	case errs > 0 && (r.Volume.LogUnclean || r.Volume.Dirty):
-		return "The file system is damaged: " + plural(errs, "error") + ", " + plural(warns-errs, "warning") +
+		return "The file system is damaged: " + plural(errs, "error") + ", " + plural(warns, "warning") +
 			". It was not cleanly unmounted: replaying its log may mend some of them."
 	case errs > 0:
-		return "The file system is damaged: " + plural(errs, "error") + ", " + plural(warns-errs, "warning") + "."
+		return "The file system is damaged: " + plural(errs, "error") + ", " + plural(warns, "warning") + "."
 	case warns > 0:
 		return "The file system is sound; " + plural(warns, "warning") + "."
 	}

@@ -35,7 +35,26 @@ func TestFindingsBeyondTheBoundAreCounted(t *testing.T) {
 	c.find("M3", NoRecord, "", "fatal")
 	c.rep.finish()
 	r := c.rep
-	if len(r.Findings) != 4 || r.Omitted["R7"] != 7 || r.Count(Error) != 11 || r.Findings[0].Code != "M3" || r.Findings[1].Record != 7 {
+	if len(r.Findings) != 4 || r.Omitted["R7"] != 7 || r.Errors != 11 || r.Findings[0].Code != "M3" || r.Findings[1].Record != 7 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestOmittedFindingsKeepTheirSeverity: a code's findings may be milder or worse
+// than usual; many of one severity take no room from the others.
+func TestOmittedFindingsKeepTheirSeverity(t *testing.T) {
+	c := newChecker(t.Context(), nil, 0, Options{MaxPerCode: 3})
+	for range 10 {
+		c.findAs(Warning, "R3", 1, "", "untidy")
+		c.findAs(Info, "R3", 1, "", "remark")
+	}
+	c.rep.finish()
+	if r := c.rep; r.Worst != Warning || r.Errors != 0 || r.Warnings != 10 || r.Omitted["R3"] != 14 || r.Summary != "The file system is sound; 10 warnings." {
+		t.Errorf("%+v", r)
+	}
+	c.find("R3", 2, "", "broken")
+	c.rep.finish()
+	if r := c.rep; !r.Damaged() || r.Findings[0].Message != "broken" || r.Summary != "The file system is damaged: 1 error, 10 warnings." {
 		t.Errorf("%+v", r)
 	}
 }
@@ -43,8 +62,8 @@ func TestFindingsBeyondTheBoundAreCounted(t *testing.T) {
 func TestSummaries(t *testing.T) {
 	for want, rep := range map[string]Report{
 		"The file system is sound.":                                     {},
-		"The file system is sound; 1 warning.":                          {Worst: Warning, Findings: []Finding{{Code: "C3", Severity: Warning}}},
-		"The file system is damaged: 1 error, 0 warnings.":              {Worst: Error, Findings: []Finding{{Code: "C1", Severity: Error}}},
+		"The file system is sound; 1 warning.":                          {Worst: Warning, Warnings: 1},
+		"The file system is damaged: 1 error, 0 warnings.":              {Worst: Error, Errors: 1},
 		"The file system cannot be read in full: The table is missing.": {Worst: Fatal, Findings: []Finding{{Code: "M3", Severity: Fatal, Message: "The table is missing."}}},
 	} {
 		if got := rep.summary(); got != want {

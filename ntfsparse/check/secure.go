@@ -2,7 +2,9 @@ package check
 
 import (
 	"bytes"
+	"maps"
 	"math/bits"
+	"slices"
 )
 
 // descriptor is what an entry of $SII and $SDH repeats of $SDS: hash, id, place
@@ -12,6 +14,10 @@ type descriptor struct {
 	off      uint64
 	n        uint32
 }
+
+// maxSecurityIDs bounds the security ids, and the owners of quotas, that are
+// remembered. (Tests make it smaller.)
+var maxSecurityIDs = 1 << 18
 
 const (
 	sdsHead  = 20
@@ -47,12 +53,17 @@ func (c *checker) security() {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptors cannot be read: %v.", err)
 		return
 	}
-	known := map[uint32]bool{}
+	// With as many ids as are remembered, some that are used are not known to be.
+	whole, unused := len(c.secIDs) < maxSecurityIDs, 0
 	var balance uint64
 	full := c.view(fSecure, nameSII, func(e, key []byte) {
 		if d, ok := parseDescriptor(viewData(e)); ok && len(key) == 4 && d.id == le.Uint32(key) {
 			balance += d.sum()
-			c.descriptor(sds, d, known)
+			if _, used := c.secIDs[d.id]; !used {
+				unused++
+			}
+			delete(c.secIDs, d.id)
+			c.descriptor(sds, d)
 			return
 		}
 		c.find("S2", fSecure, "$INDEX_ROOT:$SII", "An entry of the security index $SII is malformed.")
@@ -68,7 +79,14 @@ func (c *checker) security() {
 		c.find("S2", fSecure, "$INDEX_ROOT:$SDH", "The security indexes $SII and $SDH do not list the same descriptors.")
 	}
 	if full {
-		c.usedDescriptors(known)
+		c.unknownDescriptors()
+	}
+	switch {
+	case !full || !whole || unused == 0:
+	case unused == 1:
+		c.find("S6", fSecure, "$DATA:$SDS", "A security descriptor is used by no file.")
+	default:
+		c.find("S6", fSecure, "$DATA:$SDS", "%d security descriptors are used by no file.", unused)
 	}
 }
 
@@ -88,11 +106,8 @@ func (c *checker) view(no uint64, name string, visit func(e, key []byte)) bool {
 }
 
 // descriptor judges one descriptor in $SDS.
-func (c *checker) descriptor(sds *stream, d descriptor, known map[uint32]bool) {
+func (c *checker) descriptor(sds *stream, d descriptor) {
 	c.rep.Counts.Descriptors++
-	if len(known) < maxSecurityIDs {
-		known[d.id] = true
-	}
 	if d.n < sdsHead || d.n > maxSD || d.off > uint64(max(0, sds.size)) {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptor %d is said to have %d bytes at %d.", d.id, d.n, d.off)
 		return
@@ -158,21 +173,12 @@ func securityFault(b []byte) string {
 	return ""
 }
 
-// usedDescriptors compares the ids that files use with those that exist.
-func (c *checker) usedDescriptors(known map[uint32]bool) {
-	unused := len(known)
-	for id, no := range c.secIDs {
-		if known[id] {
-			unused--
-			continue
-		}
+// unknownDescriptors reports the ids that files use and the index does not have:
+// all that are left.
+func (c *checker) unknownDescriptors() {
+	for _, id := range slices.Sorted(maps.Keys(c.secIDs)) {
+		no := c.secIDs[id]
 		c.find("S1", uint64(no), "$STANDARD_INFORMATION", "Record %d uses the security descriptor %d, which does not exist.", no, id)
-	}
-	switch {
-	case unused == 1:
-		c.find("S6", fSecure, "$DATA:$SDS", "A security descriptor is used by no file.")
-	case unused > 1:
-		c.find("S6", fSecure, "$DATA:$SDS", "%d security descriptors are used by no file.", unused)
 	}
 }
 

@@ -21,9 +21,6 @@ func (c *checker) standard(a *attr) {
 // coarse keeps a time in steps of 3.4 seconds, up to the year 2057.
 func coarse(t uint64) uint32 { return uint32(min(t>>25, 1<<32-1)) }
 
-// maxSecurityIDs bounds the security ids that are remembered.
-const maxSecurityIDs = 1 << 18
-
 // useSecurity remembers that a file uses a descriptor.
 func (c *checker) useSecurity(id uint32) {
 	if id == 0 {
