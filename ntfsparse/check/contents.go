@@ -22,10 +22,19 @@ type overlay struct {
 // elsewhere judges files whose contents are not in their unnamed stream: the
 // tables of compressed system files, and deduplicated ones.
 func (c *checker) elsewhere() {
+	is := func(e *entry) bool { return e.flags&(recWof|recDedup) != 0 && e.flags&(recExt|recBad) == 0 }
+	total := int64(0)
+	c.table.each(func(_ uint64, e *entry) {
+		if is(e) {
+			total += c.g.record
+		}
+	})
+	c.start("contents stored elsewhere", total)
 	c.table.each(func(no uint64, e *entry) {
-		if e.flags&(recWof|recDedup) == 0 || e.flags&(recExt|recBad) != 0 || c.stopped() {
+		if !is(e) || c.stopped() {
 			return
 		}
+		c.advance(c.g.record)
 		if e.flags&recDedup != 0 {
 			c.dedupFile(no)
 			return

@@ -10,10 +10,12 @@ import (
 // attributeLists judges the files whose attributes are spread over several
 // records, now that all records are known.
 func (c *checker) attributeLists() {
+	c.start("attribute lists", int64(len(c.lists))*c.g.record)
 	for _, no := range c.lists {
 		if c.stopped() {
 			return
 		}
+		c.advance(c.g.record)
 		if msg := c.attributeList(uint64(no)); msg != "" {
 			c.find("T13", uint64(no), "$ATTRIBUTE_LIST", "The attribute list of record %d is damaged: %s.", no, msg)
 			c.table.at(uint64(no)).flags |= recBad

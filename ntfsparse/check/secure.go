@@ -53,6 +53,8 @@ func (c *checker) security() {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptors cannot be read: %v.", err)
 		return
 	}
+	c.start("security descriptors", max(0, sds.size))
+	defer func() { c.advance(c.done.Total) }()
 	// With as many ids as are remembered, some that are used are not known to be.
 	whole, unused := len(c.secIDs) < maxSecurityIDs, 0
 	var balance uint64
@@ -108,6 +110,7 @@ func (c *checker) view(no uint64, name string, visit func(e, key []byte)) bool {
 // descriptor judges one descriptor in $SDS.
 func (c *checker) descriptor(sds *stream, d descriptor) {
 	c.rep.Counts.Descriptors++
+	c.advance(2 * int64(d.n)) // with its copy
 	if d.n < sdsHead || d.n > maxSD || d.off > uint64(max(0, sds.size)) {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptor %d is said to have %d bytes at %d.", d.id, d.n, d.off)
 		return
