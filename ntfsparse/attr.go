@@ -65,7 +65,7 @@ func (a Attr) check() string {
 		return a.checkNonResident()
 	}
 	n, off := le.Uint32(a.b[0x10:]), uint32(le.Uint16(a.b[0x14:]))
-	if off > uint32(len(a.b)) || n > uint32(len(a.b))-off {
+	if off < 0x18 || off > uint32(len(a.b)) || n > uint32(len(a.b))-off {
 		return "attribute value lies outside the attribute"
 	}
 	return ""

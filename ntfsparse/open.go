@@ -19,7 +19,13 @@ func (f *File) Open() (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := f.first(TypeReparse); !ok || s.size == 0 {
+	if _, ok := f.first(TypeReparse); !ok {
+		if err := f.withoutPoint(s); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	if s.size == 0 {
 		return s, nil
 	}
 	p, err := f.Reparse()
@@ -27,6 +33,24 @@ func (f *File) Open() (*Stream, error) {
 		return nil, err
 	}
 	return f.openReparsed(p, s)
+}
+
+// withoutPoint tells why the unnamed stream of a file without a reparse point is not
+// its contents: it says that it has one, or it is what Windows leaves of a compressed file.
+func (f *File) withoutPoint(s *Stream) error {
+	marked := false
+	if info, err := f.Standard(); err == nil {
+		marked = info.Attributes&WinReparse != 0
+	} else {
+		for _, n := range f.Names() {
+			marked = marked || n.Attributes&WinReparse != 0
+		}
+	}
+	empty := s.runs != nil && s.size > 0 && !s.allocated()
+	if !marked && !(empty && len(extentsOf(f.attrs, TypeData, wofUnits)) > 0) {
+		return nil
+	}
+	return &Error{Class: ErrCorrupt, What: "the reparse point, which says what the contents are, is missing", Record: f.rec.N, Off: -1, Err: f.bad}
 }
 
 // openReparsed follows the reparse points that stand for a file's contents.

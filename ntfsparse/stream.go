@@ -73,9 +73,16 @@ func (s *Stream) setCompression(a Attr) error {
 	}
 	method := s.flags & 0xFF
 	if method == 0 || s.size == 0 {
+		if s.flags == 0 && a.Unit() != 0 && s.ragged(a.Unit()) {
+			s.refuse = classf(ErrCorrupt, s.file.Record(), "stream %q has holes inside compression units, but is marked neither compressed nor sparse", s.name)
+		}
 		return nil
 	}
-	if method != AttrCompressed || a.Unit() != lznt1Unit || s.v.geo.cluster<<lznt1Unit > 1<<20 {
+	if method == AttrCompressed && a.Unit() != lznt1Unit {
+		s.refuse = classf(ErrCorrupt, s.file.Record(), "stream %q is compressed in units of 2^%d clusters, which Windows never made", s.name, a.Unit())
+		return nil
+	}
+	if method != AttrCompressed || s.v.geo.cluster<<lznt1Unit > 1<<20 {
 		s.refuse = classf(ErrUnsupported, s.file.Record(), "stream %q uses compression method %d with units of 2^%d clusters", s.name, method, a.Unit())
 		return nil
 	}
@@ -116,6 +123,19 @@ func (s *Stream) Runs() *Runs { return s.runs }
 func (s *Stream) allocated() bool {
 	for i := range s.runs.Len() {
 		if s.runs.r[i].lcn != Hole {
+			return true
+		}
+	}
+	return false
+}
+
+// ragged tells whether holes begin or end inside units of 2^unit clusters: these are
+// compressed, or the stream is sparse.
+func (s *Stream) ragged(unit uint8) bool {
+	in := int64(1)<<min(unit, 32) - 1
+	for i := range s.runs.Len() {
+		r := s.runs.At(i)
+		if end := r.VCN + r.Len; r.LCN == Hole && (r.VCN&in != 0 || end&in != 0 && end != s.runs.End()) {
 			return true
 		}
 	}

@@ -186,3 +186,61 @@ func TestDamagedMapOfMFT(t *testing.T) {
 		}
 	}
 }
+
+// TestReparsePointLost: what is left of a file whose reparse point cannot be read is
+// not taken for its contents.
+func TestReparsePointLost(t *testing.T) {
+	data := bytes.Repeat([]byte("to be compressed "), 3000)
+	b := made(t, testvol.Options{Size: 32 << 20}, func(dir string) {
+		if !testvol.WriteWOF(t, filepath.Join(dir, "small"), data, testvol.XPRESS4K) {
+			t.Fatal("not compressed")
+		}
+		os.WriteFile(filepath.Join(dir, "link"), nil, 0o644)
+		testvol.Reparse(t, filepath.Join(dir, "link"), ntfsparse.TagSymlink, testvol.LinkData("small", "small", true, 1))
+	})
+	for _, name := range []string{"small", "link"} {
+		rec, a := attribute(t, ntfsparse.TypeReparse, "", lookup(t, b, name).Base())
+		for what, edit := range map[string]func(a []byte){
+			"length of the value": func(a []byte) { a[19] = 0x0B }, "type": func(a []byte) { a[0] = 0xD0 }, "length": func(a []byte) { a[5] = 0x10 },
+			"form": func(a []byte) { a[8] = 1 }, "name": func(a []byte) { a[9] = 1 }, "place of the value": func(a []byte) { a[20] = 0x10 },
+		} {
+			bad := edited(t, b, rec.N, func(r []byte) { edit(r[a.Off:]) })
+			if got, err := contents(openBytes(t, bad), name); !errors.Is(err, ntfsparse.ErrCorrupt) {
+				t.Errorf("%s, %s: %d bytes, %v", name, what, len(got), err)
+			}
+		}
+	}
+	if got, err := contents(openBytes(t, b), "small"); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("undamaged: %d bytes, %v", len(got), err)
+	}
+}
+
+// TestCompressionMarksLost: what may be compressed is not read as it is stored.
+func TestCompressionMarksLost(t *testing.T) {
+	log := bytes.Repeat([]byte("one line like the other\n"), 20000)
+	b := made(t, testvol.Options{Size: 32 << 20}, func(dir string) {
+		os.Mkdir(filepath.Join(dir, "c"), 0o755)
+		testvol.Compressed(t, filepath.Join(dir, "c"))
+		os.WriteFile(filepath.Join(dir, "c", "log"), log, 0o644)
+		os.WriteFile(filepath.Join(dir, "c", "zeros"), nil, 0o644)
+		os.Truncate(filepath.Join(dir, "c", "zeros"), 1<<20)
+	})
+	zeros := make([]byte, 1<<20)
+	for _, c := range []struct {
+		name string
+		edit func(a []byte)
+		want []byte
+	}{
+		{"c/log", func(a []byte) {}, log},
+		{"c/log", func(a []byte) { a[12] = 0 }, nil},
+		{"c/log", func(a []byte) { a[34] = 5 }, nil},
+		{"c/zeros", func(a []byte) { a[12], a[13] = 0, 0 }, zeros}, // zeros in any case
+	} {
+		rec, a := attribute(t, ntfsparse.TypeData, "", lookup(t, b, c.name).Base())
+		v := openBytes(t, edited(t, b, rec.N, func(r []byte) { c.edit(r[a.Off:]) }))
+		got, err := contents(v, c.name)
+		if c.want == nil && !errors.Is(err, ntfsparse.ErrCorrupt) || c.want != nil && (err != nil || !bytes.Equal(got, c.want)) {
+			t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
+		}
+	}
+}
