@@ -30,8 +30,7 @@ const (
 func (c *checker) boot() bool {
 	b := make([]byte, bootSize)
 	if err := c.readAt(b, 0); err != nil {
-		c.findAs(Fatal, "B1", NoRecord, "", "The boot sector cannot be read: %v.", err)
-		return false
+		return c.unreadBoot(err)
 	}
 	if name := foreign(b); name != "" {
 		c.find("B8", NoRecord, "", "The volume is %s, not NTFS.", name)
@@ -52,6 +51,20 @@ func (c *checker) boot() bool {
 		return true
 	}
 	return c.fallBack(b, g, faults, back)
+}
+
+// unreadBoot reports that the boot sector cannot be read and goes on with its
+// backup.
+func (c *checker) unreadBoot(err error) bool {
+	sev, saved := Fatal, false
+	if back, _ := c.backup(geometry{}); back != nil {
+		if g, bad := parseBoot(back, c.size); len(bad) == 0 && c.plausible(g) {
+			sev, saved = Error, true
+			c.use(g)
+		}
+	}
+	c.findAs(sev, "B1", NoRecord, "", "The boot sector cannot be read: %v.%s", err, backupHint(saved))
+	return saved
 }
 
 // fallBack reports the damage of the boot sector and goes on with its backup,

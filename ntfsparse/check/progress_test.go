@@ -55,6 +55,21 @@ func (p *patchy) ReadAt(b []byte, off int64) (int, error) {
 	return copy(b, p.b[off:]), nil
 }
 
+// TestUnreadableBootSector: its backup stands for it.
+func TestUnreadableBootSector(t *testing.T) {
+	b := smallVolume()
+	for _, backup := range []bool{true, false} {
+		if !backup {
+			clear(b[len(b)-512:])
+		}
+		rep, err := Run(t.Context(), &patchy{b, 0}, int64(len(b)), Options{})
+		must(t, err)
+		if f := rep.Findings[0]; f.Code != "B1" || rep.Errors != 1 || (f.Severity == Error) != backup || (rep.Counts.Files > 60) != backup {
+			t.Errorf("backup %v: %s %+v", backup, rep.Summary, rep.Findings)
+		}
+	}
+}
+
 // TestEverySectorUnreadable makes each sector in turn unreadable: the check goes
 // on, and says so when something was there.
 func TestEverySectorUnreadable(t *testing.T) {
