@@ -192,45 +192,48 @@ func (c *checker) expandOverlay(no uint64) {
 	}
 }
 
+// lznt1Unit is the clusters of a compression unit.
+const lznt1Unit = 16
+
 // expandFile expands the compressed streams of a file.
 func (c *checker) expandFile(no uint64) {
-	var names []string
+	src, dst := make([]byte, lznt1Unit*c.g.cluster), make([]byte, lznt1Unit*c.g.cluster)
 	c.eachOfFile(no, func(a *attr) {
-		if a.typ == tData && a.nonRes && a.lowest == 0 && a.method() == 1 && a.unit == 4 && c.g.cluster <= 4096 {
-			names = append(names, string(a.name))
-		}
-	})
-	for _, name := range names {
-		if s, err := c.load(no, tData, name); err == nil && !c.expandStream(no, name, s) {
+		if a.typ != tData || !a.nonRes || a.lowest != 0 || a.method() != 1 || a.unit != 4 || c.g.cluster > 4096 {
 			return
 		}
-	}
+		s := new(stream)
+		err := s.extend(a)
+		if err == nil && s.end() < s.alloc/c.g.cluster { // it has extents in other records
+			if !c.afford(c.g.record) {
+				return
+			}
+			s, err = c.load(no, tData, string(a.name))
+		}
+		if err == nil {
+			c.expandStream(no, a.label(), s, src, dst)
+		}
+	})
 }
 
-// expandStream expands every compression unit of a stream; false: no more of the
-// file.
-func (c *checker) expandStream(no uint64, name string, s *stream) bool {
-	const unit = 16
-	src, dst := make([]byte, unit*c.g.cluster), make([]byte, unit*c.g.cluster)
+// expandStream expands every compression unit of a stream.
+func (c *checker) expandStream(no uint64, label string, s *stream, src, dst []byte) {
+	const unit = lznt1Unit
 	end := min((min(s.size, s.init)+c.g.cluster-1)/c.g.cluster, s.end())
-	for vcn, i := int64(0), 0; vcn < end; {
-		if c.stopped() {
-			return false
-		}
+	for vcn, i := int64(0), 0; vcn < end && !c.stopped(); {
 		for s.runs[i].vcn+s.runs[i].n <= vcn {
 			i++
 		}
-		if r := s.runs[i]; r.lcn < 0 && r.vcn+r.n >= vcn+unit {
-			vcn = (r.vcn + r.n) / unit * unit // a hole
+		if r := s.runs[i]; r.vcn+r.n >= vcn+unit {
+			vcn = (r.vcn + r.n) / unit * unit // a hole, or stored plain
 			continue
 		}
 		if msg := c.expandUnit(s, s.stored(i, vcn, unit), vcn, src, dst); msg != "" {
-			c.find("D2", no, attrName(tData, []byte(name)), "The contents of record %d do not decode at byte %d: %s.", no, vcn*c.g.cluster, msg)
-			break
+			c.find("D2", no, label, "The contents of record %d do not decode at byte %d: %s.", no, vcn*c.g.cluster, msg)
+			return
 		}
 		vcn += unit
 	}
-	return true
 }
 
 // expandUnit expands the compression unit at vcn, of which have clusters are

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"vitrine/internal/bounds"
 	"vitrine/internal/testvol"
 )
 
@@ -60,4 +61,16 @@ func TestSparseWithoutUnits(t *testing.T) {
 	if got := codes(judged(t, v.b, Options{}), Warning); len(got) != 1 || got[0] != "T9" {
 		t.Errorf("%v", got)
 	}
+}
+
+// TestEndlessCompressed: a compressed stream of 2^48 clusters ends where its runs do.
+func TestEndlessCompressed(t *testing.T) {
+	v := soundVolume(t)
+	v.attr(v.no("/comp/text"), tData, "", func(a []byte) {
+		runs(a, 0x16, 0, 0, 0, 0, 0, 1<<6, 9)
+		for _, at := range []int{40, 48, 56} {
+			u64(a, at, 1<<58)
+		}
+	})
+	bounds.Check(t, func() { judged(t, v.b, Options{Deep: true}) })
 }
