@@ -32,7 +32,7 @@ func (d *DeletedFile) Recoverable() bool { return d.Err == nil && d.Free == d.Cl
 func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) error {
 	bitmap, err := v.clusterBitmap()
 	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, blind: err, paths: v.newPathCache()}
-	return v.Scan(ctx, FirstUser, func(n uint64, rec *Record, err error) error {
+	err = v.Scan(ctx, FirstUser, func(n uint64, rec *Record, err error) error {
 		if err != nil || rec.InUse() || rec.Base() != 0 {
 			return nil
 		}
@@ -41,6 +41,7 @@ func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) er
 		}
 		return nil
 	})
+	return cmp.Or(err, w.paths.effort.err())
 }
 
 type deletedWalk struct {
@@ -57,7 +58,7 @@ type deletedWalk struct {
 const maxGoneDepth = 64
 
 func (w *deletedWalk) file(n uint64) (*DeletedFile, bool) {
-	f, err := w.v.anyFile(n)
+	f, err := w.v.anyFile(n, w.paths.effort)
 	if err != nil {
 		return nil, false
 	}
@@ -92,7 +93,7 @@ func (w *deletedWalk) folder(ref Ref, depth int) foundPath {
 		return p
 	}
 	p := foundPath{path: fmt.Sprintf("/$Orphan-%d", ref.Record())}
-	f, err := w.v.anyFile(ref.Record())
+	f, err := w.v.anyFile(ref.Record(), w.paths.effort)
 	if err == nil && depth < maxGoneDepth && f.IsDir() && sameOrNext(ref.Seq(), f) {
 		if up, ok := f.mainName(); ok {
 			if full := w.path(up, depth+1); full.names <= maxGoneDepth {
@@ -294,7 +295,7 @@ func (v *Volume) DeletedStreams(ref Ref) ([]StreamInfo, error) {
 }
 
 func (v *Volume) deletedFile(ref Ref) (*File, error) {
-	f, err := v.anyFile(ref.Record())
+	f, err := v.anyFile(ref.Record(), nil)
 	if err != nil {
 		return nil, err
 	}

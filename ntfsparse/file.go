@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"slices"
@@ -15,13 +16,17 @@ type File struct {
 	attrs []Attr // of all records
 	list  []ListEntry
 	bad   error // why some attributes are missing
+	retry bool  // another time more of them may be there
+	cut   bool  // no effort was left to read them
 	ghost bool  // its record is damaged, and what is here is not from it
 }
 
 // File reads the file whose base record is n. It fails with [ErrDeleted] when
 // the record is not in use.
-func (v *Volume) File(n uint64) (*File, error) {
-	f, err := v.anyFile(n)
+func (v *Volume) File(n uint64) (*File, error) { return v.file(n, nil) }
+
+func (v *Volume) file(n uint64, e *effort) (*File, error) {
+	f, err := v.anyFile(n, e)
 	if err == nil && !f.rec.InUse() {
 		return nil, classf(ErrDeleted, n, "there is no such file any more")
 	}
@@ -30,16 +35,31 @@ func (v *Volume) File(n uint64) (*File, error) {
 
 // FileRef reads the file that ref names. A sequence number that is not the
 // record's means that the file is gone; 0 is not compared.
-func (v *Volume) FileRef(ref Ref) (*File, error) {
-	f, err := v.File(ref.Record())
+func (v *Volume) FileRef(ref Ref) (*File, error) { return v.fileRef(ref, nil) }
+
+func (v *Volume) fileRef(ref Ref, e *effort) (*File, error) {
+	f, err := v.file(ref.Record(), e)
 	if err == nil && ref.Seq() != 0 && ref.Seq() != f.rec.Seq() {
 		return nil, classf(ErrDeleted, ref.Record(), "the record has been used anew since (sequence %d, not %d)", f.rec.Seq(), ref.Seq())
 	}
 	return f, err
 }
 
+// exists tells whether ref names a file, by its base record alone, and which it is.
+func (v *Volume) exists(ref Ref) (Ref, bool) {
+	rec, err := v.Record(ref.Record())
+	if err != nil {
+		g := v.ghost(ref.Record(), err)
+		if g == nil {
+			return 0, false
+		}
+		rec = g.rec
+	}
+	return rec.Ref(), rec.InUse() && rec.Base() == 0 && (ref.Seq() == 0 || ref.Seq() == rec.Seq())
+}
+
 // anyFile reads a file whether it still exists or not.
-func (v *Volume) anyFile(n uint64) (*File, error) {
+func (v *Volume) anyFile(n uint64, e *effort) (*File, error) {
 	rec, err := v.Record(n)
 	if err != nil {
 		if g := v.ghost(n, err); g != nil {
@@ -50,17 +70,30 @@ func (v *Volume) anyFile(n uint64) (*File, error) {
 	if n == RecordRoot && (!rec.InUse() || !rec.IsDir() || rec.Base() != 0) {
 		return v.sureRoot(rec)
 	}
-	return v.fileOf(rec)
+	return v.ownFile(rec, e)
+}
+
+// ownFile is fileOf for a record that stays as it is. The last file with a long list is
+// remembered, since many names may lead to it, one after the other.
+func (v *Volume) ownFile(rec *Record, e *effort) (*File, error) {
+	if f := v.heavy.Load(); f != nil && f.rec.N == rec.N && bytes.Equal(f.rec.b, rec.b) {
+		return f, nil
+	}
+	f, err := v.fileOf(rec, e)
+	if err == nil && len(f.list) >= longList && !f.retry {
+		v.heavy.Store(f)
+	}
+	return f, err
 }
 
 // fileOf joins a base record and its extension records.
-func (v *Volume) fileOf(rec *Record) (*File, error) {
+func (v *Volume) fileOf(rec *Record, e *effort) (*File, error) {
 	if base := rec.Base(); base != 0 {
 		return nil, classf(ErrCorrupt, rec.N, "record is an extension of record %d, not a file", base.Record())
 	}
 	f := &File{v: v, rec: rec}
 	f.attrs, f.bad = collect(make([]Attr, 0, 8), rec)
-	f.loadExtensions()
+	f.loadExtensions(e)
 	return f, nil
 }
 
@@ -83,17 +116,32 @@ func collect(attrs []Attr, rec *Record) ([]Attr, error) {
 	return attrs, bad
 }
 
-func (f *File) loadExtensions() {
+func (f *File) loadExtensions(e *effort) {
+	if !slices.ContainsFunc(f.attrs, isList) {
+		return
+	}
+	if !e.take(f.v.boot.RecordSize) {
+		f.cutShort()
+		return
+	}
 	var err error
 	f.list, err = f.v.attributeList(f.rec, f.attrs)
 	f.fail(err)
+	if !e.take(listEntrySize * len(f.list)) {
+		f.cutShort()
+		return
+	}
 	seen, failed := map[uint64]bool{f.rec.N: true}, 0
-	for _, e := range f.list {
-		n := e.Ref.Record()
+	for _, x := range f.list {
+		n := x.Ref.Record()
 		if seen[n] {
 			continue
 		}
 		seen[n] = true
+		if !e.take(f.v.boot.RecordSize) {
+			f.cutShort()
+			return
+		}
 		if failed >= maxBadExt {
 			break // bad tells the first of them
 		}
@@ -101,10 +149,14 @@ func (f *File) loadExtensions() {
 			f.fail(classf(ErrUnsupported, f.rec.N, "the file has more than %d MiB of extension records", maxExtRecords>>20))
 			break
 		}
-		if !f.loadExtension(e.Ref) {
+		if !f.loadExtension(x.Ref) {
 			failed++
 		}
 	}
+}
+
+func (f *File) cutShort() {
+	f.bad, f.cut, f.retry = errEffort(f.rec.N), true, true
 }
 
 func (f *File) loadExtension(ref Ref) bool {
@@ -123,6 +175,7 @@ func (f *File) fail(err error) {
 	if f.bad == nil && err != nil {
 		f.bad = inRecord(err, f.rec.N)
 	}
+	f.retry = f.retry || err != nil && !errors.Is(err, ErrCorrupt)
 }
 
 // extension reads an extension record and checks that it belongs to base. Of a
@@ -151,9 +204,11 @@ func (v *Volume) extension(base *Record, ref Ref) (*Record, error) {
 // nextSeq is the sequence number that a record has once its file was deleted.
 func nextSeq(seq uint16) uint16 { return max(seq+1, 1) }
 
+func isList(a Attr) bool { return a.Type() == TypeAttributeList }
+
 // attributeList reads the attribute list among attrs; none is no error.
 func (v *Volume) attributeList(rec *Record, attrs []Attr) ([]ListEntry, error) {
-	i := slices.IndexFunc(attrs, func(a Attr) bool { return a.Type() == TypeAttributeList })
+	i := slices.IndexFunc(attrs, isList)
 	if i < 0 {
 		return nil, nil
 	}

@@ -114,7 +114,7 @@ func (v *Volume) sureRoot(rec *Record) (*File, error) {
 	le.PutUint16(sure.b[0x16:], rec.Flags()|FlagInUse|FlagDirectory)
 	le.PutUint64(sure.b[0x20:], 0)
 	v.note("The record of the root says that it is no folder in use; it is read all the same.")
-	f, err := v.fileOf(&sure)
+	f, err := v.fileOf(&sure, nil)
 	if err == nil && f.bad == nil {
 		f.bad = classf(ErrCorrupt, rec.N, "the root's record says that it is no folder in use")
 	}

@@ -26,6 +26,7 @@ type Info struct {
 	ea       []byte
 	wof      int64 // bytes allocated to WofCompressedData
 	v        *Volume
+	file     *File // where it is known
 }
 
 // Info gathers the file's information.
@@ -122,6 +123,14 @@ func (in *Info) end() {
 	}
 }
 
+// whole is the file with all its records.
+func (in *Info) whole() (*File, error) {
+	if in.file != nil {
+		return in.file, nil
+	}
+	return in.v.FileRef(in.Ref)
+}
+
 // special tells whether the file's kind shows only in its data: Interix
 // special files are marked as system files.
 func (in *Info) special() bool {
@@ -143,7 +152,7 @@ func (in *Info) interix() []byte {
 	if in.resident || in.Size == 0 {
 		return in.data
 	}
-	f, err := in.v.FileRef(in.Ref)
+	f, err := in.whole()
 	if err != nil {
 		return nil
 	}
@@ -156,7 +165,7 @@ func (in *Info) lxTarget() (string, error) {
 	if in.resident {
 		return string(in.data), nil
 	}
-	f, err := in.v.FileRef(in.Ref)
+	f, err := in.whole()
 	if err != nil {
 		return "", err
 	}
@@ -266,7 +275,7 @@ func (in *Info) LinkTarget() (string, error) {
 // Reparse decodes the file's reparse point.
 func (in *Info) Reparse() (ReparsePoint, error) {
 	if in.reparse == nil {
-		f, err := in.v.FileRef(in.Ref)
+		f, err := in.whole()
 		if err != nil {
 			return ReparsePoint{}, err
 		}
@@ -282,7 +291,7 @@ func (in *Info) EAs() ([]EA, error) {
 		return nil, nil
 	}
 	if in.ea == nil {
-		f, err := in.v.FileRef(in.Ref)
+		f, err := in.whole()
 		if err != nil {
 			return nil, err
 		}
@@ -344,7 +353,7 @@ func (in *Info) POSIX() POSIX {
 
 // infoOf gathers the information of a base record, reading its extension
 // records if it has any. Parts of Info point into the record.
-func (v *Volume) infoOf(rec *Record, in *Info) error {
+func (v *Volume) infoOf(rec *Record, in *Info, e *effort) error {
 	in.begin(v, rec)
 	for a, err := range rec.Attrs() {
 		switch {
@@ -353,11 +362,12 @@ func (v *Volume) infoOf(rec *Record, in *Info) error {
 		case a.Type() == TypeAttributeList:
 			own := *rec
 			own.b = slices.Clone(rec.b)
-			f, err := v.fileOf(&own)
+			f, err := v.ownFile(&own, e)
 			if err != nil {
 				return err
 			}
 			*in = f.Info()
+			in.file = f
 			return f.sized()
 		}
 		in.add(a)
@@ -368,6 +378,9 @@ func (v *Volume) infoOf(rec *Record, in *Info) error {
 
 // sized is why the size of the contents is not known, though it may be the next time.
 func (f *File) sized() error {
+	if f.cut {
+		return f.bad
+	}
 	if f.bad == nil || f.IsDir() || errors.Is(f.bad, ErrCorrupt) {
 		return nil
 	}
@@ -385,7 +398,8 @@ func (v *Volume) Info(n uint64) (Info, error) {
 	if err := baseInUse(rec); err != nil {
 		return in, err
 	}
-	return in, v.infoOf(rec, &in)
+	err = v.infoOf(rec, &in, nil)
+	return in, err
 }
 
 func baseInUse(rec *Record) error {

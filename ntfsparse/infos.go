@@ -2,33 +2,48 @@ package ntfsparse
 
 import "slices"
 
-// Infos reads the information of many files in the order of the disk, and
-// calls visit once for each with its place in refs. What Info holds of the
-// record is valid until visit returns.
+// InfoReader reads the information of many files, as one listing needs it, in the order
+// of the disk.
+type InfoReader struct {
+	v      *Volume
+	mft    Stream
+	effort *effort
+	first  uint64 // a piece of the MFT, as long as the records wanted lie close together
+	buf    []byte // from record first on
+	room   []byte
+	one    []byte
+	last   Info // of the last file in several records
+	err    error
+}
+
+// InfoReader begins a listing.
+func (v *Volume) InfoReader() *InfoReader {
+	r := &InfoReader{v: v, mft: *v.mft, effort: v.newEffort()}
+	r.mft.cached = false
+	return r
+}
+
+// Infos is one [InfoReader.Read].
 func (v *Volume) Infos(refs []Ref, visit func(i int, in *Info, err error)) {
+	v.InfoReader().Read(refs, visit)
+}
+
+// Read calls visit once for each of refs, in any order, with its place. What Info holds
+// of the record is valid until visit returns. The error is of class ErrUnsupported once
+// the files named so far have, each time they are named, more extension records
+// than are read for a listing.
+func (r *InfoReader) Read(refs []Ref, visit func(i int, in *Info, err error)) {
 	order := make([]int, len(refs))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { return compare(int64(refs[a].Record()), int64(refs[b].Record())) })
-	w := recordWindow{v: v, mft: *v.mft}
-	w.mft.cached = false
 	var in Info
 	for k, i := range order {
-		w.cover(refs, order[k:])
-		visit(i, &in, w.info(refs[i], &in))
+		r.cover(refs, order[k:])
+		visit(i, &in, r.info(refs[i], &in))
 	}
-}
-
-// recordWindow holds a piece of the MFT, as long as the records wanted lie
-// close together.
-type recordWindow struct {
-	v     *Volume
-	mft   Stream
-	first uint64
-	buf   []byte // from record first on
-	room  []byte
-	one   []byte
+	r.buf, r.last = nil, Info{}
 }
 
 const (
@@ -37,34 +52,38 @@ const (
 )
 
 // cover reads the records of order from its first on, unless they are there.
-func (w *recordWindow) cover(refs []Ref, order []int) {
-	size := uint64(w.v.boot.RecordSize)
+func (r *InfoReader) cover(refs []Ref, order []int) {
+	size := uint64(r.v.boot.RecordSize)
 	n := refs[order[0]].Record()
-	if n >= w.v.records || n >= w.first && n-w.first < uint64(len(w.buf))/size {
+	if n >= r.v.records || n >= r.first && n-r.first < uint64(len(r.buf))/size {
 		return
 	}
 	end := n + 1
 	for _, i := range order[1:] {
 		next := refs[i].Record()
-		if next >= w.v.records || next+1 > n+windowSize/size || next > end+windowGap/size {
+		if next >= r.v.records || next+1 > n+windowSize/size || next > end+windowGap/size {
 			break
 		}
 		end = next + 1
 	}
-	if w.room == nil {
-		w.room, w.one = make([]byte, max(windowSize, size)), make([]byte, size)
+	if r.room == nil {
+		r.room, r.one = make([]byte, max(windowSize, size)), make([]byte, size)
 	}
-	w.first, w.buf = n, w.room[:(end-n)*size]
-	if w.mft.readRuns(w.buf, int64(n*size)) != nil {
-		w.buf = nil // each record will be read alone
+	r.first, r.buf = n, r.room[:(end-n)*size]
+	if r.mft.readRuns(r.buf, int64(n*size)) != nil {
+		r.buf = nil // each record will be read alone
 	}
 }
 
 // info reads the information of the file that ref names.
-func (w *recordWindow) info(ref Ref, in *Info) error {
+func (r *InfoReader) info(ref Ref, in *Info) error {
+	if r.last.file != nil && r.last.file.Ref() == ref {
+		*in = r.last
+		return r.err
+	}
 	var rec Record
 	*in = Info{}
-	if err := w.record(&rec, ref.Record()); err != nil {
+	if err := r.record(&rec, ref.Record()); err != nil {
 		return err
 	}
 	if err := baseInUse(&rec); err != nil {
@@ -73,19 +92,23 @@ func (w *recordWindow) info(ref Ref, in *Info) error {
 	if ref.Seq() != 0 && ref.Seq() != rec.Seq() {
 		return classf(ErrDeleted, rec.N, "the record has been used anew since")
 	}
-	return w.v.infoOf(&rec, in)
+	err := r.v.infoOf(&rec, in, r.effort)
+	if in.file != nil {
+		r.last, r.err = *in, err
+	}
+	return err
 }
 
-func (w *recordWindow) record(rec *Record, n uint64) error {
-	size := uint64(w.v.boot.RecordSize)
-	if w.one == nil {
-		w.one = make([]byte, size)
+func (r *InfoReader) record(rec *Record, n uint64) error {
+	size := uint64(r.v.boot.RecordSize)
+	if r.one == nil {
+		r.one = make([]byte, size)
 	}
-	if n >= w.first && n-w.first < uint64(len(w.buf))/size {
-		copy(w.one, w.buf[(n-w.first)*size:])
-		if w.v.parseRecord(rec, n, w.one) == nil {
+	if n >= r.first && n-r.first < uint64(len(r.buf))/size {
+		copy(r.one, r.buf[(n-r.first)*size:])
+		if r.v.parseRecord(rec, n, r.one) == nil {
 			return nil
 		}
 	}
-	return w.v.readRecord(rec, n, w.one)
+	return r.v.readRecord(rec, n, r.one)
 }

@@ -1,6 +1,9 @@
 package ntfsparse
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+)
 
 // pathCache finds the paths of folders. It remembers what the scan passed and
 // reads the rest; its size is bounded whatever the volume holds.
@@ -15,6 +18,7 @@ type pathCache struct {
 	// and "$Orphan-N" for those that nothing leads to.
 	lost    bool
 	damaged map[uint64]bool // records of folders that could not be read
+	effort  *effort
 }
 
 type folder struct {
@@ -41,12 +45,12 @@ const (
 
 func (v *Volume) newPathCache() *pathCache {
 	n := min(maxFolders, 1<<bits.Len64(v.records/4+64))
-	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true, damaged: map[uint64]bool{}}
+	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true, damaged: map[uint64]bool{}, effort: v.newEffort()}
 }
 
 // fewPaths is a cache for a path or two.
 func (v *Volume) fewPaths() *pathCache {
-	return &pathCache{v: v, slots: make([]folder, 64), paths: map[uint64]foundPath{}}
+	return &pathCache{v: v, slots: make([]folder, 64), paths: map[uint64]foundPath{}, effort: v.newEffort()}
 }
 
 // remember takes a folder that the scan passed.
@@ -149,7 +153,7 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 	if ref.Record() >= orphanBit {
 		return folder{}, false
 	}
-	file, err := c.v.FileRef(ref)
+	file, err := c.v.folderOf(ref, c.effort)
 	if err != nil || file.ghost {
 		c.noteDamaged(ref.Record())
 	}
@@ -163,6 +167,20 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 	f = folder{file.Ref(), n.Parent, n.Name(), file.ghost}
 	c.keep(f)
 	return f, true
+}
+
+// folderOf is the file that ref names, without its extension records where its own has
+// the main name.
+func (v *Volume) folderOf(ref Ref, e *effort) (*File, error) {
+	rec, err := v.Record(ref.Record())
+	if err == nil && rec.InUse() && rec.Base() == 0 && (ref.Seq() == 0 || ref.Seq() == rec.Seq()) {
+		f := &File{v: v, rec: rec}
+		f.attrs, _ = collect(make([]Attr, 0, 8), rec)
+		if n, ok := f.mainName(); ok && n.Space != NameDOS {
+			return f, nil
+		}
+	}
+	return v.fileRef(ref, e)
 }
 
 // noteDamaged remembers a folder whose record cannot be read.
@@ -212,5 +230,5 @@ func (f *File) Path() (string, error) {
 		clear(c.slots)
 		c.held = 0
 	}
-	return "", classf(ErrCorrupt, f.rec.N, "file has no path from the root")
+	return "", cmp.Or(c.effort.err(), classf(ErrCorrupt, f.rec.N, "file has no path from the root"))
 }

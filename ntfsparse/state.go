@@ -1,6 +1,9 @@
 package ntfsparse
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // LogState is what the restart pages of $LogFile say.
 //
@@ -90,7 +93,7 @@ func (v *Volume) Hibernated() bool {
 // hiberfil is how the file with the memory begins: "hibr"; "wake" or "rstr" once
 // Windows began to read it; zeros when it came back.
 func (v *Volume) hiberfil() string {
-	f, err := v.Lookup("hiberfil.sys")
+	f, err := v.findHiberfil()
 	if err != nil {
 		return ""
 	}
@@ -103,6 +106,37 @@ func (v *Volume) hiberfil() string {
 		return ""
 	}
 	return string(bytes.ToLower(b[:]))
+}
+
+// findHiberfil finds the file in the root's index. Where that has lost it, it is not looked
+// for in the whole MFT.
+func (v *Volume) findHiberfil() (*File, error) {
+	const name = "hiberfil.sys"
+	root, err := v.Root()
+	if err != nil {
+		return nil, err
+	}
+	d, err := root.Dir()
+	if err != nil || d.broken != nil {
+		return nil, cmp.Or(err, d.broken)
+	}
+	units := EncodeName(name)
+	e, ok, err := d.findEntry(units, v.upcase.CompareFold)
+	if err != nil || !ok && d.disordered(units) { // it may be elsewhere
+		d.x.Scan(-1, func(_ int64, x IndexEntry, err error) bool {
+			if err != nil {
+				return true
+			}
+			if n, err := ParseFileName(x.Key()); err == nil && v.upcase.CompareFold(units, n.Units) == 0 {
+				e, ok = x, true
+			}
+			return !ok
+		})
+	}
+	if !ok {
+		return nil, notFound(name)
+	}
+	return v.FileRef(e.Ref())
 }
 
 func (v *Volume) noteState() {

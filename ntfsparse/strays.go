@@ -180,7 +180,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 		names[n] = append(names[n], stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
-	return names, cmp.Or(err, unread)
+	return names, cmp.Or(err, unread, paths.effort.err())
 }
 
 // soundFolder tells whether ref leads to a folder with a record of its own.
@@ -200,6 +200,8 @@ func (v *Volume) soundFolder(ref Ref) bool {
 // until it returns; an error of do ends the walk, and is err. Records that the device
 // does not give are left out, and unread tells that there were such.
 func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) error) (unread, err error) {
+	var base, now Ref // of the last extension record with a name, and what that file is
+	var sound bool
 	err = v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
 		if err != nil && unread == nil && !errors.Is(err, ErrCorrupt) {
 			unread = &Error{Class: ErrCorrupt, What: "file records cannot be read, so that more names may be lost", Record: n, Off: -1, Err: err}
@@ -221,10 +223,14 @@ func (v *Volume) eachName(ctx context.Context, do func(s stray, parent Ref) erro
 				continue
 			}
 			if !alive { // an extension record may belong to nothing
-				if _, err := v.FileRef(ref); err != nil || ref.Record() >= v.records {
+				if ref != base {
+					base = ref
+					now, sound = v.exists(ref)
+				}
+				if alive = sound && ref.Record() < v.records; !alive {
 					return nil
 				}
-				alive = true
+				ref = now
 			}
 			if err := do(stray{ref, a.Value()}, n.Parent); err != nil {
 				return err
@@ -330,13 +336,13 @@ type folderStrays struct {
 // in their indexes. The error says that file records could not be read.
 func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 	all := map[uint64]*folderStrays{}
-	room, budget := maxListed, 2*v.size
+	room, budget, effort := maxListed, 2*v.size, v.newEffort()
 	err := v.Scan(context.Background(), 0, func(n uint64, rec *Record, err error) error {
 		if err != nil || !rec.InUse() || !rec.IsDir() || rec.Base() != 0 || budget < 0 || len(all) >= maxDamaged {
 			return nil
 		}
-		f, err := v.fileOf(rec)
-		if err != nil {
+		f, err := v.fileOf(rec, effort)
+		if err != nil || f.cut {
 			return nil
 		}
 		d, err := f.Dir()

@@ -311,7 +311,7 @@ func TestRealReparsePoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	var in Info
-	if err := new(Volume).infoOf(rec, &in); err != nil {
+	if err := new(Volume).infoOf(rec, &in, nil); err != nil {
 		t.Fatal(err)
 	}
 	if target, err := in.LinkTarget(); target != "target.txt" || err != nil {

@@ -50,7 +50,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 			return err
 		}
 	}
-	b := balance{v: v, seed: maphash.MakeSeed(), budget: 2 * v.size}
+	b := balance{v: v, seed: maphash.MakeSeed(), budget: 2 * v.size, effort: v.newEffort()}
 	if err := b.strike(ctx); err != nil || b.even() {
 		return err
 	}
@@ -93,6 +93,7 @@ type balance struct {
 	sums [1 << 15]uint64 // by record of the folder, modulo
 
 	budget int64 // bytes of indexes that are gone through
+	effort *effort
 }
 
 func (b *balance) of(dir Ref) *uint64 { return &b.sums[dir.Record()%uint64(len(b.sums))] }
@@ -131,7 +132,7 @@ func (b *balance) strike(ctx context.Context) error {
 }
 
 func (b *balance) index(rec *Record) {
-	f, err := b.v.fileOf(rec)
+	f, err := b.v.fileOf(rec, b.effort)
 	if err != nil {
 		return
 	}
@@ -214,6 +215,9 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 		return true
 	}
 	if ok && e.Ref().Record() == ref.Record() {
+		if now, sound := l.v.exists(e.Ref()); sound {
+			return now == ref
+		}
 		found := d.entry(e)
 		f, err := l.v.Follow(&found)
 		return err == nil && f.Ref() == ref

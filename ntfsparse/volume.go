@@ -23,9 +23,10 @@ type Volume struct {
 	unsure  bool // the map of the MFT may be wrong
 	upcase  *UpCase
 	info    VolumeInfo
-	meta    *cache        // pages of the device
-	units   *cache        // decompressed units
-	opened  atomic.Uint64 // streams in units
+	meta    *cache               // pages of the device
+	units   *cache               // decompressed units
+	opened  atomic.Uint64        // streams in units
+	heavy   atomic.Pointer[File] // with a long attribute list, the last one read
 	secure  lazy[*secure]
 	bitmap  lazy[*Stream]
 	space   lazy[Space]

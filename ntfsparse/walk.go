@@ -17,9 +17,11 @@ type WalkEntry struct {
 // not visited. Last come, with Err, the names that folders have for files whose
 // records are damaged, and then what is below such folders or below none, see
 // [Volume.Follow] and [File.Path]. Each folder "$Orphan-N" is visited, with Err, before
-// what is in it. The walk ends with the first error that visit returns.
+// what is in it. The walk ends with the first error that visit returns. It ends with ErrUnsupported, after
+// all that could be read, when not all extension records were, see the limits.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
 	w := walker{v: v, paths: v.newPathCache(), visit: visit, budget: 2*v.size + 1<<20, partial: map[uint64]bool{}, told: map[string]bool{}}
+	w.effort = w.paths.effort
 	w.inUse.s, _ = v.recordBitmap()
 	if err := w.scan(ctx, w.record); err != nil {
 		return err
@@ -37,11 +39,16 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 		}
 	}
 	w.paths = v.newPathCache()
-	w.paths.lost = true
-	if err := w.visitDamaged(); err != nil || !w.missed {
+	w.paths.lost, w.paths.effort = true, w.effort
+	if err := w.visitDamaged(); err != nil {
 		return err
 	}
-	return w.scan(ctx, w.record)
+	if w.missed {
+		if err := w.scan(ctx, w.record); err != nil {
+			return err
+		}
+	}
+	return w.effort.err()
 }
 
 type walker struct {
@@ -53,6 +60,7 @@ type walker struct {
 	entry  WalkEntry
 	rooted bool // the root was visited
 	missed bool // something was not visited, because its folder is lost
+	effort *effort
 	inUse  bitWindow
 	next   uint64 // first record that the first scan has not come to
 
@@ -123,7 +131,7 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 	if !rec.IsDir() || w.budget < 0 {
 		return nil
 	}
-	f, err := w.v.FileRef(rec.Ref())
+	f, err := w.v.fileRef(rec.Ref(), w.effort)
 	if err != nil {
 		return nil
 	}
@@ -155,7 +163,10 @@ func (w *walker) damagedName(dir Ref, x IndexEntry) {
 	if err != nil || n.Space == NameDOS || x.Ref().Record() < FirstUser {
 		return
 	}
-	if f, err := w.v.FileRef(x.Ref()); err == nil && !f.ghost {
+	if f, err := w.v.fileRef(x.Ref(), w.effort); err == nil && !f.ghost {
+		if f.cut || !w.effort.take(nameEffort*len(f.attrs)) {
+			return
+		}
 		for _, own := range f.Names() {
 			if own.Parent.Record() == dir.Record() && bytes.Equal(own.Units, n.Units) {
 				return // visited already
@@ -187,7 +198,7 @@ func (w *walker) visitDamaged() error {
 			le.PutUint16(f.rec.b[0x16:], FlagInUse)
 		}
 		if bad == nil {
-			if f, err = w.v.FileRef(d.ref); err != nil {
+			if f, err = w.v.fileRef(d.ref, w.effort); err != nil {
 				continue
 			}
 		}
@@ -264,12 +275,13 @@ func (w *walker) gather(rec *Record) error {
 }
 
 func (w *walker) gatherFile(rec *Record) error {
-	f, err := w.v.anyFile(rec.N)
+	f, err := w.v.anyFile(rec.N, w.effort)
 	if err != nil {
 		return err
 	}
 	w.names = f.Names()
 	w.info = f.Info()
+	w.info.file = f
 	return f.bad
 }
 

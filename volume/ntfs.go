@@ -313,7 +313,7 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	if err != nil {
 		return err
 	}
-	b := batch{n: n, want: wantAttr, yield: yield, size: firstBatch, folders: map[int]ntfsparse.DirEntry{}}
+	b := batch{n: n, infos: n.v.InfoReader(), want: wantAttr, yield: yield, size: firstBatch, folders: map[int]ntfsparse.DirEntry{}}
 	var damage, missed error
 	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
@@ -349,6 +349,7 @@ const noRecord = 1<<(IDRecordBits-1) - 1
 
 type batch struct {
 	n       *ntfsFS
+	infos   *ntfsparse.InfoReader
 	want    bool
 	yield   func(*Entry) bool
 	entries []Entry
@@ -397,7 +398,7 @@ func (b *batch) complete() {
 		}
 	}
 	attrs := make([]Attr, len(refs))
-	b.n.v.Infos(refs, func(i int, in *ntfsparse.Info, err error) {
+	b.infos.Read(refs, func(i int, in *ntfsparse.Info, err error) {
 		e := &b.entries[places[i]]
 		if err != nil {
 			b.fail(places[i], err)
@@ -414,7 +415,7 @@ func (b *batch) complete() {
 // entry tells.
 func (b *batch) fail(place int, err error) {
 	e := &b.entries[place]
-	if d, ok := b.folders[place]; ok && e.Kind == Dir {
+	if d, ok := b.folders[place]; ok && e.Kind == Dir && !errors.Is(err, ntfsparse.ErrUnsupported) {
 		if a, err := b.n.attrOf(&d); err == nil {
 			e.ID, e.Attr = a.ID, &a
 			return
@@ -423,7 +424,10 @@ func (b *batch) fail(place int, err error) {
 	if e.Kind == Other {
 		e.Kind = File
 	}
-	if b.want {
+	switch {
+	case b.want && errors.Is(err, ntfsparse.ErrUnsupported):
+		e.Err = ntfsErr(err)
+	case b.want:
 		e.Err = &ntfsError{ErrCorrupt, err}
 	}
 }
