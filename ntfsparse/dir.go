@@ -161,8 +161,15 @@ func (d *Dir) disordered(units []byte) bool {
 	return true
 }
 
-// findSlowly looks at every entry, for folders whose tree is damaged.
+// findSlowly looks at every entry, for folders whose tree is damaged. From the second
+// time on there is a table of them.
 func (d *Dir) findSlowly(units []byte, cmp func(a, b []byte) int, cause error) (found DirEntry, ok bool, err error) {
+	if e, ok, sure := d.findListed(units, cmp); sure {
+		if ok {
+			cause = nil
+		}
+		return e, ok, inRecord(cause, d.x.file.Record())
+	}
 	d.Read(0, func(e DirEntry, err error) bool {
 		if err == nil && cmp(units, e.Units) == 0 {
 			found, ok = e, true

@@ -23,13 +23,14 @@
 //
 // Every byte of a volume is taken for hostile. Errors are typed by class, see
 // [Error]. Whatever a volume says, the package holds at most: 16 bytes for
-// each of 2^22 runs of a stream, 256 KiB of attribute list and 16 MiB of
+// each of 2^22 runs of a stream, 256 KiB of attribute list and 40 MiB of
 // extension records of a file, 64 KiB for an index block, a security
 // descriptor or EAs, 16 KiB for a reparse point, 8 MiB each for pages of the
-// MFT and for decompressed units, 64 MiB of a bitmap, some 40 MiB for the folders that a walk
-// remembers, 64 MiB each for names that damaged folders have lost, that were in
-// folders without a record, and that a walk finds for damaged records, 64 MiB to
-// compare them with those that folders have, 512 MiB for the map of clusters to files, if it is asked for, and
-// of each of four chunk stores of deduplicated files 2^18 names of containers
+// MFT and for decompressed units, 64 MiB of a bitmap, some 40 MiB for the folders
+// that a walk remembers, 64 MiB each for names that damaged folders have lost,
+// that were in folders without a record, and that a walk finds for damaged
+// records, 64 MiB to compare them with those that folders have, 16 MiB to find
+// names of damaged folders, 512 MiB for the map of clusters to files, if it is
+// asked for, and of each of four chunk stores of deduplicated files 2^18 names of containers
 // and 8 MiB of their runs. Trees are followed 32 nodes deep, paths 1,024 names.
 package ntfsparse

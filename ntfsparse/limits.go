@@ -32,6 +32,7 @@ const (
 	fewDamaged     = 4        // damaged folders whose lost files are looked for one by one
 	maxSearches    = 16       // such, when looking for those of all at once does not do
 	maxStrayBytes  = 64 << 20 // of their names, all folders together, and again of names in folders without a record
+	maxTableNames  = 1 << 20  // names of damaged folders that are found without going through all; 16 bytes each
 	maxGhosts      = 1024     // folders whose record is damaged that are remembered; 1 KiB each
 	maxDamaged     = 1 << 16  // damaged records whose names a walk looks for
 	maxListed      = 1 << 22  // entries that a damaged folder still has, or all of them together; 8 bytes each

@@ -24,11 +24,17 @@ type stray struct {
 
 func (s *stray) parent() Ref { return Ref(le.Uint64(s.name)) }
 
+func (s *stray) entry(cookie uint64) DirEntry {
+	n, _ := ParseFileName(s.name)
+	return DirEntry{FileName: n, Ref: s.ref, Cookie: cookie}
+}
+
 // damagedFolder is what is known of a folder whose list of names is damaged.
 type damagedFolder struct {
 	lazy[[]stray]
 	damage error
 	alone  bool // its strays were looked for through the MFT for it alone
+	table  lazy[nameTable]
 }
 
 // readStrays yields the names of the folder's files that its index has lost, from
@@ -36,8 +42,7 @@ type damagedFolder struct {
 func (d *Dir) readStrays(first int, again bool, yield func(DirEntry, error) bool) {
 	list, damage, err := d.strays()
 	for i := min(first, len(list)); i < len(list); i++ {
-		n, _ := ParseFileName(list[i].name)
-		if !yield(DirEntry{FileName: n, Ref: list[i].ref, Cookie: strayCookie + uint64(i)}, nil) {
+		if !yield(list[i].entry(strayCookie+uint64(i)), nil) {
 			return
 		}
 	}
@@ -102,11 +107,13 @@ func (d *Dir) forgetDamage() {
 		return
 	}
 	list, _ := known.search(func() ([]stray, error) { return nil, nil })
+	table, _ := known.table.get(func() (nameTable, error) { return nil, nil })
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tableNames -= len(table)
 	if !known.alone {
 		return
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.searches--
 	for _, s := range list {
 		v.strayBytes -= strayCost + len(s.name)

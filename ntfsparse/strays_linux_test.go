@@ -113,6 +113,20 @@ func TestLostNames(t *testing.T) {
 		if _, err := d.LookupFold("nothing"); err == nil {
 			t.Errorf("%s: found nothing", name)
 		}
+		d.Read(0, func(e ntfsparse.DirEntry, err error) bool {
+			if err != nil {
+				return true
+			}
+			found, err := d.Lookup(e.Name())
+			folded, err2 := d.LookupFold(strings.ToUpper(e.Name()))
+			if err != nil || err2 != nil || found.Ref != e.Ref || folded.Ref != e.Ref || folded.Name() != e.Name() {
+				t.Errorf("%s: %s: %v %v, %v %v", name, e.Name(), found.Ref, err, folded.Ref, err2)
+			}
+			if _, err := d.Lookup(e.Name() + "."); err == nil {
+				t.Errorf("%s: found %s.", name, e.Name())
+			}
+			return true
+		})
 	}
 	if blocks < 20 {
 		t.Errorf("only %d index blocks", blocks)

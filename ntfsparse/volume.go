@@ -40,6 +40,7 @@ type Volume struct {
 	stores     map[[16]byte]*lazy[*chunkStore]
 	damaged    map[uint64]*damagedFolder // by record
 	searches   int                       // through the MFT, for one of them alone
+	tableNames int                       // in tables of the names of damaged folders
 	strayBytes int                       // that names hold which folders with a damaged index have lost
 	lostBytes  int                       // … which are in folders without a record
 	ghosts     map[uint64]ghost          // what stands for damaged records of folders
