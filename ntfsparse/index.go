@@ -446,6 +446,9 @@ func (s *indexScan) node(n IndexNode, block int64) bool {
 				}
 			}
 		}
+		if err == nil && s.x.hides(e) && !s.yield(block, IndexEntry{}, classf(ErrCorrupt, s.x.file.Record(), "index entry has room for another")) {
+			return false
+		}
 		if err == nil && e.Last() {
 			if left := len(n.b) - e.Off - len(e.b); left > 0 {
 				return s.yield(block, IndexEntry{}, classf(ErrCorrupt, s.x.file.Record(), "index node has %d bytes behind its last entry", left))
@@ -457,6 +460,16 @@ func (s *indexScan) node(n IndexNode, block int64) bool {
 		}
 	}
 	return true
+}
+
+// hides tells whether an entry is so much longer than what is in it that another
+// name may be.
+func (x *Index) hides(e IndexEntry) bool {
+	need := 16 + int(le.Uint16(e.b[0x0A:]))
+	if e.Flags()&EntrySubNode != 0 {
+		need += 8
+	}
+	return (x.Type == TypeFileName || e.Last()) && len(e.b)-need >= 16+0x42
 }
 
 // unmarked tells when the block below an entry is none that the scan comes to.

@@ -270,6 +270,9 @@ func (t *tree) entry(p []byte) (n int, flags uint16, ok bool) {
 		t.bad("I3", "An index entry of record %d has the impossible length %d.", t.no, n)
 		return 0, 0, false
 	}
+	if (t.collation == byName || flags&entryLast != 0) && n-need >= entryHead+nameHead {
+		t.bad("I3", "An index entry of record %d has %d bytes too many, in which another may be hidden.", t.no, n-need)
+	}
 	return n, flags, true
 }
 
@@ -361,6 +364,10 @@ func (t *tree) key(e []byte) {
 			t.bad("I3", "An index entry of record %d has a broken file name.", t.no)
 			t.prev = nil
 			return
+		}
+		if n := nameHead + len(f.name); len(key) != n {
+			t.bad("I3", "An index entry of record %d has a key of %d bytes instead of %d.", t.no, len(key), n)
+			key = key[:n]
 		}
 	}
 	if t.prev != nil {

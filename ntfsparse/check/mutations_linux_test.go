@@ -448,6 +448,17 @@ var mutations = []mutation{
 		v.nodeEntries(func(e [][]byte) { u16(e[2], 12, le.Uint16(e[2][12:])|entryLast) })
 	}},
 	{"I3", "bytes behind the last entry", "/many", func(v *vol) { v.node(func(b []byte) { u32(b, 28, le.Uint32(b[28:])+64) }) }},
+	{"I3", "index entry that hides the next", "/many", func(v *vol) {
+		v.nodeEntries(func(e [][]byte) { u16(e[2], 8, le.Uint16(e[2][8:])+uint16(len(e[3]))) })
+	}},
+	{"I3", "last index entry that hides one", "/many", func(v *vol) {
+		v.nodeEntries(func(e [][]byte) {
+			k := len(e) - 2
+			u16(e[k], 12, entryLast)
+			u16(e[k], 8, uint16(len(e[k])+len(e[k+1])))
+		})
+	}},
+	{"I3", "key longer than its name", "/many", func(v *vol) { v.entry(1, func(e []byte) { e[10] += 2 }) }},
 	{"I4", "index entries swapped", "/many", func(v *vol) {
 		v.nodeEntries(func(e [][]byte) { x := bytes.Clone(e[1]); copy(e[1], e[2]); copy(e[2], x) })
 	}},
