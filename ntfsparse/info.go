@@ -19,7 +19,14 @@ type Info struct {
 	Tag     uint32 // reparse tag, 0 for none
 	Streams int    // named data streams
 	HasEAs  bool
+	// Damage tells why some of this may be missing; nil when it is complete. With
+	// NoSize there is no unnamed stream where one should be.
+	Damage error
+	NoSize bool
 
+	flags    uint16 // of the record
+	std      bool   // there is a $STANDARD_INFORMATION
+	contents bool   // there is an unnamed stream
 	resident bool   // unnamed stream, with its bytes in data
 	data     []byte // parts of the record
 	reparse  []byte
@@ -33,6 +40,7 @@ type Info struct {
 func (f *File) Info() Info {
 	var in Info
 	in.begin(f.v, f.rec)
+	in.Damage = f.bad
 	for _, a := range f.attrs {
 		in.add(a)
 	}
@@ -41,7 +49,7 @@ func (f *File) Info() Info {
 }
 
 func (in *Info) begin(v *Volume, rec *Record) {
-	*in = Info{v: v, Ref: rec.Ref(), IsDir: rec.IsDir()}
+	*in = Info{v: v, Ref: rec.Ref(), IsDir: rec.IsDir(), flags: rec.Flags()}
 }
 
 // add takes in one attribute.
@@ -49,7 +57,7 @@ func (in *Info) add(a Attr) {
 	switch a.Type() {
 	case TypeStandardInfo:
 		if s, err := ParseStandardInfo(a.Value()); err == nil {
-			in.StandardInfo = s
+			in.StandardInfo, in.std = s, true
 		}
 	case TypeFileName:
 		if b := a.Value(); len(b) > 0x42 && b[0x41] != NameDOS {
@@ -81,7 +89,7 @@ func (in *Info) addData(a Attr) {
 			in.wof = a.Total()
 		}
 	case !in.IsDir:
-		in.Size, in.Alloc = a.Size(), a.Total()
+		in.Size, in.Alloc, in.contents = a.Size(), a.Total(), true
 		in.resident, in.data = a.Resident(), a.Value()
 	}
 }
@@ -121,6 +129,15 @@ func (in *Info) end() {
 	if in.Tag == TagWOF && in.wof > 0 {
 		in.Alloc = in.wof
 	}
+	user := in.Ref.Record() >= FirstUser && in.flags&(FlagView|FlagExtend) == 0 // others need not have contents
+	in.NoSize = user && !in.IsDir && !in.contents
+	switch {
+	case in.Damage != nil:
+	case !in.std:
+		in.Damage = classf(ErrCorrupt, in.Ref.Record(), "file has no $STANDARD_INFORMATION")
+	case in.NoSize:
+		in.Damage = errNoContents(in.Ref.Record())
+	}
 }
 
 // whole is the file with all its records.
@@ -130,6 +147,18 @@ func (in *Info) whole() (*File, error) {
 	}
 	return in.v.FileRef(in.Ref)
 }
+
+// hurt notes damage to an attribute of the record.
+func (in *Info) hurt(a Attr, err error) {
+	if err == nil {
+		err = corrupt("attribute has impossible sizes", a.Off)
+	}
+	if in.Damage == nil {
+		in.Damage = inRecord(err, in.Ref.Record())
+	}
+}
+
+func errNoContents(n uint64) error { return classf(ErrCorrupt, n, "file has no contents ($DATA)") }
 
 // special tells whether the file's kind shows only in its data: Interix
 // special files are marked as system files.
@@ -358,6 +387,7 @@ func (v *Volume) infoOf(rec *Record, in *Info, e *effort) error {
 	for a, err := range rec.Attrs() {
 		switch {
 		case err != nil || !a.sane():
+			in.hurt(a, err)
 			continue
 		case a.Type() == TypeAttributeList:
 			own := *rec

@@ -14,7 +14,7 @@ func (f *File) Open() (*Stream, error) {
 	}
 	s, err := f.attrStream(TypeData, "")
 	if errors.Is(err, fs.ErrNotExist) && f.rec.Flags()&(FlagView|FlagExtend) == 0 { // $UsnJrnl has named streams alone
-		err = classf(ErrCorrupt, f.rec.N, "file has no contents ($DATA)")
+		err = errNoContents(f.rec.N)
 	}
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package ntfsparse
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 )
 
@@ -15,12 +16,13 @@ type WalkEntry struct {
 // Walk visits every file and folder in the order of the MFT, which reads the
 // disk fastest, once per name, DOS names left out. The volume's own files are
 // not visited. Last come, with Err, the names that folders have for files whose
-// records are damaged, and then what is below such folders or below none, see
+// records are damaged or say that they are not in use, though the MFT does, and then
+// what is below such folders or below none, see
 // [Volume.Follow] and [File.Path]. Each folder "$Orphan-N" is visited, with Err, before
 // what is in it. The walk ends with the first error that visit returns. It ends with ErrUnsupported, after
 // all that could be read, when not all extension records were, see the limits.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
-	w := walker{v: v, paths: v.newPathCache(), visit: visit, budget: 2*v.size + 1<<20, partial: map[uint64]bool{}, told: map[string]bool{}}
+	w := walker{v: v, paths: v.newPathCache(), visit: visit, budget: 2*v.size + 1<<20, partial: map[uint64]partial{}, told: map[string]bool{}}
 	w.effort = w.paths.effort
 	w.inUse.s, _ = v.recordBitmap()
 	if err := w.scan(ctx, w.record); err != nil {
@@ -33,7 +35,13 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 		}
 	}
 	w.bad = w.paths.damaged
-	if len(w.bad)+len(w.partial) > 0 {
+	all := uint64(v.mft.valid) / uint64(v.boot.RecordSize)
+	if w.cut = v.records < all; w.cut {
+		if err := w.visitRoot(classf(ErrCorrupt, 0, "only the first %d of %d file records can be read", v.records, all)); err != nil {
+			return err
+		}
+	}
+	if len(w.bad)+len(w.partial) > 0 || w.cut {
 		if err := w.scan(ctx, w.namesOfDamaged); err != nil {
 			return err
 		}
@@ -64,12 +72,20 @@ type walker struct {
 	inUse  bitWindow
 	next   uint64 // first record that the first scan has not come to
 
-	partial map[uint64]bool // files of which extension records are damaged
-	bad     map[uint64]bool // damaged records
+	partial map[uint64]partial // files of which parts are damaged
+	cut     bool               // there are more records than can be read
+	bad     map[uint64]bool    // damaged records
 	damaged []damagedName
 	bytes   int             // of them
 	budget  int64           // bytes of indexes that may still be read for them
 	told    map[string]bool // folders "$Orphan-N" that were visited
+}
+
+// partial is what is known of a damaged file whose record can be read.
+type partial struct {
+	err   error
+	named bool // it has names of its own, or needs none
+	gone  bool // the record says that it is no file's
 }
 
 // damagedName is the name that a folder has for a damaged record.
@@ -92,6 +108,7 @@ func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
 			w.paths.noteDamaged(n)
 			return nil
 		case !rec.InUse() || rec.Base() != 0:
+			w.suspect(rec)
 			return nil
 		}
 		if err := checkContext(ctx); err != nil {
@@ -99,6 +116,39 @@ func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
 		}
 		return do(rec)
 	})
+}
+
+// suspect takes note of a record that a file seems to have lost: one that says to be
+// free though the bitmap of the MFT says that it is not, or to belong to another although it
+// begins as no extension does.
+func (w *walker) suspect(rec *Record) {
+	var err error
+	switch {
+	case rec.N < FirstUser+8: // reserved ones are in use and free
+		return
+	case rec.Base() != 0:
+		if le.Uint32(rec.b[rec.FirstAttr():]) != uint32(TypeStandardInfo) {
+			return
+		}
+		err = baseInUse(rec)
+	default:
+		err = classf(ErrCorrupt, rec.N, "the record says that the file was deleted, its folder does not")
+	}
+	if !rec.InUse() {
+		if w.inUse.s == nil {
+			return
+		}
+		if set, berr := w.inUse.allSet(int64(rec.N), int64(rec.N)+1); berr != nil || !set {
+			return
+		}
+	}
+	w.notePartial(rec.N, partial{err: err, named: true, gone: true})
+}
+
+func (w *walker) notePartial(n uint64, p partial) {
+	if _, ok := w.partial[n]; !ok && len(w.partial) < maxDamaged {
+		w.partial[n] = p
+	}
 }
 
 // skipped looks at the records before n that a scan has left out, as they are all
@@ -147,7 +197,8 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 			return true
 		}
 		w.budget -= int64(len(x.b))
-		if n := x.Ref().Record(); w.bad[n] || w.partial[n] {
+		n := x.Ref().Record()
+		if _, part := w.partial[n]; part || w.bad[n] || w.cut && n >= w.v.records {
 			w.damagedName(f.Ref(), x)
 		}
 		return w.budget >= 0
@@ -197,10 +248,19 @@ func (w *walker) visitDamaged() error {
 		if !n.IsDir() {
 			le.PutUint16(f.rec.b[0x16:], FlagInUse)
 		}
+		part := w.partial[d.ref.Record()]
 		if bad == nil {
-			if f, err = w.v.fileRef(d.ref, w.effort); err != nil {
+			switch own, err := w.v.fileRef(d.ref, w.effort); {
+			case err == nil:
+				f = own
+				f.bad = cmp.Or(f.bad, part.err)
+			case part.gone:
+				f.bad = part.err
+			default:
 				continue
 			}
+			part.named = true
+			w.partial[d.ref.Record()] = part
 		}
 		if err := w.lostFolder(&parent); err != nil {
 			return err
@@ -212,6 +272,11 @@ func (w *walker) visitDamaged() error {
 		}
 	}
 	nameless := 0
+	for _, p := range w.partial {
+		if !p.named {
+			nameless++
+		}
+	}
 	for n := range w.bad {
 		set := true
 		if w.inUse.s != nil {
@@ -249,7 +314,11 @@ func (w *walker) lostFolder(p *foundPath) error {
 
 func (w *walker) record(rec *Record) error {
 	w.names = w.names[:0]
-	if err := w.gather(rec); err != nil {
+	err := w.gather(rec)
+	if err == nil && len(w.names) == 0 && rec.N >= FirstUser+8 {
+		err = classf(ErrCorrupt, rec.N, "file has no name")
+	}
+	if err != nil {
 		return w.fallback(rec, err)
 	}
 	return w.visitNames(nil)
@@ -262,6 +331,7 @@ func (w *walker) gather(rec *Record) error {
 	for a, err := range rec.Attrs() {
 		switch {
 		case err != nil || !a.sane():
+			w.info.hurt(a, err)
 			continue
 		case a.Type() == TypeAttributeList:
 			return w.gatherFile(rec)
@@ -271,7 +341,7 @@ func (w *walker) gather(rec *Record) error {
 		w.info.add(a)
 	}
 	w.info.end()
-	return nil
+	return w.info.Damage
 }
 
 func (w *walker) gatherFile(rec *Record) error {
@@ -282,21 +352,23 @@ func (w *walker) gatherFile(rec *Record) error {
 	w.names = f.Names()
 	w.info = f.Info()
 	w.info.file = f
-	return f.bad
+	return w.info.Damage
 }
 
 func (w *walker) name(a Attr) {
-	if n, err := ParseFileName(a.Value()); err == nil {
-		w.names = append(w.names, n)
+	n, err := ParseFileName(a.Value())
+	if err != nil {
+		w.info.hurt(a, err)
+		return
 	}
+	w.names = append(w.names, n)
 }
 
 // fallback reports a damaged file under the names that could be read.
 func (w *walker) fallback(rec *Record, err error) error {
-	if len(w.partial) < maxDamaged {
-		w.partial[rec.N] = true
-	}
-	return w.visitNames(inRecord(err, rec.N))
+	err = inRecord(err, rec.N)
+	w.notePartial(rec.N, partial{err: err, named: len(w.names) > 0})
+	return w.visitNames(err)
 }
 
 func (w *walker) visitNames(bad error) error {
