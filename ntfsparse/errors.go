@@ -71,6 +71,9 @@ func corruptf(format string, args ...any) error {
 
 // inRecord names the file record in an error that does not yet name one.
 func inRecord(err error, n uint64) error {
+	if err == nil {
+		return nil // without e, which is allocated
+	}
 	var e *Error
 	if errors.As(err, &e) && e.Record == NoRecord {
 		c := *e
