@@ -1,8 +1,10 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -96,6 +98,9 @@ func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, err
 		return d.findSlowly(units, cmp, d.broken)
 	}
 	e, ok, err := d.findEntry(units, cmp)
+	if err == nil && ok {
+		err = d.foreign(e)
+	}
 	if err != nil {
 		return d.findSlowly(units, cmp, err)
 	}
@@ -138,7 +143,9 @@ func (d *Dir) disordered(units []byte) bool {
 			if err == nil && !e.Last() {
 				var n FileName
 				n, err = ParseFileName(e.Key())
-				key = n.Units
+				if key = n.Units; err == nil {
+					err = d.foreign(e)
+				}
 			}
 			if err != nil || low != nil && key != nil && compare(low, key) >= 0 {
 				return true
@@ -182,9 +189,100 @@ func (d *Dir) findSlowly(units []byte, cmp func(a, b []byte) int, cause error) (
 	return found, false, inRecord(cause, d.x.file.Record())
 }
 
+// entry is one that was found. That it is a DOS name must be true of the file, too.
 func (d *Dir) entry(e IndexEntry) DirEntry {
 	n, _ := ParseFileName(e.Key())
+	if n.Space == NameDOS {
+		n.Space = d.spaceOf(&n, e.Ref())
+	}
 	return DirEntry{FileName: n, Ref: e.Ref()}
+}
+
+// spaceOf is the name space in which the file itself has a name of the folder.
+func (d *Dir) spaceOf(n *FileName, ref Ref) byte {
+	if f, err := d.x.v.FileRef(ref); err == nil {
+		for _, own := range f.Names() {
+			if bytes.Equal(own.Units, n.Units) && own.Parent.Record() == d.x.file.Record() {
+				return own.Space
+			}
+		}
+	}
+	return n.Space
+}
+
+// foreign is an error for an entry that says to be in another folder.
+func (d *Dir) foreign(e IndexEntry) error {
+	if parent := Ref(le.Uint64(e.Key())); parent.Record() != d.x.file.Record() {
+		return classf(ErrCorrupt, d.x.file.Record(), "its index has an entry of folder %d", parent.Record())
+	}
+	return nil
+}
+
+// scan is [Index.Scan] with names. Entries of another folder are one error for each node.
+func (d *Dir) scan(from int64, yield func(block int64, e IndexEntry, n FileName, err error) bool) {
+	last := int64(-2)
+	d.x.Scan(from, func(block int64, e IndexEntry, err error) bool {
+		var n FileName
+		if err == nil {
+			n, err = ParseFileName(e.Key())
+		}
+		if err == nil {
+			if err = d.foreign(e); err != nil && block == last {
+				return true
+			} else if err != nil {
+				last = block
+			}
+		}
+		return yield(block, e, n, inRecord(err, d.x.file.Record()))
+	})
+}
+
+// pairs tells that each DOS name in a folder has a long one beside it: their files,
+// as hashes, are then the same, and the sum is 0.
+type pairs struct{ sum uint64 }
+
+func (p *pairs) add(n *FileName, ref Ref) {
+	if n.Space != NameDOS && n.Space != NameWin32 {
+		return
+	}
+	h := uint64(ref) * 0x9E3779B97F4A7C15
+	h = (h ^ h>>29) * 0xBF58476D1CE4E5B9
+	if n.Space == NameDOS {
+		h = -h
+	}
+	p.sum += h
+}
+
+// unpaired is an error for a DOS name without a long one: a listing would leave the
+// file out.
+func (d *Dir) unpaired() (err error) {
+	var all pairs
+	var long []Ref
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if err == nil {
+			all.add(&n, e.Ref())
+			if n.Space == NameWin32 {
+				long = append(long, e.Ref())
+			}
+		}
+		return len(long) <= maxListed
+	})
+	switch {
+	case len(long) > maxListed:
+		return classf(ErrUnsupported, d.x.file.Record(), "the folder has more names than are compared with its DOS names")
+	case all.sum == 0:
+		return nil
+	}
+	slices.Sort(long)
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, bad error) bool {
+		if bad == nil && n.Space == NameDOS {
+			if _, ok := slices.BinarySearch(long, e.Ref()); !ok {
+				err = classf(ErrCorrupt, d.x.file.Record(), "its index has a DOS name of record %d and no other", e.Ref().Record())
+			}
+		}
+		return err == nil
+	})
+	return err
 }
 
 // Read yields the names behind the cookie after (0: from the start), without
@@ -217,27 +315,30 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, bad bool) {
 	from := int64(after>>16) - 2
 	more = true
-	d.x.Scan(max(from, -1), func(block int64, e IndexEntry, err error) bool {
-		if err == nil {
-			cookie := uint64(block+2)<<16 | uint64(e.Off)
-			if cookie <= after {
-				return true
-			}
-			var n FileName
-			if n, err = ParseFileName(e.Key()); err == nil {
-				if n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
-					return true
-				}
-				more = yield(DirEntry{FileName: n, Ref: e.Ref(), Cookie: cookie}, nil)
-				return more
-			}
-		}
-		err = inRecord(err, d.x.file.Record())
+	fail := func(err error) bool {
 		bad = true
 		d.noteDamage(err)
 		more = yield(DirEntry{}, err)
 		return more
+	}
+	var all pairs
+	d.scan(max(from, -1), func(block int64, e IndexEntry, n FileName, err error) bool {
+		if err != nil {
+			return fail(err)
+		}
+		all.add(&n, e.Ref())
+		cookie := uint64(block+2)<<16 | uint64(e.Off)
+		if cookie <= after || n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
+			return true
+		}
+		more = yield(DirEntry{FileName: n, Ref: e.Ref(), Cookie: cookie}, nil)
+		return more
 	})
+	if more && (after > 0 || all.sum != 0) {
+		if err := d.unpaired(); err != nil {
+			fail(err)
+		}
+	}
 	return more, bad
 }
 

@@ -85,14 +85,14 @@ func (d *Dir) readable() bool {
 		return false
 	}
 	sound := true
-	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
-		if err == nil {
-			_, err = ParseFileName(e.Key())
+	var all pairs
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if sound = err == nil; sound {
+			all.add(&n, e.Ref())
 		}
-		sound = err == nil
 		return sound
 	})
-	return sound
+	return sound && (all.sum == 0 || d.unpaired() == nil)
 }
 
 // forgetDamage is told when the folder could be read whole: where there was damage,
@@ -260,17 +260,15 @@ func (l listed) has(ref Ref, units []byte) bool {
 	return ok
 }
 
-// listed are the names in the folder's index, in whatever order; false if there are
+// listed are the names in the folder's index that a listing shows, in whatever order; false if there are
 // more than most.
 func (d *Dir) listed(most int) (list listed, ok bool) {
 	if d.broken != nil {
 		return nil, true
 	}
-	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
-		if err == nil {
-			if n, err := ParseFileName(e.Key()); err == nil {
-				list = append(list, listedHash(e.Ref(), n.Units))
-			}
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if err == nil && n.Space != NameDOS {
+			list = append(list, listedHash(e.Ref(), n.Units))
 		}
 		return len(list) <= most
 	})

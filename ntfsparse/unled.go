@@ -86,7 +86,8 @@ func (v *Volume) orphans(ctx context.Context) (list []DirEntry, err error) {
 }
 
 // balance finds out at little cost that nothing is lost: the sum of all names that
-// say to be in a folder, as hashes with their files, less those in its index, is 0.
+// say to be in a folder, as hashes with their files, less those in its index, is 0. DOS
+// names do not count.
 type balance struct {
 	v    *Volume
 	seed maphash.Seed
@@ -120,7 +121,7 @@ func (b *balance) strike(ctx context.Context) error {
 			if err != nil || a.Type() != TypeFileName || !a.sane() {
 				continue
 			}
-			if n, err := ParseFileName(a.Value()); err == nil {
+			if n, err := ParseFileName(a.Value()); err == nil && n.Space != NameDOS {
 				*b.of(n.Parent) += b.hash(n.Parent, ref, n.Units)
 			}
 		}
@@ -141,11 +142,8 @@ func (b *balance) index(rec *Record) {
 		return
 	}
 	b.budget -= d.x.cost()
-	d.x.Scan(-1, func(_ int64, e IndexEntry, err error) bool {
-		if err != nil {
-			return true
-		}
-		if n, err := ParseFileName(e.Key()); err == nil {
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if err == nil && n.Space != NameDOS {
 			*b.of(f.Ref()) -= b.hash(f.Ref(), e.Ref(), n.Units)
 		}
 		return true
@@ -211,7 +209,7 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 		return l.listed(dir, d, units, ref)
 	}
 	e, ok, err := d.findEntry(units, d.x.v.upcase.Compare)
-	if err != nil {
+	if err != nil || ok && (d.foreign(e) != nil || e.Key()[0x41] == NameDOS) {
 		return true
 	}
 	if ok && e.Ref().Record() == ref.Record() {

@@ -244,3 +244,80 @@ func TestCompressionMarksLost(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesThatIndexHides: a folder's index that hides names, or has those of another
+// folder, is damaged, and what it has lost is found.
+func TestNamesThatIndexHides(t *testing.T) {
+	const n = 100
+	name := func(dir string, i int) string { return fmt.Sprintf("%s with a long name %03d", dir, i) }
+	b := made(t, testvol.Options{Size: 32 << 20}, func(dir string) {
+		for _, sub := range []string{"one", "two"} {
+			os.Mkdir(filepath.Join(dir, sub), 0o755)
+			for i := range n {
+				path := filepath.Join(dir, sub, name(sub, i))
+				os.WriteFile(path, []byte(path), 0o644)
+				if i%3 == 0 {
+					testvol.DOSName(t, path, fmt.Sprintf("%s~%d.TXT", strings.ToUpper(sub), i))
+				}
+			}
+		}
+	})
+	one, two := indexBlocks(b, lookup(t, b, "one").Ref()), indexBlocks(b, lookup(t, b, "two").Ref())
+	other := bytes.Clone(b)
+	copy(other[one[1]:one[1]+4096], b[two[1]:]) // with the VCN that it has
+	volumes := map[string][]byte{"block of another folder": other}
+	for _, hidden := range []int{4, 5, 6} {
+		space := bytes.Clone(b)
+		at := bytes.Index(space, append([]byte{0}, ntfsparse.EncodeName(name("one", hidden))...))
+		if hidden%3 == 0 {
+			at = bytes.Index(space, append([]byte{ntfsparse.NameWin32}, ntfsparse.EncodeName(name("one", hidden))...))
+		}
+		for at >= 0 && string(space[at&^4095:at&^4095+4]) != "INDX" {
+			next := bytes.Index(space[at+1:], space[at:at+20])
+			if at += 1 + next; next < 0 {
+				t.Fatal("the entry is not found")
+			}
+		}
+		space[at] = ntfsparse.NameDOS
+		volumes[fmt.Sprint("name space of ", hidden)] = space
+	}
+	for what, img := range volumes {
+		v := openBytes(t, img)
+		for _, page := range []int{0, 7} {
+			seen, faults := list(t, v, "one", page)
+			if faults == 0 || len(seen) != n || !once(seen) || seen[name("one", 5)] != 1 {
+				t.Errorf("%s: %d names in pages of %d, %d errors", what, len(seen), page, faults)
+			}
+		}
+		fresh := openBytes(t, img)
+		dir, err := lookup(t, img, "one").Dir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if got, err := contents(fresh, "one/"+name("one", i)); err != nil || !strings.HasSuffix(string(got), name("one", i)) {
+				t.Errorf("%s, %d: %q, %v", what, i, got, err)
+			}
+			if e, err := dir.Lookup(name("one", i)); err != nil || e.Space == ntfsparse.NameDOS {
+				t.Errorf("%s, %d: name space %d, %v", what, i, e.Space, err)
+			}
+		}
+		if e, err := dir.Lookup(name("two", 50)); err == nil {
+			t.Errorf("%s: %s is found", what, e.Name())
+		}
+		if names := lost(t, v); len(names) > 0 {
+			t.Errorf("%s: lost besides: %q", what, names)
+		}
+	}
+	v := openBytes(t, b)
+	for _, page := range []int{0, 7} {
+		if seen, faults := list(t, v, "one", page); faults > 0 || len(seen) != n {
+			t.Errorf("undamaged: %d names, %d errors", len(seen), faults)
+		}
+	}
+	if e, err := lookup(t, b, "one").Dir(); err != nil {
+		t.Error(err)
+	} else if dos, err := e.LookupFold("one~3.txt"); err != nil || dos.Space != ntfsparse.NameDOS {
+		t.Errorf("DOS name: %+v, %v", dos, err)
+	}
+}
