@@ -36,7 +36,8 @@ func (f *File) Open() (*Stream, error) {
 }
 
 // withoutPoint tells why the unnamed stream of a file without a reparse point is not
-// its contents: it says that it has one, or it is what Windows leaves of a compressed file.
+// its contents: the file says that it has one and the stream is empty or
+// has holes, or attributes were lost, or the stream is what Windows leaves of a compressed file.
 func (f *File) withoutPoint(s *Stream) error {
 	marked := false
 	if info, err := f.Standard(); err == nil {
@@ -46,8 +47,9 @@ func (f *File) withoutPoint(s *Stream) error {
 			marked = marked || n.Attributes&WinReparse != 0
 		}
 	}
-	empty := s.runs != nil && s.size > 0 && !s.allocated()
-	if !marked && !(empty && len(extentsOf(f.attrs, TypeData, wofUnits)) > 0) {
+	whole := f.bad == nil && s.size > 0 && (s.runs == nil || s.flags&(AttrCompressed|AttrSparse) == AttrCompressed || s.full())
+	packed := s.runs != nil && s.size > 0 && !s.allocated() && len(extentsOf(f.attrs, TypeData, wofUnits)) > 0
+	if (!marked || whole) && !packed {
 		return nil
 	}
 	return &Error{Class: ErrCorrupt, What: "the reparse point, which says what the contents are, is missing", Record: f.rec.N, Off: -1, Err: f.bad}

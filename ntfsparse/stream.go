@@ -129,6 +129,16 @@ func (s *Stream) allocated() bool {
 	return false
 }
 
+// full tells whether the stream has clusters for all of its size.
+func (s *Stream) full() bool {
+	for i := range s.runs.Len() {
+		if s.runs.r[i].lcn == Hole {
+			return false
+		}
+	}
+	return s.runs.End() > (s.size-1)>>s.v.geo.shift
+}
+
 // ragged tells whether holes begin or end inside units of 2^unit clusters: these are
 // compressed, or the stream is sparse.
 func (s *Stream) ragged(unit uint8) bool {

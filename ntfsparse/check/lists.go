@@ -281,10 +281,7 @@ func (k *current) noteData(a *attr) {
 	if len(a.name) > 0 || a.lowest != 0 {
 		return
 	}
-	k.unnamed, k.dataSeen, k.dataFlags = true, true, a.flags
-	if k.size = a.size; !a.nonRes {
-		k.size = int64(len(a.value))
-	}
+	k.contents(a)
 }
 
 // extensions finds extension records that no list names.

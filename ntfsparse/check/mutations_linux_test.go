@@ -263,6 +263,9 @@ var mutations = []mutation{
 	{"R12", "standard information gone", "/plain", func(v *vol) { v.replace(v.no("/plain"), tStandard, "", drop) }},
 	{"R12", "file name gone", "", func(v *vol) { v.replace(v.no("/plain"), tName, "", drop) }},
 	{"R12", "data gone", "/resident", func(v *vol) { v.replace(v.no("/resident"), tData, "", drop) }},
+	{"R12", "data with a name", "/resident", func(v *vol) {
+		v.attr(v.no("/resident"), tData, "", func(a []byte) { a[9], a[10] = 1, 16 })
+	}},
 	{"R12", "data of another type", "/resident", func(v *vol) { v.attr(v.no("/resident"), tData, "", func(a []byte) { u32(a, 0, tRoot) }) }},
 	{"R12", "index root gone", "/sub/inner", func(v *vol) { v.replace(v.no("/sub/inner"), tRoot, nameI30, drop) }},
 	{"R12", "record bitmap gone", "/$MFT", func(v *vol) { v.replace(0, tBitmap, "", drop) }},
@@ -351,6 +354,7 @@ var mutations = []mutation{
 	{"T10", "reparse point, flag clear", "/symlink", func(v *vol) { v.flag("/symlink", attrReparse) }},
 	{"T10", "reparse point of CompactOS, flag clear", "/wof", func(v *vol) { v.flag("/wof", attrReparse) }},
 	{"T10", "no reparse point, flag set", "/plain", func(v *vol) { v.flag("/plain", attrReparse) }},
+	{"T10", "no reparse point, flag set, no contents", "/sub", func(v *vol) { v.flag("/sub", attrReparse) }},
 	{"T10", "compressed data, flag clear", "/comp/text", func(v *vol) {
 		v.value(v.no("/comp/text"), tStandard, "", func(x []byte) { u32(x, 32, le.Uint32(x[32:])&^0x800) })
 	}},
@@ -389,6 +393,8 @@ var mutations = []mutation{
 	{"T14", "chain of extended attributes broken", "/ea", func(v *vol) { v.value(v.no("/ea"), tEA, "", func(x []byte) { u32(x, 0, 4) }) }},
 	{"T14", "size of extended attributes wrong", "/ea", func(v *vol) { v.value(v.no("/ea"), tEAInfo, "", func(x []byte) { u32(x, 4, 999) }) }},
 	{"T15", "reparse point of another length", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { u16(x, 4, 3) }) }},
+	{"T15", "reparse point cut short", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { u16(x, 4, 300) }) }},
+	{"T15", "link's target outside", "/symlink", func(v *vol) { v.value(v.no("/symlink"), tReparse, "", func(x []byte) { u16(x, 8, 300) }) }},
 	{"T15", "CompactOS reparse point of another length", "/wof", func(v *vol) { v.value(v.no("/wof"), tReparse, "", func(x []byte) { x[4]++ }) }},
 	{"T15", "CompactOS data of an unknown provider", "/wof", func(v *vol) { v.value(v.no("/wof"), tReparse, "", func(x []byte) { x[12] = 9 }) }},
 	{"T16", "encrypted without keys", "/plain", func(v *vol) {
@@ -427,6 +433,12 @@ var mutations = []mutation{
 	{"I1", "index of another collation", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 4, 0x10) }) }},
 	{"I1", "index of another type", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 0, tData) }) }},
 	{"I1", "index blocks of impossible size", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 8, 4000) }) }},
+	{"T8", "index blocks beyond the initialized size", "/many", func(v *vol) {
+		v.attr(v.no("/many"), tAlloc, nameI30, func(a []byte) { u64(a, 56, 4096) })
+	}},
+	{"T9", "index blocks marked as encrypted", "/many", func(v *vol) {
+		v.attr(v.no("/many"), tAlloc, nameI30, func(a []byte) { u16(a, 12, aEncrypted) })
+	}},
 	{"I1", "index blocks of another number of clusters", "/many", func(v *vol) { v.value(v.no("/many"), tRoot, nameI30, func(x []byte) { x[12] = 3 }) }},
 	{"I1", "index entries outside the root", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 20, 5000) }) }},
 	{"I1", "index root with less room than it uses", "/sub", func(v *vol) { v.value(v.no("/sub"), tRoot, nameI30, func(x []byte) { u32(x, 24, 8) }) }},
@@ -567,6 +579,11 @@ var unusual = map[string]Severity{
 	"$Secure not marked as a view":               Warning,
 	"index blocks of another number of clusters": Warning,
 	"reparse point of CompactOS, flag clear":     Error,
+	"no reparse point, flag set, no contents":    Error,
+	"reparse point cut short":                    Error,
+	"link's target outside":                      Error,
+	"chain of extended attributes broken":        Error,
+	"index blocks marked as encrypted":           Error,
 	"CompactOS data in an archive":               Info,
 	"CompactOS data of an unknown provider":      Error,
 	"CompactOS reparse point of another length":  Error,

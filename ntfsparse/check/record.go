@@ -35,6 +35,7 @@ type current struct {
 	wof            bool
 	dataFlags      uint16
 	dataSeen       bool
+	whole          bool      // there is unnamed data, without holes but those of compression
 	parents        [4]uint64 // of Win32 and DOS names
 	spaces         [4]uint8
 	nPairs         int
@@ -318,6 +319,8 @@ func (c *checker) form(a *attr) {
 	}
 	if a.method() > 1 {
 		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is compressed by the unknown method %d.", a.label(), k.no, a.method())
+	} else if a.typ == tAlloc && a.flags&(aCompressed|aEncrypted) != 0 {
+		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is marked as compressed or encrypted, which index blocks cannot be.", a.label(), k.no)
 	}
 	if i := a.typ >> 4; len(a.name) > 0 && i < 32 && unnamed>>i&1 != 0 {
 		c.find("T2", k.base, a.label(), "%s of record %d has a name, which it must not have.", a.label(), k.no)
@@ -467,6 +470,8 @@ func (c *checker) sizes(a *attr) {
 		c.find("T8", k.base, a.label(), "%s of record %d has an impossible size (%d allocated, %d used, %d valid).", a.label(), k.no, a.alloc, a.size, a.init)
 	case a.size > a.alloc:
 		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes but only %d allocated.", a.label(), k.no, a.size, a.alloc)
+	case a.typ == tAlloc && a.init < a.size:
+		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes of index blocks of which only %d count as written.", a.label(), k.no, a.size, a.init)
 	case a.init > a.size:
 		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes but claims that %d are valid.", a.label(), k.no, a.size, a.init)
 	case !k.list && k.no == k.base && a.last+1 != a.alloc/c.g.cluster:
@@ -556,7 +561,7 @@ func (c *checker) mandatory() {
 	switch {
 	case k.h.flags&flagDir != 0 && !k.i30:
 		miss("$INDEX_ROOT:$I30")
-	case k.h.flags&flagDir == 0 && !k.data && !k.i30 && !k.view && (k.no < 12 || k.no >= firstFree):
+	case k.h.flags&flagDir == 0 && !k.unnamed && !(k.data && k.h.flags&flagExt != 0) && !k.i30 && !k.view && (k.no < 12 || k.no >= firstFree):
 		miss("$DATA")
 	}
 	if k.no == fMFT && !k.has(tBitmap) || k.no == fVolume && !k.has(tVolInfo) {
@@ -614,7 +619,7 @@ func (c *checker) flags() {
 	k := &c.cur
 	if says := k.stdFlags&attrReparse != 0; k.hasStd && says != k.reparse {
 		sev := Warning
-		if k.wof || k.tag == tagDedup {
+		if k.wof || k.tag == tagDedup || says && !k.whole {
 			sev = Error // the contents are no longer found
 		}
 		c.findAs(sev, "T10", k.no, "$REPARSE_POINT", "Record %d has %s reparse point, but its flags say that it has %s.", k.no,

@@ -116,10 +116,16 @@ func (c *checker) data(a *attr) {
 	if a.lowest != 0 {
 		return
 	}
+	k.contents(a)
+}
+
+// contents notes what the first extent of the unnamed data tells.
+func (k *current) contents(a *attr) {
 	k.unnamed, k.dataSeen, k.dataFlags = true, true, a.flags
 	if k.size = a.size; !a.nonRes {
 		k.size = int64(len(a.value))
 	}
+	k.whole = k.size > 0 && a.flags&aSparse == 0
 }
 
 // root notes an index root; the index itself is judged when it is walked.
@@ -152,15 +158,18 @@ func (k *current) noteRoot(a *attr) {
 
 // Reparse tags that the check knows.
 const (
-	tagWof      = 0x80000017
-	tagDedup    = 0x80000013
-	tagMS       = 1 << 31 // made by Microsoft: no GUID behind the header
-	maxReparse  = 16 << 10
-	wofWIM      = 1
-	wofFile     = 2
-	wofHead     = 16
-	reparseHead = 8
-	attrReparse = 0x400 // the file's flag
+	tagWof       = 0x80000017
+	tagDedup     = 0x80000013
+	tagMount     = 0xA0000003
+	tagSymlink   = 0xA000000C
+	tagLXSymlink = 0xA000001D
+	tagMS        = 1 << 31 // made by Microsoft: no GUID behind the header
+	maxReparse   = 16 << 10
+	wofWIM       = 1
+	wofFile      = 2
+	wofHead      = 16
+	reparseHead  = 8
+	attrReparse  = 0x400 // the file's flag
 )
 
 // reparsePoint judges a reparse point [MS-FSCC 2.1.2] and adds it to what the
@@ -173,7 +182,7 @@ func (c *checker) reparsePoint(a *attr) {
 		v = c.shortValue(a, maxReparse)
 	}
 	if len(v) < reparseHead {
-		c.find("T15", k.base, a.label(), "The reparse point of record %d has %d bytes.", k.no, len(v))
+		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d has %d bytes.", k.no, len(v))
 		return
 	}
 	k.tag = le.Uint32(v)
@@ -181,17 +190,35 @@ func (c *checker) reparsePoint(a *attr) {
 	if k.tag&tagMS == 0 {
 		head += 16
 	}
+	claim := head + int(le.Uint16(v[4:]))
 	sev := Warning
-	if k.tag == tagWof {
-		sev = Error // the contents are found by it
+	if k.tag == tagWof || claim > len(v) {
+		sev = Error // the contents are found by it, or it cannot be read
 	}
-	if len(v) != head+int(le.Uint16(v[4:])) {
-		c.findAs(sev, "T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), head+int(le.Uint16(v[4:])))
+	if len(v) != claim {
+		c.findAs(sev, "T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), claim)
+	}
+	if claim <= len(v) && linkFault(k.tag, v[head:claim]) {
+		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d is a link whose target lies outside it.", k.no)
 	}
 	if k.wof = isWof(v); k.tag == tagWof && !k.wof {
 		c.overlayProvider(a, v)
 	}
 	k.e.sum += hashName(keyReparse, 0, v[:4])
+}
+
+// linkFault tells whether a link's names are not within its data: offset and length
+// of the target (2, 2) and of what is shown for it (2, 2), flags (4, of symlinks), names.
+func linkFault(tag uint32, v []byte) bool {
+	head := map[uint32]int{tagMount: 8, tagSymlink: 12}[tag]
+	if head == 0 {
+		return tag == tagLXSymlink && len(v) < 4
+	}
+	if len(v) < head {
+		return true
+	}
+	room := len(v) - head
+	return int(le.Uint16(v))+int(le.Uint16(v[2:])) > room || int(le.Uint16(v[4:]))+int(le.Uint16(v[6:])) > room
 }
 
 // overlayProvider judges a reparse point of the overlay filter that does not mark
@@ -268,7 +295,7 @@ func (c *checker) ea(a *attr) {
 		packed += 5 + int(p[5]) + int(le.Uint16(p[6:]))
 	}
 	if len(p) >= eaHead || len(bytes.Trim(p, "\x00")) > 0 {
-		c.find("T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
+		c.findAs(Error, "T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
 		return
 	}
 	if k.eaInfo && (need != k.eaNeed || k.eaSize != len(v)) {

@@ -17,7 +17,7 @@ func TestEndOfEAs(t *testing.T) {
 				v[len(v)-1] = last
 			}
 			c.ea(&attr{typ: tEA, value: v})
-			if bad := rest > 0 && last != 0; c.count[kind{"T14", Warning}] > 0 != bad || !c.cur.ea {
+			if bad := rest > 0 && last != 0; c.count[kind{"T14", Error}] > 0 != bad || !c.cur.ea {
 				t.Errorf("%d bytes, the last of which is %d: %v", rest, last, c.rep.Findings)
 			}
 		}
