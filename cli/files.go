@@ -127,16 +127,17 @@ func runStat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
 		return err
 	}
 	defer places.close()
+	hurt := &tally{}
 	for _, p := range places.list {
 		all, err := p.matches(ctx, false)
 		if err != nil {
 			return err
 		}
 		for _, f := range all {
-			p.stat(ctx, e, f)
+			p.stat(ctx, e, f, hurt)
 		}
 	}
-	return nil
+	return hurt.err("could not be read")
 }
 
 // statObject is an entry with what only stat tells.
@@ -151,8 +152,8 @@ type statObject struct {
 	ObjectID   string   `json:"object_id,omitempty"` // GUID
 }
 
-func (p place) stat(ctx context.Context, e *env, f found) {
-	l := lister{e: e, f: p.finder, o: &lsOptions{}}
+func (p place) stat(ctx context.Context, e *env, f found, hurt *tally) {
+	l := lister{e: e, f: p.finder, o: &lsOptions{}, hurt: hurt}
 	o := statObject{entryObject: l.object(ctx, path.Base(f.path), f.path, f.attr), Generation: f.attr.Gen, Reparse: f.attr.Reparse}
 	if f.attr.HasPOSIX {
 		o.Mode = fmt.Sprintf("%04o %d:%d", f.attr.Perm, f.attr.UID, f.attr.GID)

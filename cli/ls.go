@@ -159,7 +159,7 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 			at = len(line)
 			line = append(alignRight(appendSize(line, a), at, wide), "  "...)
 			line = append(appendStamp(line, a.ModTime), "  "...)
-			line = append(append(line, l.paint(en)...), l.extra(ctx, a)...)
+			line = append(append(line, l.paint(en)...), l.extra(ctx, full, a)...)
 			l.e.Out.Write(append(line, '\n'))
 		}
 	}
@@ -190,17 +190,20 @@ func (l *lister) paint(en *volume.Entry) string {
 
 func (l *lister) object(ctx context.Context, name, full string, a volume.Attr) entryObject {
 	o := newEntryObject(name, full, a)
-	o.Target, o.Streams = l.beside(ctx, &a)
+	o.Target, o.Streams = l.beside(ctx, full, &a)
 	return o
 }
 
 // beside is where a link leads, and the named streams.
-func (l *lister) beside(ctx context.Context, a *volume.Attr) (target string, streams []streamObject) {
+func (l *lister) beside(ctx context.Context, full string, a *volume.Attr) (target string, streams []streamObject) {
 	if a.Kind == volume.Symlink {
 		target, _ = l.f.fs.ReadLink(ctx, a.ID)
 	}
 	if able, ok := l.f.fs.(volume.Streams); ok && !a.NoStreams && a.ID>>volume.IDRecordBits == 0 {
-		list, _ := able.Streams(ctx, a.ID)
+		list, err := able.Streams(ctx, a.ID)
+		if err != nil && ctx.Err() == nil {
+			l.hurt.add(l.e, full, at("not all of its named streams can be read", err))
+		}
 		for _, s := range list {
 			streams = append(streams, streamObject{s.Name, s.Size})
 		}
@@ -209,8 +212,8 @@ func (l *lister) beside(ctx context.Context, a *volume.Attr) (target string, str
 }
 
 // extra is beside in words.
-func (l *lister) extra(ctx context.Context, a *volume.Attr) string {
-	target, streams := l.beside(ctx, a)
+func (l *lister) extra(ctx context.Context, full string, a *volume.Attr) string {
+	target, streams := l.beside(ctx, full, a)
 	var b strings.Builder
 	if target != "" {
 		b.WriteString(" -> " + printable(target))

@@ -155,13 +155,13 @@ func (f finder) stream(ctx context.Context, p string, notThere error) (found, er
 
 func streamIn(ctx context.Context, able volume.Streams, file found, name string) (found, error) {
 	list, err := able.Streams(ctx, file.attr.ID)
-	if err != nil {
-		return found{}, at_(file.path, err)
-	}
 	for _, s := range list {
 		if strings.EqualFold(s.Name, name) {
 			return streamOf(file, s), nil
 		}
+	}
+	if err != nil { // it may be one that cannot be read
+		return found{}, at_(file.path, err)
 	}
 	return found{}, &problem{exitFailed, fmt.Sprintf("%s has no stream named %s", printable(file.path), printable(name)),
 		"'vitrine stat' lists the streams of a file", fs.ErrNotExist}

@@ -155,7 +155,8 @@ type (
 		LookupLost(ctx context.Context, path string) (Attr, string, error)
 		WalkLost(ctx context.Context, root ID, visit func(dir ID, e *Entry) error) error
 	}
-	// Streams lists named streams. Each can be opened by its ID.
+	// Streams lists named streams. Each can be opened by its ID. The error, after all
+	// that could be read, may be that there are more.
 	Streams interface {
 		Streams(ctx context.Context, id ID) ([]Stream, error)
 	}

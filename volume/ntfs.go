@@ -136,7 +136,7 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 		ID: ID(in.Ref.Record()), Gen: uint32(in.Ref.Seq()), Kind: kindOf(in.Mode()),
 		Links: uint32(max(1, in.Links)), Size: in.Size, Alloc: in.Alloc,
 		ModTime: ntfsTime(in.Modified), AccessTime: ntfsTime(in.Accessed), ChangeTime: ntfsTime(in.Changed), BirthTime: ntfsTime(in.Created),
-		Win: in.Attributes, Reparse: in.Tag, NoStreams: in.Streams == 0,
+		Win: in.Attributes, Reparse: in.Tag, NoStreams: in.Streams == 0 && in.Damage == nil,
 	}
 	hidePlain(&a)
 	if a.Kind == Symlink {
@@ -460,7 +460,7 @@ func (n *ntfsFS) StatFS(ctx context.Context) (StatFS, error) {
 const wofStream = "WofCompressedData"
 
 // Streams lists the named streams of a file or folder, without those in which
-// Windows keeps compressed contents.
+// Windows keeps compressed contents. That some may be missing ends up in the error.
 func (n *ntfsFS) Streams(ctx context.Context, id ID) ([]Stream, error) {
 	f, stream, err := n.file(ctx, id)
 	if err != nil || stream != 0 {
@@ -482,7 +482,10 @@ func (n *ntfsFS) Streams(ctx context.Context, id ID) ([]Stream, error) {
 		}
 		list = append(list, Stream{s.Name, id | ID(place)<<IDRecordBits, s.Size, s.Alloc})
 	}
-	return list, nil
+	if f.RecordLost() {
+		return list, nil // reading the folder tells
+	}
+	return list, ntfsErr(f.Damage())
 }
 
 // Path gives one full path of a file.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -83,6 +84,9 @@ func TestAttrOfDamagedFile(t *testing.T) {
 		again, err := fsys.Attr(t.Context(), a.ID)
 		if err != nil || again != a {
 			t.Errorf("%s: %+v, looked up %+v, %v", path, again, a, err)
+		}
+		if list, err := fsys.(Streams).Streams(t.Context(), a.ID); a.NoStreams || !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %d streams, %v", path, len(list), err)
 		}
 	}
 }
