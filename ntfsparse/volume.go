@@ -121,7 +121,12 @@ func (i VolumeInfo) Dirty() bool { return i.Flags&VolumeDirty != 0 }
 func Open(r io.ReaderAt, size int64) (*Volume, error) {
 	boot, first := readBoot(r, 0, 512)
 	if first == nil {
+		said := boot.TotalSectors
+		boot.TotalSectors = sureSectors(r, size, boot)
 		if v, err := open(r, size, boot); err == nil {
+			if said != boot.TotalSectors {
+				v.note("The boot sector says that the volume has %d sectors; the %d that its backup at the end says are taken.", said, boot.TotalSectors)
+			}
 			v.noteSize()
 			return v, nil
 		} else {
@@ -147,6 +152,29 @@ func openBackup(r io.ReaderAt, size int64, first error) (*Volume, error) {
 		}
 	}
 	return nil, first
+}
+
+// sureSectors is the volume's number of sectors: the boot sector's, or that of a larger
+// one whose backup is at the end of the device and equal in all else, while the boot
+// sector's own end has none.
+func sureSectors(r io.ReaderAt, size int64, boot Boot) uint64 {
+	sector := int64(boot.SectorSize)
+	if boot.TotalSectors+1 >= uint64(size/sector) {
+		return boot.TotalSectors
+	}
+	at := func(off int64) (uint64, bool) {
+		b, err := readBoot(r, off, sector)
+		said := b.TotalSectors
+		b.TotalSectors, b.HiddenSectors, b.Signed = boot.TotalSectors, boot.HiddenSectors, boot.Signed
+		return said, err == nil && b == boot
+	}
+	if _, own := at(int64(boot.TotalSectors) * sector); own {
+		return boot.TotalSectors
+	}
+	if said, ok := at(size/sector*sector - sector); ok && said > boot.TotalSectors && said < uint64(size/sector) {
+		return said
+	}
+	return boot.TotalSectors
 }
 
 func readBoot(r io.ReaderAt, off, n int64) (Boot, error) {

@@ -321,3 +321,22 @@ func TestNamesThatIndexHides(t *testing.T) {
 		t.Errorf("DOS name: %+v, %v", dos, err)
 	}
 }
+
+// TestWrongNumberOfSectors: the backup boot sector at the end of the device tells when
+// the boot sector's number is too small, unless the volume was made smaller.
+func TestWrongNumberOfSectors(t *testing.T) {
+	b := small(t)
+	total := openBytes(t, b).Boot().TotalSectors
+	b[0x29] = 1 // of 8 KiB and more
+	if got := binary.LittleEndian.Uint64(b[0x28:]); got >= total {
+		t.Fatal(got, total)
+	}
+	v := openBytes(t, b)
+	if notes := strings.Join(v.Notes(), " "); v.Boot().TotalSectors != total || !strings.Contains(notes, "its backup at the end") {
+		t.Errorf("%d sectors, %q", v.Boot().TotalSectors, notes)
+	}
+	copy(b[binary.LittleEndian.Uint64(b[0x28:])*512:], b[:512])
+	if v := openBytes(t, b); v.Boot().TotalSectors != binary.LittleEndian.Uint64(b[0x28:]) {
+		t.Errorf("of a smaller volume: %d sectors", v.Boot().TotalSectors)
+	}
+}
