@@ -442,7 +442,7 @@ func (e *env) printCaptured(o *capturedObject) {
 	}
 	fmt.Fprintln(e.Out)
 	if s := o.Stats; s != nil {
-		fmt.Fprintf(e.Out, "%s looked at, %s new, stored in %s%s, %s\n", size(s.Used), size(s.Changed), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
+		fmt.Fprintf(e.Out, "%s looked at, %s new, stored in %s%s, %s\n", size(s.Used), freshWord(s), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
 	}
 	for _, p := range o.Whole {
 		fmt.Fprintf(e.Out, "taken whole but for zeros: partition %d (%s), %s\n", p.Number, printable(nonEmpty(p.FS, "nothing known")), size(p.Size))
@@ -473,3 +473,12 @@ func (e *env) printLeftOut(head string, all []index.LeftOut) {
 
 // rooted is a path as the commands take it.
 func rooted(p string) string { return "/" + strings.TrimPrefix(p, "/") }
+
+// freshWord is how much was new: in whole blocks that can be more than the clusters
+// that were looked at.
+func freshWord(s *index.Stats) string {
+	if s.Changed > s.Used {
+		return size(s.Changed) + " in whole blocks"
+	}
+	return size(s.Changed)
+}

@@ -50,6 +50,11 @@ func runCheck(ctx context.Context, e *env, o *checkOptions) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range refs {
+		if r.Path != "" && r.Path != "/" {
+			return usage("leave the path away: file systems are checked as a whole; 'vitrine stat' and 'vitrine cat' tell whether one file can be read", "%s names a path inside a file system", printable(r.Path))
+		}
+	}
 	var out checks
 	for _, r := range refs {
 		out.failed(e.checkOne(ctx, o, r, &out))
@@ -117,7 +122,7 @@ func (e *env) checkOne(ctx context.Context, o *checkOptions, r imageRef, out *ch
 	}
 	e.tellUnchecked(s, others)
 	if checked == 0 {
-		return failed(exitFailed, "only NTFS can be checked as yet; 'vitrine info' tells what is there", "%s holds no NTFS volume", s.name)
+		return failed(exitFailed, "only NTFS can be checked as yet"+s.infoHint("tells what is there"), "%s holds no NTFS volume", s.name)
 	}
 	return nil
 }

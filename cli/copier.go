@@ -213,7 +213,7 @@ func (c *copier) entry(ctx context.Context, p place, from found, f *folder, dept
 		return err
 	}
 	name, whole := targetName(from.name, onWindows)
-	if name != from.name {
+	if name != unmarked(from.name) {
 		c.renamed(from.path, name, whole)
 	}
 	if from.attr.Kind != volume.Dir {
@@ -548,6 +548,9 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 	}
 	w.c.files.Add(1)
 	w.c.gaps(j.from.path, &w.lost)
+	if bad := j.from.attr.Damage; bad != nil {
+		w.c.hurt.add(w.c.e, j.from.path, fmt.Errorf("its contents were copied, times or streams may be missing: %w", bad))
+	}
 	w.c.setSecurity(j.from.path, j.dir, j.name, w.c.sddl(ctx, j.place, j.from))
 	return true, nil
 }

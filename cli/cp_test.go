@@ -215,7 +215,10 @@ func TestTargetName(t *testing.T) {
 		{"a\U0010ff2fb", "a%(2F)b", "a%(2F)b"}, // as NTFS's names are decoded
 		{"\U0010ff2e.", "%(2E).", "%(2E)%(2E)"},
 		{"a\U0010ff00", "a%(00)", "a%(00)"},
-		{"a\U0010ff5c\U0010ff5c", "a\U0010ff5c\U0010ff5c", "a\U0010ff5c\U0010ff5c"},
+		{"a\U0010ff5c\U0010ff5c", "a\U0010ff5c", "a\U0010ff5c"}, // on the volume it is one
+		{"a\U0010ff5c\U0010ff00b", "a\U0010ff00b", "a\U0010ff00b"},
+		{"\U0010ff5c\U0010ff2e\U0010ff2f", "\U0010ff2e%(2F)", "\U0010ff2e%(2F)"},
+		{"a\U0010ff5c", "a\U0010ff5c", "a\U0010ff5c"},
 		{"a:b", "a:b", "a%(3A)b"},
 		{`a\b`, `a\b`, "a%(5C)b"},
 		{"dot.", "dot.", "dot%(2E)"},

@@ -66,6 +66,7 @@ type recovery struct {
 	dest  *os.Root
 	hurt  tally
 	files int64
+	links int64
 	bytes int64
 }
 
@@ -93,9 +94,13 @@ func runRecover(ctx context.Context, e *env, o *cpOptions) error {
 		}
 	}
 	if e.json {
-		e.emit("copied", copied{To: o.dir, Files: r.files, Bytes: r.bytes, Problems: r.hurt.count(), Seconds: time.Since(start).Seconds(), Complete: r.hurt.count() == 0})
+		e.emit("copied", copied{To: o.dir, Files: r.files, Links: r.links, Bytes: r.bytes, Problems: r.hurt.count(), Seconds: time.Since(start).Seconds(), Complete: r.hurt.count() == 0})
 	} else {
-		e.say("recovered %s (%s) to %s", plural(r.files, "deleted file"), size(r.bytes), o.dir)
+		links := ""
+		if r.links > 0 {
+			links = ", " + plural(r.links, "link")
+		}
+		e.say("recovered %s%s (%s) to %s", plural(r.files, "deleted file"), links, size(r.bytes), o.dir)
 	}
 	return r.hurt.err("not recovered")
 }
@@ -106,7 +111,11 @@ func (r *recovery) file(ctx context.Context, p place, v *ntfsparse.Volume, full 
 	if ctx.Err() != nil {
 		return
 	}
-	if !d.Info.IsDir {
+	if d.Info.Mode()&fs.ModeSymlink != 0 {
+		if err := r.link(full, d); err != nil {
+			r.hurt.add(r.e, full, err)
+		}
+	} else if !d.Info.IsDir {
 		s, err := v.OpenDeleted(d.Ref)
 		r.stream(p, full, d, s, err)
 	}
@@ -134,23 +143,51 @@ func (r *recovery) stream(p place, full string, d *ntfsparse.DeletedFile, s *ntf
 	}
 }
 
-// write makes the file; when its name is taken, by another deleted file too, its
-// record's number is added.
-func (r *recovery) write(full string, d *ntfsparse.DeletedFile, s *ntfsparse.Stream) error {
+// link makes the link that was deleted.
+func (r *recovery) link(full string, d *ntfsparse.DeletedFile) error {
+	to, err := d.Info.LinkTarget()
+	if err != nil {
+		return err
+	}
+	switch p, place := volume.PlaceOf(to, d.Info.Tag, path.Dir(full)); {
+	case place == volume.LinkRoot:
+		to = relativeTarget(full, p)
+	case strings.HasPrefix(to, "//"):
+		to = strings.ReplaceAll(to, "/", `\\`) // nowhere but on Windows
+	}
+	_, err = r.create(full, d, func(target string) error { return r.dest.Symlink(filepath.FromSlash(to), target) })
+	if err == nil {
+		r.links++
+	}
+	return err
+}
+
+// create makes something below its path; when its name is taken, by another deleted
+// file too, its record's number is added.
+func (r *recovery) create(full string, d *ntfsparse.DeletedFile, do func(target string) error) (target string, err error) {
 	var parts []string
 	for _, name := range strings.Split(strings.TrimPrefix(full, "/"), "/") {
 		parts = append(parts, targetOf(name))
 	}
-	target := filepath.Join(parts...)
+	target = filepath.Join(parts...)
 	if err := r.dest.MkdirAll(filepath.Dir(target), 0o777); err != nil {
-		return err
+		return target, err
 	}
-	f, err := r.dest.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if errors.Is(err, fs.ErrExist) {
+	if err = do(target); errors.Is(err, fs.ErrExist) {
 		ext := path.Ext(target)
 		target = fmt.Sprintf("%s (deleted %d)%s", strings.TrimSuffix(target, ext), d.Ref.Record(), ext)
-		f, err = r.dest.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		err = do(target)
 	}
+	return target, err
+}
+
+// write makes the file.
+func (r *recovery) write(full string, d *ntfsparse.DeletedFile, s *ntfsparse.Stream) error {
+	var f *os.File
+	target, err := r.create(full, d, func(target string) (err error) {
+		f, err = r.dest.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -183,7 +220,10 @@ func whenChanged(d *ntfsparse.DeletedFile) int64 {
 func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
 	o := deletedObject{Path: full, Kind: "file", ID: d.Ref.Record(), Size: d.Info.Size, Modified: iso(whenChanged(d)),
 		Clusters: d.Clusters, Free: d.Free, State: deletedState(d)}
-	if d.Info.IsDir {
+	switch {
+	case d.Info.Mode()&fs.ModeSymlink != 0:
+		o.Kind = "link"
+	case d.Info.IsDir:
 		o.Kind = "folder"
 	}
 	if l.e.json {

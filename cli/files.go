@@ -134,10 +134,12 @@ func runStat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
 			return err
 		}
 		for _, f := range all {
-			p.stat(ctx, e, f, hurt)
+			if p.stat(ctx, e, f, hurt); f.attr.Damage != nil {
+				hurt.add(e, f.path, f.attr.Damage)
+			}
 		}
 	}
-	return hurt.err("could not be read")
+	return hurt.err("could not be read whole")
 }
 
 // statObject is an entry with what only stat tells.
@@ -185,7 +187,10 @@ func printStat(e *env, f found, o statObject) {
 	}
 	row("path", printable(o.Path))
 	row("kind", o.Kind)
-	if f.attr.Kind != volume.Dir {
+	switch {
+	case f.attr.NoSize:
+		row("size", "?")
+	case f.attr.Kind != volume.Dir:
 		row("size", exactSize(o.Size))
 		row("allocated", exactSize(o.Alloc))
 	}

@@ -165,7 +165,7 @@ func sizeTest(s string) (test, error) {
 	}
 	return func(_ string, a *volume.Attr) bool {
 		switch {
-		case a.Kind == volume.Dir:
+		case a.Kind == volume.Dir || a.NoSize:
 			return false
 		case sign == '+':
 			return a.Size > n
@@ -236,9 +236,11 @@ func (s *searcher) visit(ctx context.Context, full string, en *volume.Entry) err
 	}
 	if en.Err != nil {
 		s.hurt.add(s.e, full, en.Err)
-		if en.Attr == nil || en.Attr.Kind != volume.Dir {
+		if en.Attr == nil {
 			return ctx.Err()
 		}
+	} else if en.Attr.Damage != nil {
+		s.hurt.add(s.e, full, en.Attr.Damage)
 	}
 	s.try(full, en.Attr)
 	return ctx.Err()
@@ -287,8 +289,8 @@ func (s *searcher) try(full string, a *volume.Attr) {
 	if s.o.long {
 		line = append(appendMode(line, a), ' ')
 		at := len(line)
-		line = append(alignRight(appendGrouped(line, a.Size), at, 16), "  "...)
-		line = append(appendStamp(line, a.ModTime), "  "...)
+		line = append(alignRight(appendBytes(line, a), at, 16), "  "...)
+		line = append(appendModified(line, a), "  "...)
 	}
 	if s.e.OutTerm {
 		full = printable(full)

@@ -134,7 +134,7 @@ var hintTable = []hintRule{
 	{isAny(index.ErrUnsupported), exitFailed, "the image is fine; a newer Vitrine reads it"},
 	{isAny(index.ErrCorrupt), exitDamage, "what can be read elsewhere in the image stays readable; 'vitrine verify' tells how much is damaged"},
 	{isAny(volume.ErrEncrypted), exitFailed, "the image is fine; these contents need a key that it does not hold; 'vitrine cat --raw' gives them as they are stored"},
-	{isAny(volume.ErrNotCaptured), exitIncomplete, "the contents were left out of the image on purpose or never were on this disk; 'vitrine info' lists what was left out"},
+	{isAny(volume.ErrNotCaptured), exitIncomplete, "the contents were left out of the image on purpose or never were on this disk; 'vitrine info' of the image lists what was left out"},
 	{isAny(volume.ErrLocked), exitFailed, "the data is safe: attach or restore it where BitLocker can unlock it, and read the files there"},
 	{isAny(volume.ErrUnsupported), exitFailed, "the data is safe: it can be restored, verified and read as a disk, only not as files"},
 	{isAny(volume.ErrCorrupt), exitDamage, "the file system was damaged when it was captured; 'vitrine check' tells where, other files may be fine"},

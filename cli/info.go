@@ -41,6 +41,9 @@ func runInfo(ctx context.Context, e *env, arg string) error {
 		return err
 	}
 	p, err := e.point(ctx, ref, reader.Options{})
+	if errors.Is(err, index.ErrNotMember) {
+		return &problem{exitFailed, plain(err), "IMAGE is a .vtr file, an Image ID or a folder with one set; of a raw image or a disk, 'vitrine ls --device' shows the files", err}
+	}
 	if err != nil {
 		return err
 	}

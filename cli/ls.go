@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -138,8 +139,8 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 		if dir != "" {
 			full = join(dir, en.Name)
 		}
-		if en.Err != nil {
-			l.hurt.add(l.e, full, en.Err)
+		if bad := en.Err; bad != nil || en.Attr.Damage != nil {
+			l.hurt.add(l.e, full, cmp.Or(bad, en.Attr.Damage))
 		}
 		switch {
 		case l.e.json && en.Err != nil:
@@ -158,7 +159,7 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 			line = append(alignRight(strconv.AppendUint(line, uint64(a.Links), 10), at, links), ' ')
 			at = len(line)
 			line = append(alignRight(appendSize(line, a), at, wide), "  "...)
-			line = append(appendStamp(line, a.ModTime), "  "...)
+			line = append(appendModified(line, a), "  "...)
 			line = append(append(line, l.paint(en)...), l.extra(ctx, full, a)...)
 			l.e.Out.Write(append(line, '\n'))
 		}
@@ -170,7 +171,23 @@ func appendSize(b []byte, a *volume.Attr) []byte {
 	if a.Kind == volume.Dir {
 		return append(b, '-')
 	}
+	return appendBytes(b, a)
+}
+
+// appendBytes is the size of the contents, '?' where it is not known.
+func appendBytes(b []byte, a *volume.Attr) []byte {
+	if a.NoSize {
+		return append(b, '?')
+	}
 	return appendGrouped(b, a.Size)
+}
+
+// appendModified is the time in ls -l, '?' where the file has lost it.
+func appendModified(b []byte, a *volume.Attr) []byte {
+	if at := len(b); a.ModTime == volume.NoTime && a.Damage != nil {
+		return alignLeft(append(b, '?'), at, len(minutes))
+	}
+	return appendStamp(b, a.ModTime)
 }
 
 func (l *lister) paint(en *volume.Entry) string {
@@ -201,7 +218,7 @@ func (l *lister) beside(ctx context.Context, full string, a *volume.Attr) (targe
 	}
 	if able, ok := l.f.fs.(volume.Streams); ok && !a.NoStreams && a.ID>>volume.IDRecordBits == 0 {
 		list, err := able.Streams(ctx, a.ID)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && a.Damage == nil { // that is told elsewhere
 			l.hurt.add(l.e, full, at("not all of its named streams can be read", err))
 		}
 		for _, s := range list {
@@ -233,6 +250,7 @@ type entryObject struct {
 	Kind       string         `json:"kind,omitempty"`
 	ID         uint64         `json:"id,omitempty"`
 	Size       int64          `json:"size"`
+	NoSize     bool           `json:"size_unknown,omitempty"`
 	Alloc      int64          `json:"allocated"`
 	Links      uint32         `json:"links,omitempty"`
 	Modified   string         `json:"modified,omitempty"`
@@ -254,6 +272,9 @@ func newEntryObject(name, full string, a volume.Attr) entryObject {
 	o := entryObject{Name: name, Path: full, Kind: kindWord(a.Kind), ID: uint64(a.ID), Size: a.Size, Alloc: a.Alloc, Links: a.Links,
 		Modified: iso(a.ModTime), Accessed: iso(a.AccessTime), Changed: iso(a.ChangeTime), Created: iso(a.BirthTime),
 		Attributes: attributeWords(a.Win)}
+	if o.NoSize = a.NoSize; a.Damage != nil {
+		o.Error = plain(a.Damage)
+	}
 	if !utf8.ValidString(name) {
 		o.RawName = []byte(name)
 	}

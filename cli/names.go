@@ -38,8 +38,14 @@ func escapeName(name string, windows bool) string {
 		return strings.ReplaceAll(name, ".", "%(2E)") + map[bool]string{true: "%()"}[name == ""]
 	}
 	var b strings.Builder
+	itself := false // the mark was before it
 	for i, r := range name {
-		if c, ok := ntfsparse.StandsFor(r); ok {
+		if itself {
+			b.WriteRune(r)
+			itself = false
+		} else if itself = marksNext(name[i:]); itself {
+			continue
+		} else if c, ok := ntfsparse.StandsFor(r); ok {
 			fmt.Fprintf(&b, "%%(%02X)", c)
 		} else if mustEscape(name, i, r, windows) {
 			fmt.Fprintf(&b, "%%(%02X)", r)
@@ -47,6 +53,28 @@ func escapeName(name string, windows bool) string {
 			_, n := utf8.DecodeRuneInString(name[i:])
 			b.WriteString(name[i : i+n]) // keeps bytes that are not UTF-8
 		}
+	}
+	return b.String()
+}
+
+// marksNext tells whether name begins with the mark of a character that stands for itself.
+func marksNext(name string) bool {
+	rest, ok := strings.CutPrefix(name, string(rune(ntfsparse.NameMark)))
+	next, _ := utf8.DecodeRuneInString(rest)
+	_, stands := ntfsparse.StandsFor(next)
+	return ok && (stands || next == ntfsparse.NameMark)
+}
+
+// unmarked is a name as the volume has it, but for what no path can hold.
+func unmarked(name string) string {
+	var b strings.Builder
+	for name != "" {
+		if marksNext(name) {
+			name = name[utf8.RuneLen(ntfsparse.NameMark):]
+		}
+		_, n := utf8.DecodeRuneInString(name)
+		b.WriteString(name[:n])
+		name = name[n:]
 	}
 	return b.String()
 }

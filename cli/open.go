@@ -283,9 +283,17 @@ func readable(parts []*part) (good []*part, why error) {
 
 func (s *shelf) noFiles(why error) error {
 	if why == nil {
-		return failed(exitFailed, "'vitrine info' tells what it holds", "%s has no partitions", s.name)
+		return failed(exitFailed, "nothing was changed"+s.infoHint("tells what it holds"), "%s has no partitions", s.name)
 	}
 	return at(s.name, why)
+}
+
+// infoHint points to 'vitrine info', which is for images only.
+func (s *shelf) infoHint(does string) string {
+	if s.file == "" {
+		return ""
+	}
+	return "; 'vitrine info' " + does
 }
 
 func (s *shelf) partition(number int) (*part, error) {
@@ -296,7 +304,7 @@ func (s *shelf) partition(number int) (*part, error) {
 		}
 		have = append(have, fmt.Sprint(p.number))
 	}
-	return nil, failed(exitFailed, "it has "+strings.Join(have, ", ")+"; 'vitrine info' tells what they are", "%s has no partition %d", s.name, number)
+	return nil, failed(exitFailed, "it has "+strings.Join(have, ", ")+s.infoHint("tells what they are"), "%s has no partition %d", s.name, number)
 }
 
 func (p *part) files() (volume.FileSystem, error) {

@@ -17,6 +17,9 @@ const (
 	escapeMark = 0x10FF5C
 )
 
+// NameMark stands before such a character that stands for itself.
+const NameMark = escapeMark
+
 // StandsFor gives the character in whose place c stands in a decoded name; ok is
 // false for all that stand for themselves.
 func StandsFor(c rune) (r rune, ok bool) {

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,9 +140,13 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 		Win: in.Attributes, Reparse: in.Tag, NoStreams: in.Streams == 0 && in.Damage == nil,
 	}
 	hidePlain(&a)
+	if !in.IsDir { // reading a folder tells what is wrong with it
+		a.Damage, a.NoSize = ntfsErr(in.Damage), in.NoSize
+	}
 	if a.Kind == Symlink {
-		target, _ := in.LinkTarget()
-		a.Size = int64(len(target))
+		target, err := in.LinkTarget()
+		a.Size, a.NoSize = int64(len(target)), err != nil
+		a.Damage = cmp.Or(a.Damage, ntfsErr(err))
 	}
 	if a.Kind == CharDev || a.Kind == BlockDev {
 		a.Rdev, a.Size = makedev(in.Device()), 0
