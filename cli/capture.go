@@ -442,7 +442,7 @@ func (e *env) printCaptured(o *capturedObject) {
 	}
 	fmt.Fprintln(e.Out)
 	if s := o.Stats; s != nil {
-		fmt.Fprintf(e.Out, "%s looked at, %s new, stored in %s%s, %s\n", size(s.Used), freshWord(s), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
+		fmt.Fprintf(e.Out, "%s looked at, %s, stored in %s%s, %s\n", size(s.Used), freshWord(s), size(o.Size), ratio(s.Changed, s.Stored), span(durationOf(s.NanosTaken)))
 	}
 	for _, p := range o.Whole {
 		fmt.Fprintf(e.Out, "taken whole but for zeros: partition %d (%s), %s\n", p.Number, printable(nonEmpty(p.FS, "nothing known")), size(p.Size))
@@ -478,7 +478,7 @@ func rooted(p string) string { return "/" + strings.TrimPrefix(p, "/") }
 // that were looked at.
 func freshWord(s *index.Stats) string {
 	if s.Changed > s.Used {
-		return size(s.Changed) + " in whole blocks"
+		return size(s.Changed) + " new in whole blocks"
 	}
-	return size(s.Changed)
+	return size(s.Changed) + " new"
 }
