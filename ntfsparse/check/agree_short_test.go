@@ -1,0 +1,6 @@
+//go:build !long
+
+package check
+
+// agreeRounds is how many edits of each volume TestAgreement tries.
+const agreeRounds = 300

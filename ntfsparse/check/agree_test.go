@@ -1,0 +1,106 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"vitrine/internal/wreck"
+	"vitrine/ntfsparse"
+)
+
+// TestAgreement: what the check calls sound, warnings aside, the reader reads. The two
+// share no code, so that each tells what the other overlooks.
+func TestAgreement(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, agreeRounds))
+	for _, name := range []string{"testdata/small", "../testdata/used", "../testdata/fuzz"} {
+		img := unzipped(name + ".img.gz")
+		if err := unread(img); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		v := wreck.New(img, structures(img)...)
+		for range agreeRounds {
+			n := rnd.IntN(v.Structures())
+			at := rnd.IntN(v.Used(n))
+			edit := []byte{byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(rnd.Uint32())}
+			b := v.Damaged(edit)
+			rep, err := Run(context.Background(), bytes.NewReader(b), int64(len(b)), Options{Deep: true, MaxPerCode: 5})
+			must(t, err)
+			if rep.Worst >= Error {
+				continue
+			}
+			if err := unread(b); err != nil {
+				t.Errorf("%s, %#x in the structure at %#x, done %#x: %q, and %v", name, at, v.Offset(n), edit[4], rep.Summary, err)
+			}
+		}
+	}
+}
+
+// unread is the first thing on a volume that the reader cannot read.
+func unread(b []byte) error {
+	v, err := ntfsparse.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return err
+	}
+	root, err := v.Root()
+	if err != nil {
+		return err
+	}
+	todo := []*ntfsparse.File{root}
+	for ; len(todo) > 0 && err == nil; todo = todo[1:] {
+		f := todo[0]
+		if err = unreadOf(f); err != nil || !f.IsDir() {
+			continue
+		}
+		var d *ntfsparse.Dir
+		if d, err = f.Dir(); err != nil {
+			continue
+		}
+		d.Read(0, func(e ntfsparse.DirEntry, bad error) bool {
+			if err = bad; err != nil || f == root && e.Ref.Record() < ntfsparse.FirstUser {
+				return err == nil
+			}
+			var c *ntfsparse.File
+			if c, err = v.FileRef(e.Ref); err == nil {
+				todo = append(todo, c)
+			}
+			return err == nil
+		})
+	}
+	return err
+}
+
+func unreadOf(f *ntfsparse.File) error {
+	if err := f.Damage(); err != nil {
+		return err
+	}
+	in := f.Info()
+	if _, err := in.LinkTarget(); errors.Is(err, ntfsparse.ErrCorrupt) {
+		return err
+	}
+	if _, err := f.EAs(); err != nil {
+		return err
+	}
+	read := func(s *ntfsparse.Stream, err error) error {
+		if err == nil {
+			_, err = io.Copy(io.Discard, io.NewSectionReader(s, 0, s.Size()))
+		}
+		if errors.Is(err, ntfsparse.ErrNotCaptured) { // of a placeholder
+			return nil
+		}
+		return err
+	}
+	for _, s := range f.Streams() {
+		if err := read(f.Stream(s.Name)); err != nil {
+			return fmt.Errorf("stream %q: %w", s.Name, err)
+		}
+	}
+	if f.IsDir() {
+		return nil
+	}
+	return read(f.Open())
+}
