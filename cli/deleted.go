@@ -153,7 +153,7 @@ func (r *recovery) link(full string, d *ntfsparse.DeletedFile) error {
 	case place == volume.LinkRoot:
 		to = relativeTarget(full, p)
 	case strings.HasPrefix(to, "//"):
-		to = strings.ReplaceAll(to, "/", `\\`) // nowhere but on Windows
+		to = strings.ReplaceAll(to, "/", `\`) // nowhere but on Windows
 	}
 	_, err = r.create(full, d, func(target string) error { return r.dest.Symlink(filepath.FromSlash(to), target) })
 	if err == nil {
