@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -139,8 +138,10 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 		if dir != "" {
 			full = join(dir, en.Name)
 		}
-		if bad := en.Err; bad != nil || en.Attr.Damage != nil {
-			l.hurt.add(l.e, full, cmp.Or(bad, en.Attr.Damage))
+		if en.Err != nil {
+			l.hurt.add(l.e, full, en.Err)
+		} else if en.Attr.Damage != nil {
+			l.hurt.add(l.e, full, en.Attr.Damage)
 		}
 		switch {
 		case l.e.json && en.Err != nil:
