@@ -88,12 +88,9 @@ func foreignXattr(name string) bool {
 
 func readStream(ctx context.Context, t volume.FileSystem, id volume.ID, name string) ([]byte, error) {
 	list, err := streamsOf(ctx, t, id)
-	if err != nil {
-		return nil, err
-	}
 	i := slices.IndexFunc(list, func(s volume.Stream) bool { return s.Name == name })
 	if i < 0 {
-		return nil, fs.ErrNotExist
+		return nil, cmp.Or(err, fs.ErrNotExist)
 	}
 	if list[i].Size > maxXattrValue {
 		return nil, fmt.Errorf("stream %q: %d bytes: %w", name, list[i].Size, errTooBig)
