@@ -188,6 +188,14 @@ func parseBoot(b []byte, size int64) (g geometry, faults []fault) {
 	if string(b[3:11]) != "NTFS    " {
 		add("B2", "it names the file system %q", b[3:11])
 	}
+	for _, f := range []struct {
+		off, n int
+		what   string
+	}{{14, 2, "reserved sectors"}, {16, 1, "FATs"}, {17, 2, "root entries"}, {19, 2, "sectors in 16 bits"}, {22, 2, "sectors of a FAT"}, {32, 4, "sectors in 32 bits"}} {
+		if v := number(b[f.off : f.off+f.n]); v != 0 {
+			add("B2", "its number of %s is %d, which is 0 on NTFS", f.what, v)
+		}
+	}
 	g.serial, g.sectors = le.Uint64(b[72:]), int64(le.Uint64(b[40:]))
 	g.mft, g.mirror = int64(le.Uint64(b[48:])), int64(le.Uint64(b[56:]))
 	if g.sector = int64(le.Uint16(b[11:])); !power(g.sector, 512, 4096) {
@@ -287,10 +295,10 @@ func bootDifferences(a, b []byte) (out []difference) {
 		off, n     int
 		grave      bool
 	}{
-		{"B3", "the sector size", 11, 2, true}, {"B3", "the cluster size", 13, 1, true},
+		{"B3", "the sector size", 11, 2, true}, {"B3", "the raw cluster size", 13, 1, true},
 		{"B4", "the number of sectors", 40, 8, true}, {"B5", "the file table's cluster", 48, 8, true},
-		{"B5", "the mirror's cluster", 56, 8, true}, {"B3", "the record size", 64, 1, true},
-		{"B3", "the index block size", 68, 1, true}, {"B6", "the serial number", 72, 8, false},
+		{"B5", "the mirror's cluster", 56, 8, true}, {"B3", "the raw record size", 64, 1, true},
+		{"B3", "the raw index block size", 68, 1, true}, {"B6", "the serial number", 72, 8, false},
 	} {
 		if x, y := number(a[f.off:f.off+f.n]), number(b[f.off:f.off+f.n]); x != y {
 			out = append(out, difference{f.code, f.name, x, y, f.grave})

@@ -9,7 +9,7 @@ type Code struct {
 // Codes lists every code that Run can report. Codes keep their meaning for good.
 var Codes = map[string]Code{
 	"B1": {Error, "The boot sector cannot be read or has no signature 55 AA."},
-	"B2": {Error, "The boot sector does not call the volume NTFS."},
+	"B2": {Error, "The boot sector does not call the volume NTFS, or has numbers of FAT."},
 	"B3": {Error, "A size in the boot sector is impossible."},
 	"B4": {Error, "The number of sectors does not fit the device or the volume's own tables."},
 	"B5": {Error, "The boot sector points to the file table or its mirror wrongly."},

@@ -116,6 +116,8 @@ func runs(a []byte, list ...byte) { copy(a[le.Uint16(a[32:]):], append(list, 0))
 var mutations = []mutation{
 	{"B1", "boot signature swapped", "", func(v *vol) { v.boot(func(b []byte) { b[510], b[511] = 0xaa, 0x55 }) }},
 	{"B2", "file system name spoiled", "", func(v *vol) { v.boot(func(b []byte) { b[6] = 'X' }) }},
+	{"B2", "reserved sectors", "", func(v *vol) { v.boot(func(b []byte) { b[14] = 1 }) }},
+	{"B2", "sectors in 32 bits", "", func(v *vol) { v.boot(func(b []byte) { u32(b, 32, 7) }) }},
 	{"B3", "sector of 500 bytes", "", func(v *vol) { v.boot(func(b []byte) { u16(b, 11, 500) }) }},
 	{"B3", "cluster of 127 sectors", "", func(v *vol) { v.boot(func(b []byte) { b[13] = 127 }) }},
 	{"B3", "cluster size halved", "", func(v *vol) { v.boot(func(b []byte) { b[13] /= 2 }) }},
@@ -158,6 +160,9 @@ var mutations = []mutation{
 		u16(v.b, int(v.place(v.stream(fUpCase, tData, ""), 2*'k')), 'k')
 	}},
 	{"V7", "upper-case table cut", "/$UpCase", func(v *vol) { v.attr(fUpCase, tData, "", func(a []byte) { u64(a, 48, 100000) }) }},
+	{"V6", "attribute definition with another name", "/$AttrDef", func(v *vol) {
+		v.b[v.place(v.stream(fAttrDef, tData, ""), definitionSize+4)]++
+	}},
 	{"V6", "attribute definition with impossible sizes", "/$AttrDef", func(v *vol) {
 		u64(v.b, int(v.place(v.stream(fAttrDef, tData, ""), 2*definitionSize+152)), 1)
 	}},

@@ -256,13 +256,16 @@ func (c *checker) follow(s *stream, list []byte, no uint64, typ uint32, name str
 		if c.listBudget--; c.listBudget < 0 {
 			return found, errFragments
 		}
-		b, _ := c.record(refRecord(e.ref), buf)
-		if b == nil {
-			return found, fmt.Errorf("its part in record %d is missing", refRecord(e.ref))
+		b, msg := c.record(refRecord(e.ref), buf)
+		if msg != "" {
+			return found, fmt.Errorf("its part in record %d cannot be read: %s", refRecord(e.ref), msg)
 		}
 		got, err := s.find(b, typ, name, e.lowest)
-		if err != nil || !got {
-			return found, fmt.Errorf("its part in record %d is missing (%w)", refRecord(e.ref), errNoStream)
+		if err != nil {
+			return found, fmt.Errorf("its part in record %d: %w", refRecord(e.ref), err)
+		}
+		if !got {
+			return found, fmt.Errorf("its part is not in record %d", refRecord(e.ref))
 		}
 		found = true
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // Volume flags.
@@ -83,6 +84,11 @@ func (c *checker) attrDef() {
 		if typ <= prev || typ&0xf != 0 {
 			c.find("V6", fAttrDef, "$DATA", "The attribute definitions are out of order at type %#x.", typ)
 			return
+		}
+		if want, ok := typeNames[typ]; ok && c.info.major >= 3 {
+			if name := strings.TrimRight(decode16(b[:128]), "\x00"); name != want {
+				c.find("V6", fAttrDef, "$DATA", "The attribute definitions call the type %#x %q, not %s.", typ, name, want)
+			}
 		}
 		d := definition{int64(le.Uint64(b[144:])), int64(le.Uint64(b[152:])), true}
 		if d.least < 0 || d.most < -1 || d.most >= 0 && d.most < d.least {
