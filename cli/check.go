@@ -29,7 +29,10 @@ func newCheck(e *env) *cobra.Command {
 		Use: "check IMAGE[:N]", Short: "Check the file systems inside, read-only", GroupID: groupBack,
 		Long: `Check whether the NTFS volumes of an image or disk are sound, as chkdsk would, without
 changing anything. This is about what was captured; 'vitrine verify' is about the
-image. Exit code 4 when a repair is needed.`,
+image. Exit code 4 when a repair is needed.
+
+Of several partitions all that are NTFS are checked, and those that may have been;
+which were passed over, and why, is told.`,
 		Example: `  vitrine check backups/
   vitrine check backups@3:2 --deep
   vitrine check --device /dev/sdb1`,
