@@ -121,12 +121,10 @@ func (i VolumeInfo) Dirty() bool { return i.Flags&VolumeDirty != 0 }
 func Open(r io.ReaderAt, size int64) (*Volume, error) {
 	boot, first := readBoot(r, 0, 512)
 	if first == nil {
-		said := boot.TotalSectors
-		boot.TotalSectors = sureSectors(r, size, boot)
+		if v := openLarger(r, size, boot); v != nil {
+			return v, nil
+		}
 		if v, err := open(r, size, boot); err == nil {
-			if said != boot.TotalSectors {
-				v.note("The boot sector says that the volume has %d sectors; the %d that its backup at the end says are taken.", said, boot.TotalSectors)
-			}
 			v.noteSize()
 			return v, nil
 		} else {
@@ -154,13 +152,14 @@ func openBackup(r io.ReaderAt, size int64, first error) (*Volume, error) {
 	return nil, first
 }
 
-// sureSectors is the volume's number of sectors: the boot sector's, or that of a larger
-// one whose backup is at the end of the device and equal in all else, while the boot
-// sector's own end has none.
-func sureSectors(r io.ReaderAt, size int64, boot Boot) uint64 {
+// openLarger opens a volume whose boot sector has too small a number of sectors. A backup
+// at the end of the device, equal in all else, has the right one; the boot sector's own
+// end has no backup; and $Bitmap is large enough. Of a volume that was made smaller without
+// writing a backup, it is not.
+func openLarger(r io.ReaderAt, size int64, boot Boot) *Volume {
 	sector := int64(boot.SectorSize)
 	if boot.TotalSectors+1 >= uint64(size/sector) {
-		return boot.TotalSectors
+		return nil
 	}
 	at := func(off int64) (uint64, bool) {
 		b, err := readBoot(r, off, sector)
@@ -169,12 +168,23 @@ func sureSectors(r io.ReaderAt, size int64, boot Boot) uint64 {
 		return said, err == nil && b == boot
 	}
 	if _, own := at(int64(boot.TotalSectors) * sector); own {
-		return boot.TotalSectors
+		return nil
 	}
-	if said, ok := at(size/sector*sector - sector); ok && said > boot.TotalSectors && said < uint64(size/sector) {
-		return said
+	said := boot.TotalSectors
+	var ok bool
+	if boot.TotalSectors, ok = at(size/sector*sector - sector); !ok || boot.TotalSectors <= said || boot.TotalSectors >= uint64(size/sector) {
+		return nil
 	}
-	return boot.TotalSectors
+	v, err := open(r, size, boot)
+	if err != nil {
+		return nil
+	}
+	if _, err := v.clusterBitmap(); err != nil {
+		return nil
+	}
+	v.note("The boot sector says that the volume has %d sectors; the %d that its backup at the end says are taken.", said, boot.TotalSectors)
+	v.noteSize()
+	return v
 }
 
 func readBoot(r io.ReaderAt, off, n int64) (Boot, error) {

@@ -340,3 +340,18 @@ func TestWrongNumberOfSectors(t *testing.T) {
 		t.Errorf("of a smaller volume: %d sectors", v.Boot().TotalSectors)
 	}
 }
+
+// TestMadeSmaller: ntfsresize leaves the former backup boot sector where it was, and
+// writes none at the new end.
+func TestMadeSmaller(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 100 << 20})
+	testvol.Run(t, "ntfsresize", "-ff", "-s", "70M", img)
+	b, err := os.ReadFile(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, said := openBytes(t, b), binary.LittleEndian.Uint64(b[0x28:])
+	if v.Boot().TotalSectors != said || said > 70_000_000/512 {
+		t.Errorf("%d sectors of %d, %q", v.Boot().TotalSectors, said, v.Notes())
+	}
+}
