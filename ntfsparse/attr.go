@@ -68,7 +68,22 @@ func (a Attr) check() string {
 	if off < 0x18 || off > uint32(len(a.b)) || n > uint32(len(a.b))-off {
 		return "attribute value lies outside the attribute"
 	}
+	if off&7 != 0 {
+		return "attribute value does not begin at a multiple of 8"
+	}
+	if rest := a.b[min((int(off+n)+7)&^7, len(a.b)):]; beginsAttr(rest) {
+		return "attribute is so long that it hides the next"
+	}
 	return ""
+}
+
+// beginsAttr tells whether b begins with an attribute, which is inside another then.
+func beginsAttr(b []byte) bool {
+	if len(b) < 0x18 || typeNames[AttrType(le.Uint32(b))] == "" {
+		return false
+	}
+	n := le.Uint32(b[4:])
+	return n >= 0x18 && n&7 == 0 && n <= uint32(len(b)) && b[8] <= 1
 }
 
 func (a Attr) checkNonResident() string {

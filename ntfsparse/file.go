@@ -321,6 +321,11 @@ func (f *File) attrStream(t AttrType, units string) (*Stream, error) {
 	if len(ext) == 0 {
 		return nil, f.missing(t.String())
 	}
+	for i := 1; i < len(ext); i++ {
+		if ext[0].Resident() || ext[i].Resident() || ext[i].LowVCN() == ext[i-1].LowVCN() {
+			return nil, classf(ErrCorrupt, f.rec.N, "the file has %v %q twice", t, ext[i].Name())
+		}
+	}
 	s, err := f.v.newStream(f.Ref(), ext)
 	if err != nil {
 		return nil, err
