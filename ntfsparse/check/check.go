@@ -70,7 +70,8 @@ type checker struct {
 	paths     map[uint64]string
 	also      map[int]uint64 // another file that a finding tells of, by its place in the report
 	lost      map[uint64]lostName
-	linkBytes int // that names in doubt may still take
+	left      map[string]bool // what leftOut told of
+	linkBytes int             // that names in doubt may still take
 	done      Progress
 }
 
@@ -101,7 +102,7 @@ func newChecker(ctx context.Context, r io.ReaderAt, size int64, o Options) *chec
 	}
 	return &checker{
 		ctx: ctx, r: r, size: size, o: o, rep: &Report{Findings: []Finding{}},
-		count: map[kind]int{}, paths: map[uint64]string{}, also: map[int]uint64{}, lost: map[uint64]lostName{},
+		count: map[kind]int{}, paths: map[uint64]string{}, also: map[int]uint64{}, lost: map[uint64]lostName{}, left: map[string]bool{},
 		folders: map[string]uint64{}, secIDs: map[uint32]uint32{},
 	}
 }
@@ -154,6 +155,16 @@ func (c *checker) findAs(sev Severity, code string, rec uint64, attribute, forma
 		return
 	}
 	c.rep.Findings = append(c.rep.Findings, Finding{code, sev, rec, "", attribute, fmt.Sprintf(format, args...)})
+}
+
+// leftOut says, once for each cause, that not all of something was looked at.
+func (c *checker) leftOut(what string) {
+	c.rep.Incomplete = true
+	if c.left[what] {
+		return
+	}
+	c.left[what] = true
+	c.find("V11", NoRecord, "", "Not looked at were some of the %s.", what)
 }
 
 func (c *checker) start(phase string, total int64) {

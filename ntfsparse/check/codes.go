@@ -27,6 +27,7 @@ var Codes = map[string]Code{
 	"V8":  {Info, "The log has version 2, as while mounted by Windows 8 or later."},
 	"V9":  {Info, "The volume has bad clusters."},
 	"V10": {Warning, "The checksum of the upper-case table is wrong."},
+	"V11": {Info, "Not all was looked at, as it is more than this check reads or holds."},
 
 	"M1": {Error, "The file table's mirror differs from its original."},
 	"M2": {Error, "The file table's own record is unreadable; the mirror's was used."},

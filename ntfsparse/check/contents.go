@@ -153,19 +153,44 @@ func (c *checker) deep() {
 func (c *checker) readContents() {
 	buf := make([]byte, 1<<20)
 	budget := 2 * c.g.clusters * c.g.cluster
+	var bad unreadable
 	c.start("contents", c.rep.Counts.OwnedClusters*c.g.cluster)
 	c.eachRun(func(int64) {}, func(no uint64, a *attr, r run) {
 		if budget -= r.n * c.g.cluster; budget < 0 {
+			c.leftOut("contents, which together are larger than the volume")
 			return
 		}
 		for off, end := r.lcn*c.g.cluster, (r.lcn+r.n)*c.g.cluster; off < end && !c.stopped(); off += int64(len(buf)) {
 			c.advance(min(int64(len(buf)), end-off))
 			if err := c.readAt(buf[:min(int64(len(buf)), end-off)], off); err != nil {
-				c.find("D1", c.base(no), a.label(), "Contents of record %d cannot be read from byte %d of the volume on: %v.", c.base(no), off, err)
+				if bad.no != no || bad.label != a.label() {
+					bad.report(c)
+					bad = unreadable{no: no, label: a.label(), off: off, err: err}
+				}
+				bad.runs++
 				return
 			}
 		}
 	})
+	bad.report(c)
+}
+
+// unreadable is what is known of a stream that cannot be read.
+type unreadable struct {
+	no    uint64 // record of its runs
+	label string
+	off   int64 // of the first failure, from the volume's begin
+	err   error // of that
+	runs  int   // that could not be read to their end
+}
+
+func (u *unreadable) report(c *checker) {
+	switch no := c.base(u.no); {
+	case u.runs == 1:
+		c.find("D1", no, u.label, "Contents of record %d cannot be read from byte %d of the volume on: %v.", no, u.off, u.err)
+	case u.runs > 1:
+		c.find("D1", no, u.label, "Contents of record %d cannot be read in %d places, the first at byte %d of the volume: %v.", no, u.runs, u.off, u.err)
+	}
 }
 
 // expandOverlay expands every chunk of a compressed system file.

@@ -55,7 +55,7 @@ func (c *checker) chunks(no uint64, do func(*ntfsparse.Chunk) bool) error {
 			maps += int64(m.Len)
 		}
 	}
-	if !c.afford(2 * maps) {
+	if !c.spend(2 * maps) {
 		c.tooMuch(no)
 		return nil
 	}
@@ -65,7 +65,7 @@ func (c *checker) chunks(no uint64, do func(*ntfsparse.Chunk) bool) error {
 // tooMuch says once that some files were left out.
 func (c *checker) tooMuch(no uint64) {
 	if !c.proofs.short {
-		c.proofs.short = true
+		c.proofs.short, c.rep.Incomplete = true, true
 		c.findAs(Info, "T18", no, "$REPARSE_POINT", "Not all deduplicated files were looked through, as they share too much: record %d is the first that was not.", no)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -68,6 +70,64 @@ func TestUnreadableBootSector(t *testing.T) {
 			t.Errorf("backup %v: %s %+v", backup, rep.Summary, rep.Findings)
 		}
 	}
+}
+
+// TestUnreadableContents: a stream that cannot be read in many places is one
+// finding.
+func TestUnreadableContents(t *testing.T) {
+	b := smallVolume()
+	c := newChecker(context.Background(), bytes.NewReader(b), int64(len(b)), Options{})
+	if !c.boot() || !c.openTable() {
+		t.Fatal("no volume")
+	}
+	c.stages()
+	runs, first := map[uint64]int{}, map[uint64]int64{}
+	bad := make([]bool, c.g.clusters)
+	c.eachRun(func(int64) {}, func(no uint64, a *attr, r run) {
+		if no < firstFree || a.label() != "$DATA" {
+			return
+		}
+		if no = c.base(no); runs[no] == 0 {
+			first[no] = r.lcn * c.g.cluster
+		}
+		runs[no]++
+		bad[r.lcn] = true
+	})
+	rep, err := Run(t.Context(), sieve{b, bad}, int64(len(b)), Options{Deep: true})
+	must(t, err)
+	many := 0
+	for _, f := range rep.Findings {
+		if f.Code != "D1" {
+			continue
+		}
+		want := fmt.Sprintf(" cannot be read from byte %d of the volume on: unreadable.", first[f.Record])
+		if n := runs[f.Record]; n > 1 {
+			many++
+			want = fmt.Sprintf(" cannot be read in %d places, the first at byte %d of the volume: unreadable.", n, first[f.Record])
+		}
+		if !strings.HasSuffix(f.Message, want) || f.Attribute != "$DATA" {
+			t.Errorf("%+v instead of %q", f, want)
+		}
+		delete(runs, f.Record)
+	}
+	if len(runs) > 0 || many == 0 {
+		t.Errorf("not told of: %v; %d files have several runs", runs, many)
+	}
+}
+
+// sieve fails to read some clusters of 512 bytes.
+type sieve struct {
+	b   []byte
+	bad []bool
+}
+
+func (s sieve) ReadAt(b []byte, off int64) (int, error) {
+	for at := off / 512; at < (off+int64(len(b))+511)/512 && at < int64(len(s.bad)); at++ {
+		if s.bad[at] {
+			return 0, errPatch
+		}
+	}
+	return copy(b, s.b[off:]), nil
 }
 
 // TestEverySectorUnreadable makes each sector in turn unreadable: the check goes

@@ -24,8 +24,11 @@ func (c *checker) quota() {
 		if msg := quotaFault(viewData(e), key); msg != "" {
 			c.find("X2", no, "$INDEX_ROOT:$Q", "An entry of the quota table %s.", msg)
 		}
-		if len(key) == 4 && len(owners) < maxSecurityIDs {
+		switch {
+		case len(key) == 4 && len(owners) < maxSecurityIDs:
 			owners[le.Uint32(key)] = quotaOwner(viewData(e))
+		case len(key) == 4:
+			c.leftOut("owners of quotas")
 		}
 	})
 	if _, ok := owners[quotaDefaults]; full && len(owners) > 0 && !ok {

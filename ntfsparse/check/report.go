@@ -124,6 +124,8 @@ type Report struct {
 	Counts   Counts         `json:"counts"`
 	Findings []Finding      `json:"findings"`          // worst first, then by code and record
 	Omitted  map[string]int `json:"omitted,omitempty"` // findings beyond the bound, by code
+
+	Incomplete bool `json:"incomplete,omitempty"` // not all was looked at: a finding V11 or T18 says what
 }
 
 // Damaged reports whether something needs repair.
@@ -134,6 +136,9 @@ func (r *Report) finish() {
 		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), compareCodes(a.Code, b.Code), cmp.Compare(a.Record+1, b.Record+1), cmp.Compare(a.Message, b.Message))
 	})
 	r.Summary = r.summary()
+	if r.Incomplete {
+		r.Summary += " Not all was looked at."
+	}
 }
 
 // compareCodes orders C2 before C10.

@@ -26,9 +26,14 @@ func (c *checker) useSecurity(id uint32) {
 	if id == 0 {
 		return
 	}
-	if _, ok := c.secIDs[id]; !ok && len(c.secIDs) < maxSecurityIDs {
-		c.secIDs[id] = uint32(c.cur.base)
+	if _, ok := c.secIDs[id]; ok {
+		return
 	}
+	if len(c.secIDs) == maxSecurityIDs {
+		c.leftOut("security ids that files have")
+		return
+	}
+	c.secIDs[id] = uint32(c.cur.base)
 }
 
 // name judges a $FILE_NAME and adds it to what the indexes should hold.
@@ -260,6 +265,15 @@ func (c *checker) shortValue(a *attr, limit int64) []byte {
 // afford takes n bytes from what may still be read beside the tables; a sound
 // volume never uses it up, one whose files overlap may.
 func (c *checker) afford(n int64) bool {
+	if c.spend(n) {
+		return true
+	}
+	c.leftOut("values and compressed contents, which together are larger than the volume")
+	return false
+}
+
+// spend is afford where the caller says what was left out.
+func (c *checker) spend(n int64) bool {
 	c.valueBudget -= max(0, n)
 	return c.valueBudget >= 0
 }
