@@ -41,7 +41,7 @@ func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) er
 		}
 		return nil
 	})
-	return cmp.Or(err, w.paths.effort.err())
+	return cmp.Or(err, w.paths.extensions.err())
 }
 
 type deletedWalk struct {
@@ -58,7 +58,7 @@ type deletedWalk struct {
 const maxGoneDepth = 64
 
 func (w *deletedWalk) file(n uint64) (*DeletedFile, bool) {
-	f, err := w.v.anyFile(n, w.paths.effort)
+	f, err := w.v.anyFile(n, w.paths.extensions)
 	if err != nil {
 		return nil, false
 	}
@@ -93,7 +93,7 @@ func (w *deletedWalk) folder(ref Ref, depth int) foundPath {
 		return p
 	}
 	p := foundPath{path: fmt.Sprintf("/$Orphan-%d", ref.Record())}
-	f, err := w.v.anyFile(ref.Record(), w.paths.effort)
+	f, err := w.v.anyFile(ref.Record(), w.paths.extensions)
 	if err == nil && depth < maxGoneDepth && f.IsDir() && sameOrNext(ref.Seq(), f) {
 		if up, ok := f.mainName(); ok {
 			if full := w.path(up, depth+1); full.names <= maxGoneDepth {

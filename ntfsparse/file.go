@@ -17,7 +17,7 @@ type File struct {
 	list  []ListEntry
 	bad   error // why some attributes are missing
 	retry bool  // another time more of them may be there
-	cut   bool  // no effort was left to read them
+	cut   bool  // nothing of the budget was left to read them
 	ghost bool  // its record is damaged, and what is here is not from it
 }
 
@@ -25,8 +25,8 @@ type File struct {
 // the record is not in use.
 func (v *Volume) File(n uint64) (*File, error) { return v.file(n, nil) }
 
-func (v *Volume) file(n uint64, e *effort) (*File, error) {
-	f, err := v.anyFile(n, e)
+func (v *Volume) file(n uint64, b *budget) (*File, error) {
+	f, err := v.anyFile(n, b)
 	if err == nil && !f.rec.InUse() {
 		return nil, classf(ErrDeleted, n, "there is no such file any more")
 	}
@@ -37,8 +37,8 @@ func (v *Volume) file(n uint64, e *effort) (*File, error) {
 // record's means that the file is gone; 0 is not compared.
 func (v *Volume) FileRef(ref Ref) (*File, error) { return v.fileRef(ref, nil) }
 
-func (v *Volume) fileRef(ref Ref, e *effort) (*File, error) {
-	f, err := v.file(ref.Record(), e)
+func (v *Volume) fileRef(ref Ref, b *budget) (*File, error) {
+	f, err := v.file(ref.Record(), b)
 	if err == nil && ref.Seq() != 0 && ref.Seq() != f.rec.Seq() {
 		return nil, classf(ErrDeleted, ref.Record(), "the record has been used anew since (sequence %d, not %d)", f.rec.Seq(), ref.Seq())
 	}
@@ -59,7 +59,7 @@ func (v *Volume) exists(ref Ref) (Ref, bool) {
 }
 
 // anyFile reads a file whether it still exists or not.
-func (v *Volume) anyFile(n uint64, e *effort) (*File, error) {
+func (v *Volume) anyFile(n uint64, b *budget) (*File, error) {
 	rec, err := v.Record(n)
 	if err != nil {
 		if g := v.ghost(n, err); g != nil {
@@ -70,16 +70,16 @@ func (v *Volume) anyFile(n uint64, e *effort) (*File, error) {
 	if n == RecordRoot && (!rec.InUse() || !rec.IsDir() || rec.Base() != 0) {
 		return v.sureRoot(rec)
 	}
-	return v.ownFile(rec, e)
+	return v.ownFile(rec, b)
 }
 
 // ownFile is fileOf for a record that stays as it is. The last file with a long list is
 // remembered, since many names may lead to it, one after the other.
-func (v *Volume) ownFile(rec *Record, e *effort) (*File, error) {
+func (v *Volume) ownFile(rec *Record, b *budget) (*File, error) {
 	if f := v.heavy.Load(); f != nil && f.rec.N == rec.N && bytes.Equal(f.rec.b, rec.b) {
 		return f, nil
 	}
-	f, err := v.fileOf(rec, e)
+	f, err := v.fileOf(rec, b)
 	if err == nil && len(f.list) >= longList && !f.retry {
 		v.heavy.Store(f)
 	}
@@ -87,13 +87,13 @@ func (v *Volume) ownFile(rec *Record, e *effort) (*File, error) {
 }
 
 // fileOf joins a base record and its extension records.
-func (v *Volume) fileOf(rec *Record, e *effort) (*File, error) {
+func (v *Volume) fileOf(rec *Record, b *budget) (*File, error) {
 	if base := rec.Base(); base != 0 {
 		return nil, classf(ErrCorrupt, rec.N, "record is an extension of record %d, not a file", base.Record())
 	}
 	f := &File{v: v, rec: rec}
 	f.attrs, f.bad = collect(make([]Attr, 0, 8), rec)
-	f.loadExtensions(e)
+	f.loadExtensions(b)
 	return f, nil
 }
 
@@ -116,18 +116,18 @@ func collect(attrs []Attr, rec *Record) ([]Attr, error) {
 	return attrs, bad
 }
 
-func (f *File) loadExtensions(e *effort) {
+func (f *File) loadExtensions(b *budget) {
 	if !slices.ContainsFunc(f.attrs, isList) {
 		return
 	}
-	if !e.take(f.v.boot.RecordSize) {
+	if !b.take(int64(f.v.boot.RecordSize)) {
 		f.cutShort()
 		return
 	}
 	var err error
 	f.list, err = f.v.attributeList(f.rec, f.attrs)
 	f.fail(err)
-	if !e.take(listEntrySize * len(f.list)) {
+	if !b.take(int64(listEntrySize * len(f.list))) {
 		f.cutShort()
 		return
 	}
@@ -138,7 +138,7 @@ func (f *File) loadExtensions(e *effort) {
 			continue
 		}
 		seen[n] = true
-		if !e.take(f.v.boot.RecordSize) {
+		if !b.take(int64(f.v.boot.RecordSize)) {
 			f.cutShort()
 			return
 		}
@@ -156,7 +156,7 @@ func (f *File) loadExtensions(e *effort) {
 }
 
 func (f *File) cutShort() {
-	f.bad, f.cut, f.retry = errEffort(f.rec.N), true, true
+	f.bad, f.cut, f.retry = errExtensions(f.rec.N), true, true
 }
 
 func (f *File) loadExtension(ref Ref) bool {

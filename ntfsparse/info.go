@@ -382,7 +382,7 @@ func (in *Info) POSIX() POSIX {
 
 // infoOf gathers the information of a base record, reading its extension
 // records if it has any. Parts of Info point into the record.
-func (v *Volume) infoOf(rec *Record, in *Info, e *effort) error {
+func (v *Volume) infoOf(rec *Record, in *Info, b *budget) error {
 	in.begin(v, rec)
 	for a, err := range rec.Attrs() {
 		switch {
@@ -392,7 +392,7 @@ func (v *Volume) infoOf(rec *Record, in *Info, e *effort) error {
 		case a.Type() == TypeAttributeList:
 			own := *rec
 			own.b = slices.Clone(rec.b)
-			f, err := v.ownFile(&own, e)
+			f, err := v.ownFile(&own, b)
 			if err != nil {
 				return err
 			}

@@ -5,20 +5,20 @@ import "slices"
 // InfoReader reads the information of many files, as one listing needs it, in the order
 // of the disk.
 type InfoReader struct {
-	v      *Volume
-	mft    Stream
-	effort *effort
-	first  uint64 // a piece of the MFT, as long as the records wanted lie close together
-	buf    []byte // from record first on
-	room   []byte
-	one    []byte
-	last   Info // of the last file in several records
-	err    error
+	v          *Volume
+	mft        Stream
+	extensions *budget
+	first      uint64 // a piece of the MFT, as long as the records wanted lie close together
+	buf        []byte // from record first on
+	room       []byte
+	one        []byte
+	last       Info // of the last file in several records
+	err        error
 }
 
 // InfoReader begins a listing.
 func (v *Volume) InfoReader() *InfoReader {
-	r := &InfoReader{v: v, mft: *v.mft, effort: v.newEffort()}
+	r := &InfoReader{v: v, mft: *v.mft, extensions: v.extensionBudget()}
 	r.mft.cached = false
 	return r
 }
@@ -92,7 +92,7 @@ func (r *InfoReader) info(ref Ref, in *Info) error {
 	if ref.Seq() != 0 && ref.Seq() != rec.Seq() {
 		return classf(ErrDeleted, rec.N, "the record has been used anew since")
 	}
-	err := r.v.infoOf(&rec, in, r.effort)
+	err := r.v.infoOf(&rec, in, r.extensions)
 	if in.file != nil {
 		r.last, r.err = *in, err
 	}

@@ -9,8 +9,9 @@ const (
 	maxBadExt      = 64       // extension records that are not the file's, until its list is given up
 	longList       = 64       // entries of an attribute list with which a file is remembered
 	listEntrySize  = 32       // bytes of most entries
-	minEffort      = 64 << 20 // bytes of lists and extension records that a walk or a listing reads of a small volume
-	nameEffort     = 64       // bytes for an attribute that is looked at for a name once more
+	minExtensions  = 64 << 20 // bytes of lists and extension records that a walk or a listing reads of a small volume
+	minIndexes     = 1 << 20  // bytes of indexes that a walk or a listing goes through of a small volume
+	nameCost       = 64       // bytes for an attribute that is looked at for a name once more
 	maxRuns        = 1 << 22  // per stream; 16 bytes each
 	maxExtRecords  = 40 << 20 // bytes of extension records of one file: all that a list can name, of 4 KiB each
 	maxReparse     = 16 << 10

@@ -16,9 +16,9 @@ type pathCache struct {
 	user  bool // the volume's own folders lead nowhere
 	// lost folders count: those whose record is damaged as far as they are known,
 	// and "$Orphan-N" for those that nothing leads to.
-	lost    bool
-	damaged map[uint64]bool // records of folders that could not be read
-	effort  *effort
+	lost       bool
+	damaged    map[uint64]bool // records of folders that could not be read
+	extensions *budget
 }
 
 type folder struct {
@@ -45,12 +45,12 @@ const (
 
 func (v *Volume) newPathCache() *pathCache {
 	n := min(maxFolders, 1<<bits.Len64(v.records/4+64))
-	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true, damaged: map[uint64]bool{}, effort: v.newEffort()}
+	return &pathCache{v: v, slots: make([]folder, n), paths: map[uint64]foundPath{}, user: true, damaged: map[uint64]bool{}, extensions: v.extensionBudget()}
 }
 
 // fewPaths is a cache for a path or two.
 func (v *Volume) fewPaths() *pathCache {
-	return &pathCache{v: v, slots: make([]folder, 64), paths: map[uint64]foundPath{}, effort: v.newEffort()}
+	return &pathCache{v: v, slots: make([]folder, 64), paths: map[uint64]foundPath{}, extensions: v.extensionBudget()}
 }
 
 // remember takes a folder that the scan passed.
@@ -153,7 +153,7 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 	if ref.Record() >= orphanBit {
 		return folder{}, false
 	}
-	file, err := c.v.folderOf(ref, c.effort)
+	file, err := c.v.folderOf(ref, c.extensions)
 	if err != nil || file.ghost {
 		c.noteDamaged(ref.Record())
 	}
@@ -171,7 +171,7 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 
 // folderOf is the file that ref names, without its extension records where its own has
 // the main name.
-func (v *Volume) folderOf(ref Ref, e *effort) (*File, error) {
+func (v *Volume) folderOf(ref Ref, b *budget) (*File, error) {
 	rec, err := v.Record(ref.Record())
 	if err == nil && rec.InUse() && rec.Base() == 0 && (ref.Seq() == 0 || ref.Seq() == rec.Seq()) {
 		f := &File{v: v, rec: rec}
@@ -180,7 +180,7 @@ func (v *Volume) folderOf(ref Ref, e *effort) (*File, error) {
 			return f, nil
 		}
 	}
-	return v.fileRef(ref, e)
+	return v.fileRef(ref, b)
 }
 
 // noteDamaged remembers a folder whose record cannot be read.
@@ -230,5 +230,5 @@ func (f *File) Path() (string, error) {
 		clear(c.slots)
 		c.held = 0
 	}
-	return "", cmp.Or(c.effort.err(), classf(ErrCorrupt, f.rec.N, "file has no path from the root"))
+	return "", cmp.Or(c.extensions.err(), classf(ErrCorrupt, f.rec.N, "file has no path from the root"))
 }

@@ -187,7 +187,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 		names[n] = append(names[n], stray{s.ref, bytes.Clone(s.name)})
 		return nil
 	})
-	return names, cmp.Or(err, unread, paths.effort.err())
+	return names, cmp.Or(err, unread, paths.extensions.err())
 }
 
 // soundFolder tells whether ref leads to a folder with a record of its own.
@@ -341,12 +341,12 @@ type folderStrays struct {
 // in their indexes. The error says that file records could not be read.
 func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 	all := map[uint64]*folderStrays{}
-	room, budget, effort := maxListed, 2*v.size, v.newEffort()
+	room, indexes, extensions := maxListed, v.indexBudget(), v.extensionBudget()
 	err := v.Scan(context.Background(), 0, func(n uint64, rec *Record, err error) error {
-		if err != nil || !rec.InUse() || !rec.IsDir() || rec.Base() != 0 || budget < 0 || len(all) >= maxDamaged {
+		if err != nil || !rec.InUse() || !rec.IsDir() || rec.Base() != 0 || indexes.spent || len(all) >= maxDamaged {
 			return nil
 		}
-		f, err := v.fileOf(rec, effort)
+		f, err := v.fileOf(rec, extensions)
 		if err != nil || f.cut {
 			return nil
 		}
@@ -354,7 +354,7 @@ func (v *Volume) findAllStrays() (map[uint64]*folderStrays, error) {
 		if err != nil {
 			return nil
 		}
-		if budget -= d.x.cost(); d.readable() {
+		if indexes.take(d.x.cost()); d.readable() {
 			return nil
 		}
 		if list, ok := d.listed(room); ok {

@@ -50,7 +50,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 			return err
 		}
 	}
-	b := balance{v: v, seed: maphash.MakeSeed(), budget: 2 * v.size, effort: v.newEffort()}
+	b := balance{v: v, seed: maphash.MakeSeed(), indexes: v.indexBudget(), extensions: v.extensionBudget()}
 	if err := b.strike(ctx); err != nil || b.even() {
 		return err
 	}
@@ -93,8 +93,8 @@ type balance struct {
 	seed maphash.Seed
 	sums [1 << 15]uint64 // by record of the folder, modulo
 
-	budget int64 // bytes of indexes that are gone through
-	effort *effort
+	indexes    *budget // that are gone through
+	extensions *budget
 }
 
 func (b *balance) of(dir Ref) *uint64 { return &b.sums[dir.Record()%uint64(len(b.sums))] }
@@ -125,7 +125,7 @@ func (b *balance) strike(ctx context.Context) error {
 				*b.of(n.Parent) += b.hash(n.Parent, ref, n.Units)
 			}
 		}
-		if rec.IsDir() && rec.Base() == 0 && b.budget >= 0 {
+		if rec.IsDir() && rec.Base() == 0 && !b.indexes.spent {
 			b.index(rec)
 		}
 		return nil
@@ -133,7 +133,7 @@ func (b *balance) strike(ctx context.Context) error {
 }
 
 func (b *balance) index(rec *Record) {
-	f, err := b.v.fileOf(rec, b.effort)
+	f, err := b.v.fileOf(rec, b.extensions)
 	if err != nil {
 		return
 	}
@@ -141,7 +141,7 @@ func (b *balance) index(rec *Record) {
 	if err != nil || d.broken != nil {
 		return
 	}
-	b.budget -= d.x.cost()
+	b.indexes.take(d.x.cost())
 	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
 		if err == nil && n.Space != NameDOS {
 			*b.of(f.Ref()) -= b.hash(f.Ref(), e.Ref(), n.Units)

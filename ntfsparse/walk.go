@@ -22,8 +22,8 @@ type WalkEntry struct {
 // what is in it. The walk ends with the first error that visit returns. It ends with ErrUnsupported, after
 // all that could be read, when not all extension records were, see the limits.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
-	w := walker{v: v, paths: v.newPathCache(), visit: visit, budget: 2*v.size + 1<<20, partial: map[uint64]partial{}, told: map[string]bool{}}
-	w.effort = w.paths.effort
+	w := walker{v: v, paths: v.newPathCache(), visit: visit, indexes: v.indexBudget(), partial: map[uint64]partial{}, told: map[string]bool{}}
+	w.extensions = w.paths.extensions
 	w.inUse.s, _ = v.recordBitmap()
 	if err := w.scan(ctx, w.record); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 		}
 	}
 	w.paths = v.newPathCache()
-	w.paths.lost, w.paths.effort = true, w.effort
+	w.paths.lost, w.paths.extensions = true, w.extensions
 	if err := w.visitDamaged(); err != nil {
 		return err
 	}
@@ -56,28 +56,28 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 			return err
 		}
 	}
-	return w.effort.err()
+	return w.extensions.err()
 }
 
 type walker struct {
-	v      *Volume
-	paths  *pathCache
-	visit  func(*WalkEntry) error
-	info   Info
-	names  []FileName
-	entry  WalkEntry
-	rooted bool // the root was visited
-	missed bool // something was not visited, because its folder is lost
-	effort *effort
-	inUse  bitWindow
-	next   uint64 // first record that the first scan has not come to
+	v          *Volume
+	paths      *pathCache
+	visit      func(*WalkEntry) error
+	info       Info
+	names      []FileName
+	entry      WalkEntry
+	rooted     bool // the root was visited
+	missed     bool // something was not visited, because its folder is lost
+	extensions *budget
+	inUse      bitWindow
+	next       uint64 // first record that the first scan has not come to
 
 	partial map[uint64]partial // files of which parts are damaged
 	cut     bool               // there are more records than can be read
 	bad     map[uint64]bool    // damaged records
 	damaged []damagedName
 	bytes   int             // of them
-	budget  int64           // bytes of indexes that may still be read for them
+	indexes *budget         // that may still be gone through for them
 	told    map[string]bool // folders "$Orphan-N" that were visited
 }
 
@@ -178,10 +178,10 @@ func (w *walker) visitRoot(bad error) error {
 
 // namesOfDamaged gathers the names that a folder has for damaged records.
 func (w *walker) namesOfDamaged(rec *Record) error {
-	if !rec.IsDir() || w.budget < 0 {
+	if !rec.IsDir() || w.indexes.spent {
 		return nil
 	}
-	f, err := w.v.fileRef(rec.Ref(), w.effort)
+	f, err := w.v.fileRef(rec.Ref(), w.extensions)
 	if err != nil {
 		return nil
 	}
@@ -190,20 +190,20 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 		return nil
 	}
 	if d.x.blocks != nil {
-		w.budget -= d.x.blocks.size
+		w.indexes.take(d.x.blocks.size)
 	}
 	d.x.Scan(-1, func(_ int64, x IndexEntry, err error) bool {
 		if err != nil {
 			return true
 		}
-		w.budget -= int64(len(x.b))
+		w.indexes.take(int64(len(x.b)))
 		n := x.Ref().Record()
 		if _, part := w.partial[n]; part || w.bad[n] || w.cut && n >= w.v.records {
 			w.damagedName(f.Ref(), x)
 		}
-		return w.budget >= 0
+		return !w.indexes.spent
 	})
-	if w.budget < 0 {
+	if w.indexes.spent {
 		w.v.note("The folders have more names than are looked through for those of damaged file records.")
 	}
 	return nil
@@ -214,8 +214,8 @@ func (w *walker) damagedName(dir Ref, x IndexEntry) {
 	if err != nil || n.Space == NameDOS || x.Ref().Record() < FirstUser {
 		return
 	}
-	if f, err := w.v.fileRef(x.Ref(), w.effort); err == nil && !f.ghost {
-		if f.cut || !w.effort.take(nameEffort*len(f.attrs)) {
+	if f, err := w.v.fileRef(x.Ref(), w.extensions); err == nil && !f.ghost {
+		if f.cut || !w.extensions.take(int64(nameCost*len(f.attrs))) {
 			return
 		}
 		for _, own := range f.Names() {
@@ -250,7 +250,7 @@ func (w *walker) visitDamaged() error {
 		}
 		part := w.partial[d.ref.Record()]
 		if bad == nil {
-			switch own, err := w.v.fileRef(d.ref, w.effort); {
+			switch own, err := w.v.fileRef(d.ref, w.extensions); {
 			case err == nil:
 				f = own
 				f.bad = cmp.Or(f.bad, part.err)
@@ -345,7 +345,7 @@ func (w *walker) gather(rec *Record) error {
 }
 
 func (w *walker) gatherFile(rec *Record) error {
-	f, err := w.v.anyFile(rec.N, w.effort)
+	f, err := w.v.anyFile(rec.N, w.extensions)
 	if err != nil {
 		return err
 	}

@@ -120,8 +120,8 @@ func TestHeavyFilesByTurns(t *testing.T) {
 			}
 		})
 	}
-	if told[0] < 100 || told[1] < 100 || r.effort.left < -1<<20 {
-		t.Errorf("%d told, %d not, effort %d", told[0], told[1], r.effort.left)
+	if told[0] < 100 || told[1] < 100 || r.extensions.left < -1<<20 {
+		t.Errorf("%d told, %d not, budget %d", told[0], told[1], r.extensions.left)
 	}
 	v.Infos(refs, func(i int, in *Info, err error) {
 		if err != nil || in.Links != k {
@@ -130,7 +130,7 @@ func TestHeavyFilesByTurns(t *testing.T) {
 	})
 }
 
-// TestWalkOfHeavyFiles: a walk that has no effort left for the records of a damaged file
+// TestWalkOfHeavyFiles: a walk that has nothing left of its budget for the records of a damaged file
 // visits all others and ends with an error.
 func TestWalkOfHeavyFiles(t *testing.T) {
 	const k = 1000
