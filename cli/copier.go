@@ -332,15 +332,32 @@ func (c *copier) folderMeta(f *folder) {
 }
 
 // sddl is the security descriptor that a copy is to have, "" for none.
-func (c *copier) sddl(ctx context.Context, p place, from found) (text string) {
-	able, ok := p.fs.(volume.Xattrs)
-	if !ok || !c.o.security {
-		return ""
-	}
-	if b, err := able.Xattr(ctx, from.attr.ID, "system.ntfs_acl"); err == nil {
-		text, _ = ntfsparse.SDDL(b)
+func (c *copier) sddl(ctx context.Context, p place, from found) string {
+	text, err := c.wantedSecurity(ctx, p, from.attr.ID)
+	if err != nil {
+		c.hurt.add(c.e, from.path, at("owner and permissions", err))
 	}
 	return text
+}
+
+func (c *copier) wantedSecurity(ctx context.Context, p place, id volume.ID) (string, error) {
+	able, ok := p.fs.(volume.Xattrs)
+	if !ok || !c.o.security {
+		return "", nil
+	}
+	return securityText(ctx, able, id)
+}
+
+// securityText is a file's security descriptor in SDDL, "" when it has none.
+func securityText(ctx context.Context, able volume.Xattrs, id volume.ID) (string, error) {
+	b, err := able.Xattr(ctx, id, "system.ntfs_acl")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return ntfsparse.SDDL(b)
 }
 
 // setSecurity comes last: it may take away what is needed for the rest.

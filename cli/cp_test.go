@@ -66,6 +66,62 @@ func wantFile(t *testing.T, name, data string) {
 	}
 }
 
+// guarded is a fakeFS whose files have security descriptors.
+type guarded struct {
+	*fakeFS
+	descriptor map[volume.ID][]byte
+	fail       error // of those that have none
+}
+
+func (g guarded) ListXattr(context.Context, volume.ID) ([]string, error) { return nil, nil }
+
+func (g guarded) Xattr(_ context.Context, id volume.ID, _ string) ([]byte, error) {
+	if b := g.descriptor[id]; b != nil {
+		return b, nil
+	}
+	return nil, g.fail
+}
+
+// TestUnreadableSecurity: a descriptor that is wanted and cannot be read or written
+// out is told, one that does not exist is not.
+func TestUnreadableSecurity(t *testing.T) {
+	for _, c := range []struct {
+		descriptor []byte
+		fail       error
+		told       int // of the folder and the file
+	}{
+		{nil, fs.ErrNotExist, 0},
+		{nil, volume.ErrCorrupt, 2},
+		{[]byte("no descriptor"), nil, 2},
+	} {
+		g := guarded{newFakeFS(), map[volume.ID][]byte{}, c.fail}
+		dir := g.dir(g.root(), "d")
+		f := g.file(dir, "f", "contents")
+		if c.descriptor != nil {
+			g.descriptor[dir.attr.ID], g.descriptor[f.attr.ID] = c.descriptor, c.descriptor
+		}
+		for _, wanted := range []bool{false, true} {
+			to := t.TempDir()
+			out, err := copyFake(t, g, "/d", to, cpOptions{security: wanted})
+			told := 0
+			if wanted {
+				told = c.told
+			}
+			if n := strings.Count(out, "owner and permissions: "); n != told || (code(err) == exitIncomplete) != (told > 0) {
+				t.Errorf("%q, %v, wanted %v: %d told\n%s%v", c.descriptor, c.fail, wanted, n, out, err)
+			}
+			wantFile(t, filepath.Join(to, "d/f"), "contents")
+			e, _, errs := testEnv()
+			hurt := &tally{}
+			p := fakePlace(g, "/d/f")
+			p.stat(context.Background(), e, found{path: "/d/f", attr: f.attr}, hurt)
+			if n := strings.Count(errs.String(), "/d/f: owner and permissions: "); n != min(1, c.told) {
+				t.Errorf("stat of %q, %v: %s", c.descriptor, c.fail, errs)
+			}
+		}
+	}
+}
+
 // listing gives all paths below dir, sorted.
 func listing(t *testing.T, dir string) (all []string) {
 	t.Helper()

@@ -284,7 +284,7 @@ func (c *copier) reopen(ctx context.Context, p place, up *folder, dir volume.ID)
 		return nil, err
 	}
 	f := &folder{up: up, rel: path.Join(up.rel, at.name), name: at.name, attr: attr, path: join(cmp.Or(up.path, "/"), at.name), made: at.made}
-	f.sddl = c.sddl(ctx, p, found{attr: attr})
+	f.sddl, _ = c.wantedSecurity(ctx, p, attr.ID) // its error was told the first time
 	if at.made && attr.HasPOSIX {
 		up.root.Chmod(at.name, fs.FileMode(attr.Perm)&0o777|0o700) // it may be finished, and closed to us
 	}

@@ -165,8 +165,9 @@ func (p place) stat(ctx context.Context, e *env, f found, hurt *tally) {
 	}
 	if able, ok := p.fs.(volume.Xattrs); ok {
 		o.Xattrs, _ = able.ListXattr(ctx, f.attr.ID)
-		if b, err := able.Xattr(ctx, f.attr.ID, "system.ntfs_acl"); err == nil {
-			o.Security, _ = ntfsparse.SDDL(b)
+		var err error
+		if o.Security, err = securityText(ctx, able, f.attr.ID); err != nil {
+			hurt.add(e, f.path, at("owner and permissions", err))
 		}
 		if b, err := able.Xattr(ctx, f.attr.ID, "system.ntfs_object_id"); err == nil {
 			o.ObjectID = ntfsparse.GUIDText(b)

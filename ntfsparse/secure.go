@@ -54,15 +54,16 @@ func ParseSecurityEntry(b []byte) (SecurityEntry, error) {
 // Security is the file's security descriptor, self-relative as Windows has
 // it: from $Secure, or from the file's own record. Where both have one that of
 // $Secure counts: chkdsk leaves another in the record. It fails with
-// fs.ErrNotExist when the file has none.
+// fs.ErrNotExist when the file has none, and with ErrCorrupt when $Secure lacks it.
 func (f *File) Security() ([]byte, error) {
 	var unknown error
 	info, err := f.Standard()
 	if err == nil && info.SecurityID != 0 {
-		var b []byte
-		if b, unknown = f.v.SecurityByID(info.SecurityID); !errors.Is(unknown, fs.ErrNotExist) {
-			return b, unknown
+		b, err := f.v.SecurityByID(info.SecurityID)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return b, err
 		}
+		unknown = classf(ErrCorrupt, f.rec.N, "the file's security descriptor, %d, does not exist", info.SecurityID)
 	}
 	if a, ok := f.first(TypeSecurity); ok && a.Size() > 0 {
 		return f.value(TypeSecurity, maxSecurity)

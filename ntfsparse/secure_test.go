@@ -97,7 +97,10 @@ func TestSecurityBoth(t *testing.T) {
 	if _, err := secureVolume(t, 0x100, func(b []byte) { b[0], b[sdsBlock] = 1, 1 }, own).Security(); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("with damage: %v", err)
 	}
-	if _, err := secureVolume(t, 0x101, func([]byte) {}).Security(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := secureVolume(t, 0x101, func([]byte) {}).Security(); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("unknown id: %v", err)
+	}
+	if _, err := secureVolume(t, 0, func([]byte) {}).Security(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no id: %v", err)
 	}
 }
