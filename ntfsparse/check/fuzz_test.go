@@ -101,8 +101,7 @@ func spoil(img []byte, places []int, edits []byte) {
 
 // coherent checks a damaged volume and looks that the check ends, soon, without
 // panic and with findings that hang together.
-func coherent(t *testing.T, r io.ReaderAt, size int) {
-	var rep *Report
+func coherent(t *testing.T, r io.ReaderAt, size int) (rep *Report) {
 	bounds.Check(t, func() {
 		var err error
 		rep, err = Run(context.Background(), r, int64(size), Options{Deep: true, MaxPerCode: 50})
@@ -113,6 +112,7 @@ func coherent(t *testing.T, r io.ReaderAt, size int) {
 			t.Fatalf("%+v", x)
 		}
 	}
+	return rep
 }
 
 // FuzzRun breaks a small volume.
@@ -148,12 +148,15 @@ func FuzzUsed(f *testing.F) {
 	})
 }
 
-// FuzzFields breaks fields of a volume, one a step more or less: volume (1 byte), sector that cannot be read (2), edits as wreck takes them.
+// FuzzFields breaks fields of a volume, one a step more or less: volume (1 byte), sector
+// that cannot be read (2), edits as wreck takes them. Where all can be read and the check
+// finds no error, the reader must read all, as in TestAgreement.
 func FuzzFields(f *testing.F) {
 	var volumes []*wreck.Volume
+	var away []map[uint64]bool
 	for i, img := range [][]byte{unzipped("../testdata/fuzz.img.gz"), usedVolume(), smallVolume()} {
 		v := wreck.New(img, structures(img)...)
-		volumes = append(volumes, v)
+		volumes, away = append(volumes, v), append(away, elsewhere(f, img))
 		for n := range v.Structures() {
 			at := 0x30 + n*4%v.Used(n)
 			f.Add([]byte{byte(i), 0xFF, 0xFF, byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(n * 37)})
@@ -163,15 +166,19 @@ func FuzzFields(f *testing.F) {
 		if len(b) < 3 {
 			return
 		}
-		img := volumes[int(b[0])%len(volumes)].Damaged(b[3:])
-		coherent(t, &patchy{img, int64(le.Uint16(b[1:])) * 512}, len(img))
+		n, sector := int(b[0])%len(volumes), int64(le.Uint16(b[1:]))*512
+		img := volumes[n].Damaged(b[3:])
+		rep := coherent(t, &patchy{img, sector}, len(img))
+		if sector >= int64(len(img)) && rep.Worst < Error {
+			agreed(t, img, away[n], rep)
+		}
 	})
 }
 
 // FuzzFile checks a volume in which all bytes of one file record are arbitrary, but for
-// its number and its update sequence.
+// its number and its update sequence; without an error, the reader must read it.
 func FuzzFile(f *testing.F) {
-	v := wreck.New(smallVolume())
+	v, away := wreck.New(smallVolume()), elsewhere(f, smallVolume())
 	for _, w := range []*wreck.Volume{v, wreck.New(usedVolume()), wreck.New(unzipped("../testdata/fuzz.img.gz"))} {
 		for n := range w.Structures() {
 			if b := w.Content(n); string(b[:4]) == "FILE" {
@@ -182,7 +189,9 @@ func FuzzFile(f *testing.F) {
 	place := v.Record(70)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		img := v.Replaced(place, b)
-		coherent(t, bytes.NewReader(img), len(img))
+		if rep := coherent(t, bytes.NewReader(img), len(img)); rep.Worst < Error {
+			agreed(t, img, away, rep)
+		}
 	})
 }
 
