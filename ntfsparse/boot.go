@@ -99,11 +99,11 @@ func (bt *Boot) sizes(cluster, record, index byte) error {
 
 func (bt *Boot) places() error {
 	limit := int64(1<<62) / bt.ClusterSize
-	if bt.TotalSectors == 0 || bt.TotalSectors > 1<<62/uint64(bt.SectorSize) {
-		return corrupt("sector count is impossible", 0x28)
-	}
 	if bt.MFT <= 0 || bt.MFT > limit {
 		return corrupt("place of $MFT is impossible", 0x30)
+	}
+	if bt.TotalSectors == 0 || bt.TotalSectors > 1<<62/uint64(bt.SectorSize) {
+		return corrupt("sector count is impossible", 0x28)
 	}
 	return nil
 }

@@ -388,7 +388,7 @@ func (e *DirEntry) Mode() fs.FileMode {
 		in.Tag = e.Tag
 	}
 	lx := !in.IsDir && in.Tag == 0 && e.Tag != 0 // it has EAs, perhaps those of the first WSL
-	if lx || in.special() {
+	if lx || in.special() || in.Tag == TagNFS {
 		return fs.ModeIrregular
 	}
 	return in.Mode()

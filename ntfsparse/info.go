@@ -216,6 +216,10 @@ func (in *Info) Mode() fs.FileMode {
 		return fs.ModeDevice | fs.ModeCharDevice
 	case TagLXBlock:
 		return fs.ModeDevice
+	case TagNFS:
+		p, _ := in.Reparse()
+		kind, _ := p.nfs()
+		return kind
 	}
 	if in.IsDir {
 		return fs.ModeDir
@@ -338,6 +342,12 @@ func (in *Info) Device() (major, minor uint32) {
 	if in.lxMode()&fs.ModeDevice != 0 {
 		dev := in.lxAttr().dev
 		return dev >> 20, dev & (1<<20 - 1)
+	}
+	if in.Tag == TagNFS {
+		p, _ := in.Reparse()
+		if kind, dev := p.nfs(); kind&fs.ModeDevice != 0 {
+			return le.Uint32(dev), le.Uint32(dev[4:])
+		}
 	}
 	list, _ := in.EAs()
 	for _, ea := range list {

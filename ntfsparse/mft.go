@@ -140,8 +140,8 @@ func (v *Volume) capRecords() {
 	v.records = min(v.records, mapped, uint64(v.size)/uint64(v.boot.RecordSize), orphanBit)
 }
 
-// Record reads file record n, in use or not. Where a record at the beginning
-// of the MFT is damaged its copy in the mirror is taken.
+// Record reads file record n, in use or not. Where a system file's record
+// is damaged its copy in the mirror is taken: Windows keeps the others in it as they were formatted.
 func (v *Volume) Record(n uint64) (*Record, error) {
 	b := make([]byte, v.boot.RecordSize)
 	rec := &Record{}
@@ -157,7 +157,7 @@ func (v *Volume) readRecord(rec *Record, n uint64, b []byte) error {
 	if err == nil {
 		err = v.parseRecord(rec, n, b)
 	}
-	if err != nil && n < v.mirrored() {
+	if err != nil && n < min(v.mirrored(), FirstUser) {
 		if m, merr := v.recordAt(v.boot.Mirror, n); merr == nil {
 			v.note("File record %d is damaged; its copy in $MFTMirr was used.", n)
 			*rec, err = *m, nil

@@ -2,6 +2,7 @@ package ntfsparse
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -118,6 +119,31 @@ func (p *ReparsePoint) Link() (Link, error) {
 	return l, nil
 }
 
+// nfs is the kind of the file that a reparse point of an NFS server, or of Linux' SMB client,
+// stands for [MS-FSCC 2.1.2.6], and what follows: 0 for kinds that are not known.
+//
+//	0  8  "LNK\x01", "CHR", "BLK", "FIFO" or "SOCK", zeros
+//	8     target in UTF-16LE; or 4 major, 4 minor device number
+func (p *ReparsePoint) nfs() (kind fs.FileMode, more []byte) {
+	if p.Tag != TagNFS || len(p.Data) < 8 {
+		return 0, nil
+	}
+	more = p.Data[8:]
+	switch kind := strings.TrimRight(string(p.Data[:8]), "\x00"); {
+	case kind == "LNK\x01":
+		return fs.ModeSymlink, more
+	case kind == "CHR" && len(more) >= 8:
+		return fs.ModeDevice | fs.ModeCharDevice, more
+	case kind == "BLK" && len(more) >= 8:
+		return fs.ModeDevice, more
+	case kind == "FIFO":
+		return fs.ModeNamedPipe, nil
+	case kind == "SOCK":
+		return fs.ModeSocket, nil
+	}
+	return 0, nil
+}
+
 // namePart cuts the name that place (offset, length) says out of names.
 func namePart(names, place []byte) (string, bool) {
 	off, n := int(le.Uint16(place)), int(le.Uint16(place[2:]))
@@ -133,7 +159,7 @@ func decodePath(u []byte) string { return string(appendUTF8(nil, u, 0)) }
 
 // LinkTarget is where a link of any kind points: '/' separated, relative to
 // the link's folder, or, with a leading '/', to the volume's root (links of WSL:
-// to that of Linux); servers, drive letters and other volumes as they stand
+// and of NFS: to that of the system they were made on); servers, drive letters and other volumes as they stand
 // ("//server/share", "C:/Users", "Volume{…}/").
 // It fails with ErrUnsupported when the reparse point is no link.
 func (p *ReparsePoint) LinkTarget() (string, error) {
@@ -142,6 +168,9 @@ func (p *ReparsePoint) LinkTarget() (string, error) {
 			return "", corrupt("WSL link is cut short", len(p.Data))
 		}
 		return string(p.Data[4:]), nil
+	}
+	if kind, target := p.nfs(); kind == fs.ModeSymlink {
+		return decodePath(target), nil
 	}
 	l, err := p.Link()
 	if err != nil {

@@ -87,3 +87,56 @@ func TestFirstWSL(t *testing.T) {
 		}
 	}
 }
+
+// TestNFS: what NFS servers and Linux' SMB client keep in reparse points.
+func TestNFS(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{})
+	kinds := map[string]struct {
+		data string
+		mode fs.FileMode
+	}{
+		"link": {"LNK\x01\x00\x00\x00\x00.\x00.\x00/\x00t\x00\xe9\x00", fs.ModeSymlink},
+		"tty":  {"CHR\x00\x00\x00\x00\x00\x04\x00\x00\x00\x40\x00\x00\x00", fs.ModeDevice | fs.ModeCharDevice},
+		"disk": {"BLK\x00\x00\x00\x00\x00\x08\x00\x00\x00\x11\x00\x00\x00", fs.ModeDevice},
+		"pipe": {"FIFO\x00\x00\x00\x00", fs.ModeNamedPipe}, "sock": {"SOCK\x00\x00\x00\x00", fs.ModeSocket},
+		"new": {"NEW\x00\x00\x00\x00\x00", 0}, "cut": {"CHR\x00\x00\x00\x00\x00\x04\x00", 0}, "empty": {"", 0},
+	}
+	testvol.With(t, img, func(dir string) {
+		for name, k := range kinds {
+			os.WriteFile(filepath.Join(dir, name), nil, 0o644)
+			testvol.Reparse(t, filepath.Join(dir, name), ntfsparse.TagNFS, []byte(k.data))
+		}
+	})
+	v := open(t, img)
+	for name, k := range kinds {
+		f, err := v.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := f.Info()
+		if in.Mode() != k.mode {
+			t.Errorf("%s is %v, not %v", name, in.Mode(), k.mode)
+		}
+		target, err := in.LinkTarget()
+		if is := k.mode == fs.ModeSymlink; is != (err == nil) || is && target != "../té" {
+			t.Errorf("%s leads to %q, %v", name, target, err)
+		}
+		major, minor := in.Device()
+		if want := map[string][2]uint32{"tty": {4, 64}, "disk": {8, 17}}[name]; want != [2]uint32{major, minor} {
+			t.Errorf("%s is device %d %d", name, major, minor)
+		}
+	}
+	root, err := v.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := root.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "empty"} {
+		if e, err := d.Lookup(name); err != nil || e.Mode() != fs.ModeIrregular {
+			t.Errorf("the entry of %s: %v, %v", name, e.Mode(), err)
+		}
+	}
+}

@@ -179,9 +179,9 @@ func (m *Runs) decodeExtent(a Attr, geo geometry) (usable bool, err error) {
 }
 
 // endsAt tells whether an extent's run list may end before VCN end. Of the only
-// extent of a stream the highest VCN may be 0, and the allocated size tells.
+// extent of a stream the allocated size tells, too: the highest VCN may be 0, or wrong.
 func (a Attr) endsAt(end int64, geo geometry) bool {
-	return end == a.HighVCN()+1 || a.LowVCN() == 0 && a.HighVCN() == 0 && end == a.Alloc()>>geo.shift
+	return end == a.HighVCN()+1 || a.LowVCN() == 0 && end == a.Alloc()>>geo.shift
 }
 
 // geometry is what decoding runs needs to know of the volume.

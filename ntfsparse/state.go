@@ -84,14 +84,15 @@ func (v *Volume) Log() (LogState, error) {
 // back from it: the volume is then frozen in the middle of its work.
 func (v *Volume) Hibernated() bool {
 	switch v.hiberfil() {
-	case "hibr", "wake", "rstr":
+	case "hibr", "HIBR", "wake", "rstr", "RSTR":
 		return true
 	}
 	return false
 }
 
 // hiberfil is how the file with the memory begins: "hibr"; "wake" or "rstr" once
-// Windows began to read it; zeros when it came back.
+// Windows began to read it; zeros when it came back. From Windows 8 on it is in
+// capitals, and "WAKE" may be left when it came back.
 func (v *Volume) hiberfil() string {
 	f, err := v.findHiberfil()
 	if err != nil {
@@ -105,7 +106,7 @@ func (v *Volume) hiberfil() string {
 	if readFull(s, b[:], 0) != nil {
 		return ""
 	}
-	return string(bytes.ToLower(b[:]))
+	return string(b[:])
 }
 
 // findHiberfil finds the file in the root's index. Where that has lost it, it is not looked
@@ -147,9 +148,11 @@ func (v *Volume) noteState() {
 		v.note("The log file is not clean: changes may not have reached their places. The volume is read as it is.")
 	}
 	switch v.hiberfil() {
-	case "wake", "rstr":
+	case "WAKE":
+		v.note("Windows began to wake from hibernation on this volume; whether it came back is not noted.")
+	case "wake", "rstr", "RSTR":
 		v.note("Windows began to wake from hibernation on this volume and has not noted that it did: either it just runs, or the volume is frozen in the middle of its work.")
-	case "hibr":
+	case "hibr", "HIBR":
 		v.note("Windows is hibernated on this volume (or shut down with fast start-up): it is frozen in the middle of its work.")
 	}
 }

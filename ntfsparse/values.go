@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"math"
 	"time"
 )
@@ -154,7 +155,7 @@ type ListEntry struct {
 
 // ParseAttributeList decodes the value of $ATTRIBUTE_LIST.
 func ParseAttributeList(b []byte) ([]ListEntry, error) {
-	list := make([]ListEntry, 0, len(b)/32)
+	list, rest := make([]ListEntry, 0, len(b)/32), b
 	for off := 0; len(b)-off >= 26; {
 		e := b[off:]
 		n := int(le.Uint16(e[4:]))
@@ -168,6 +169,10 @@ func ParseAttributeList(b []byte) ([]ListEntry, error) {
 		}
 		list = append(list, entry)
 		off += n
+		rest = b[off:]
+	}
+	if len(bytes.Trim(rest, "\x00")) > 0 {
+		return list, corrupt("attribute list breaks off", len(b)-len(rest))
 	}
 	return list, nil
 }

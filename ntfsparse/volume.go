@@ -134,7 +134,32 @@ func Open(r io.ReaderAt, size int64) (*Volume, error) {
 	if errors.Is(first, ErrUnsupported) {
 		return nil, first
 	}
-	return openBackup(r, size, first)
+	v, err := openBackup(r, size, first)
+	if err != nil {
+		v = openUnsized(r, size, boot)
+	}
+	if v != nil {
+		return v, nil
+	}
+	return nil, err
+}
+
+// openUnsized opens a volume of whose boot sector nothing but the number of sectors is
+// impossible, and which has no backup, as far as the device goes.
+func openUnsized(r io.ReaderAt, size int64, boot Boot) *Volume {
+	said := boot.TotalSectors
+	if boot.IndexSize == 0 || boot.places() == nil {
+		return nil
+	}
+	if boot.TotalSectors = uint64(size / int64(boot.SectorSize)); boot.places() != nil {
+		return nil
+	}
+	v, err := open(r, size, boot)
+	if err != nil {
+		return nil
+	}
+	v.note("The boot sector says that the volume has %d sectors, which is impossible: it is read as far as the device goes.", said)
+	return v
 }
 
 // openBackup looks for the backup boot sector at the end of the volume.

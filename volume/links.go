@@ -15,7 +15,7 @@ const (
 	LinkFolder LinkPlace = iota // a path from the folder of the link
 	LinkRoot                    // a path from the volume's root
 	LinkDrive                   // a path from the root of a drive, this volume or another: which letter it had is not known
-	LinkAway                    // nowhere on the volume: on a server, or in WSL's own file system
+	LinkAway                    // nowhere on the volume: on a server, or in the file system of WSL or of an NFS client
 )
 
 // PlaceOf tells where the target of a link leads to that has the reparse tag tag and
@@ -33,7 +33,7 @@ func PlaceOf(target string, tag uint32, dir string) (p string, place LinkPlace) 
 	if tag == ntfsparse.TagLXSymlink {
 		return placeWSL(path.Clean(target), dir)
 	}
-	if strings.HasPrefix(target, "//") {
+	if strings.HasPrefix(target, "//") || tag == ntfsparse.TagNFS {
 		return target, LinkAway
 	}
 	return target, LinkRoot

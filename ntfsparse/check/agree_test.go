@@ -54,7 +54,7 @@ func agreed(t *testing.T, img []byte, away map[uint64]bool, rep *Report) bool {
 	t.Helper()
 	err := unread(img, func(no uint64) bool { return away[no] })
 	if err != nil {
-		t.Errorf("%q %+v, and %v", rep.Summary, rep.Findings, err)
+		t.Errorf("%q %v, and %v", rep.Summary, codes(rep, Info), err)
 	}
 	return err == nil
 }

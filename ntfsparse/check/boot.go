@@ -89,7 +89,11 @@ func (c *checker) fallBack(b []byte, g geometry, faults []fault, back []byte) bo
 		if !usable {
 			sev = Fatal
 		}
-		c.findAs(sev, f.code, NoRecord, "", "The boot sector is damaged: %s.%s", f.msg, backupHint(saved))
+		what := "The boot sector is damaged"
+		if f.code == "B4" && !saved {
+			what = "The volume was cut short, or its number of sectors is wrong"
+		}
+		c.findAs(sev, f.code, NoRecord, "", "%s: %s.%s", what, f.msg, backupHint(saved))
 	}
 	if saved {
 		g = bg
@@ -134,6 +138,11 @@ func againstBackup(b, back []byte, faults []fault) (out []fault) {
 }
 
 func (c *checker) use(g geometry) {
+	// A volume may be cut off, but hardly to less than a quarter: then the number of
+	// sectors is what is wrong, and no bound of the check follows it.
+	if most := c.size / g.cluster; g.sectors <= 0 || g.clusters/4 > most {
+		g.clusters = most
+	}
 	c.g = g
 	v := &c.rep.Volume
 	v.Serial, v.Size = fmt.Sprintf("%016X", g.serial), g.sectors*g.sector
@@ -214,7 +223,7 @@ func parseBoot(b []byte, size int64) (g geometry, faults []fault) {
 	}
 	g.clusters = g.sectors / (g.cluster / g.sector)
 	if g.sectors <= 0 || g.sectors > size/g.sector {
-		add("B4", "the volume claims %d sectors of %d bytes on a device of %d bytes", g.sectors, g.sector, size)
+		add("B4", "it claims %d sectors of %d bytes, and %d bytes are here", g.sectors, g.sector, size)
 		return g, faults
 	}
 	for _, p := range []struct {

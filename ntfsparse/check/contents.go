@@ -62,6 +62,11 @@ func (c *checker) openOverlay(no uint64) (o overlay, msg string) {
 		o.size = plain.size
 		o.stored, err = c.load(no, tData, nameWof)
 	}
+	if err == errFragments {
+		c.leftOut(fragmented)
+		o.stored = nil
+		return o, ""
+	}
 	if err != nil {
 		return o, err.Error()
 	}
@@ -84,6 +89,9 @@ func (c *checker) overlayHead(a *attr) []byte {
 // overlayTable walks the offsets of all chunks but the first, 4 bytes each, 8 in
 // files of 4 GiB and more, and calls do with each chunk's place.
 func (c *checker) overlayTable(o overlay, do func(i, off, n int64) string) string {
+	if o.stored == nil {
+		return "" // it was left out
+	}
 	chunk := wofForms[o.form].chunk
 	count := max(1, (o.size+chunk-1)/chunk)
 	width := int64(4)
@@ -202,6 +210,9 @@ func (c *checker) expandOverlay(no uint64) {
 	f := wofForms[o.form]
 	src, dst := make([]byte, f.chunk), make([]byte, f.chunk)
 	msg = c.overlayTable(o, func(i, off, n int64) string {
+		if c.stopped() {
+			return c.err.Error()
+		}
 		if err := c.read(o.stored, src[:n], off); err != nil {
 			return err.Error()
 		}
@@ -212,10 +223,13 @@ func (c *checker) expandOverlay(no uint64) {
 		}
 		return ""
 	})
-	if msg != "" {
+	if msg != "" && c.err == nil {
 		c.find("D2", no, "$DATA:WofCompressedData", "The compressed system file in record %d does not decode: %s.", no, msg)
 	}
 }
+
+// fragmented is what is left out for maxRuns.
+const fragmented = "compressed streams, which have over a million fragments"
 
 // lznt1Unit is the clusters of a compression unit.
 const lznt1Unit = 16
@@ -234,6 +248,9 @@ func (c *checker) expandFile(no uint64) {
 				return
 			}
 			s, err = c.load(no, tData, string(a.name))
+		}
+		if err == errFragments {
+			c.leftOut(fragmented)
 		}
 		if err == nil {
 			c.expandStream(no, a.label(), s, src, dst)

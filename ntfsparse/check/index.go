@@ -121,7 +121,11 @@ func (t *tree) openRoot(v []byte, name string) bool {
 			return false
 		}
 		if t.block != g.index && t.no == fRoot {
-			t.c.findAs(Error, "B3", NoRecord, "", "The boot sector has index blocks of %d bytes, the root folder of %d.", g.index, t.block)
+			sev := Error
+			if t.c.info.major < 3 {
+				sev = Info // as formatted by Windows NT 4
+			}
+			t.c.findAs(sev, "B3", NoRecord, "", "The boot sector has index blocks of %d bytes, the root folder of %d.", g.index, t.block)
 		}
 	}
 	if want := views[name]; want != nil && (le.Uint32(v) != 0 || !slices.Contains(want, t.collation)) {

@@ -107,7 +107,7 @@ func TestDescriptorsAreBounded(t *testing.T) {
 	if most := 4*int64(len(v.b)) + 1<<20; r.n > most {
 		t.Errorf("%d bytes were read, at most %d are expected", r.n, most)
 	}
-	if c.count[kind{"S2", Error}] != 10000 {
+	if n := c.count[kind{"S2", Error}]; n == 0 || n > 1000 || !c.rep.Incomplete || c.count[kind{"V11", Info}] != 1 {
 		t.Errorf("%v", c.count)
 	}
 }

@@ -286,7 +286,10 @@ func (c *checker) surplus(no uint64, s *suspect, h have) {
 		c.find("X3", no, "$REPARSE_POINT", "The index $Reparse has a reparse point for record %d that the file does not have.", no)
 		return
 	}
-	i := slices.IndexFunc(s.want, func(w want) bool { return w.kind == 'n' && w.parent == h.dir })
+	i := slices.IndexFunc(s.want, func(w want) bool { return w.kind == 'n' && w.parent == h.dir && w.name == h.name })
+	if i < 0 {
+		i = slices.IndexFunc(s.want, func(w want) bool { return w.kind == 'n' && w.parent == h.dir })
+	}
 	if i < 0 {
 		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d, which does not have that name there.",
 			refRecord(h.dir), decode16([]byte(h.name)), no)
@@ -299,7 +302,11 @@ func (c *checker) surplus(no uint64, s *suspect, h have) {
 		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d, whose name there is %q.",
 			refRecord(h.dir), decode16([]byte(h.name)), no, decode16([]byte(w.name)))
 	case h.space != w.space:
-		c.find("I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d in the name space %d instead of %d.",
+		sev := Error
+		if h.space != spaceDOS && w.space != spaceDOS {
+			sev = Warning // it is shown either way; ntfs-3g leaves such
+		}
+		c.findAs(sev, "I8", no, "$FILE_NAME", "The folder of record %d has the entry %q for record %d in the name space %d instead of %d.",
 			refRecord(h.dir), decode16([]byte(h.name)), no, h.space, w.space)
 	} // otherwise it names another folder than its own, which is reported
 }
@@ -317,8 +324,11 @@ func (c *checker) parents() {
 		}
 	})
 	c.table.each(func(no uint64, e *entry) {
-		if e.flags&(recDir|recI30) != 0 && e.flags&(recExt|recBad) == 0 && e.names > 0 && c.circular(no) {
-			c.find("I13", no, "$FILE_NAME", "The folder %q (record %d) is inside itself.", c.nameOf(no), no)
+		if e.flags&(recDir|recI30) == 0 || e.flags&(recExt|recBad) != 0 || e.names == 0 {
+			return
+		}
+		if ring, ok := c.circle(no); ok {
+			c.find("I13", ring, "$FILE_NAME", "The folder %q (record %d) is inside itself.", c.nameOf(ring), ring)
 		}
 	})
 }
@@ -338,8 +348,9 @@ func (c *checker) parentFault(e *entry) string {
 	return ""
 }
 
-// circular reports whether a folder's parents lead back to itself.
-func (c *checker) circular(no uint64) bool {
+// circle follows a folder's parents, each once for all folders, and tells the first that
+// leads back to itself.
+func (c *checker) circle(no uint64) (ring uint64, ok bool) {
 	var trail []uint64
 	for at := no; at != fRoot; {
 		e := c.table.peek(at)
@@ -350,7 +361,7 @@ func (c *checker) circular(no uint64) bool {
 		trail = append(trail, at)
 		next := refRecord(e.parent)
 		if n := c.table.peek(next); next != fRoot && n != nil && n.flags&recDoubt != 0 && onTrail(trail, next) {
-			return true
+			return next, true
 		}
 		at = next
 	}
@@ -358,7 +369,7 @@ func (c *checker) circular(no uint64) bool {
 		e := c.table.at(at)
 		e.flags = e.flags&^recDoubt | recReached
 	}
-	return false
+	return 0, false
 }
 
 // onTrail looks from the end; a trail is rarely long.

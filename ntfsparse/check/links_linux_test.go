@@ -173,3 +173,19 @@ func TestDeletedOpen(t *testing.T) {
 		t.Errorf("in a folder with blocks: %v", got)
 	}
 }
+
+// TestNameSpaceOfEntry: an entry that calls a long name POSIX, or the other way round, as ntfs-3g
+// leaves it, is untidy; one that calls it a DOS name hides it.
+func TestNameSpaceOfEntry(t *testing.T) {
+	for _, c := range []struct {
+		flip byte
+		want Severity
+	}{{spacePOSIX ^ spaceWin32, Warning}, {spacePOSIX ^ spaceDOS, Error}} {
+		v := soundVolume(t)
+		v.entry(1, func(e []byte) { e[entryHead+0x41] ^= c.flip })
+		rep := judged(t, v.b, Options{})
+		if rep.Worst != c.want || rep.Findings[0].Code != "I8" {
+			t.Errorf("%d: %s %+v", c.flip, rep.Summary, rep.Findings)
+		}
+	}
+}

@@ -72,13 +72,13 @@ func (c *checker) listings(list []byte) (items []listing, msg string) {
 	for p := list; len(p) > 0; {
 		e, rest, ok := cutList(p)
 		if !ok {
-			if len(bytes.Trim(p, "\x00")) == 0 {
+			if len(p) < listHead && len(bytes.Trim(p, "\x00")) == 0 {
 				break
 			}
 			return nil, fmt.Sprintf("it breaks off at byte %d", len(list)-len(p))
 		}
-		if c.listBudget--; c.listBudget < 0 {
-			return nil, "all lists together are longer than the file table allows"
+		if err := c.affordEntries(1); err != nil {
+			return nil, err.Error()
 		}
 		items, p = append(items, listing{listEntry: e}), rest
 		if len(items) == 1 {

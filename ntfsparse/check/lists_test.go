@@ -71,6 +71,8 @@ func (v manyMembers) record(b []byte, no int64) {
 		a = extent(tData, v.records, 32)
 	case no == 24:
 		a = extent(tList, 4, 8)
+		u64(a, 48, uint64(v.records-25)*32)
+		u64(a, 56, uint64(v.records-25)*32)
 	case no > 24:
 		u64(b, 32, 24|1<<48)
 		a = make([]byte, 24)

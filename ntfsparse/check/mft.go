@@ -102,15 +102,22 @@ func (c *checker) followTable(b []byte) error {
 func (c *checker) overlapping() string {
 	runs := slices.Clone(c.mft.runs)
 	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.lcn, b.lcn) })
-	end := int64(0)
+	end, there := int64(0), int64(0)
 	for _, r := range runs {
-		if r.lcn < 0 || r.lcn > c.g.clusters || r.n > c.g.clusters-r.lcn {
+		if r.lcn < 0 {
+			continue // a hole reads as records that were never used
+		}
+		if r.lcn > c.g.clusters || r.n > c.g.clusters-r.lcn {
 			return fmt.Sprintf("its run at cluster %d of the stream lies outside the volume", r.vcn)
 		}
 		if r.lcn < end {
 			return fmt.Sprintf("its run at cluster %d of the stream overlaps another", r.vcn)
 		}
 		end = r.lcn + r.n
+		there += r.n
+	}
+	if c.mft.end() > 2*there {
+		return "most of it is holes"
 	}
 	return ""
 }
@@ -120,19 +127,24 @@ func (c *checker) overlapping() string {
 func (c *checker) tableSize() bool {
 	room, valid := c.mft.end()*c.g.cluster, c.mft.init
 	switch {
-	case c.mft.size%c.g.record != 0:
-		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes is no multiple of its records.", c.mft.size)
 	case c.mft.size > room || c.mft.size < 16*c.g.record:
 		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes does not fit its clusters of %d bytes.", c.mft.size, room)
 		c.mft.size = room
-	case valid < 16*c.g.record || valid <= c.mft.size && valid%c.g.record != 0:
+	case c.mft.size%c.g.record != 0:
+		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes is no multiple of its records.", c.mft.size)
+	}
+	if valid < 16*c.g.record || valid <= c.mft.size && valid%c.g.record != 0 {
 		c.find("M4", fMFT, "$DATA", "The file table says that %d of its %d bytes are valid.", valid, c.mft.size)
 		valid = c.mft.size
 	}
 	c.records = uint64(max(0, min(c.mft.size, valid, room)) / c.g.record)
 	c.listBudget = 1<<20 + 64*int64(c.records)
 	c.table.init(c.records)
-	return c.records >= 12
+	if c.records < uint64(len(systemNames)) {
+		c.find("M3", fMFT, "$DATA", "The file table has %d of the %d records of system files.", c.records, len(systemNames))
+		return false
+	}
+	return true
 }
 
 // readTableBitmap loads the bitmap of file records.

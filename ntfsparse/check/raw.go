@@ -271,7 +271,8 @@ type runReader struct {
 	vcn, lcn int64
 }
 
-const maxVCN = 1 << 55
+// maxVCN bounds streams to 2^62 bytes, whatever the clusters' size.
+const maxVCN = 1 << 41
 
 // next returns the next run; ok is false at the end or when msg says why it
 // cannot go on.
@@ -288,7 +289,7 @@ func (r *runReader) next() (e run, ok bool, msg string) {
 		return e, false, "its run list has an impossible header byte"
 	}
 	n := signed(r.b[1 : 1+nl])
-	if n <= 0 || n > maxVCN || r.vcn > maxVCN {
+	if n <= 0 || r.vcn > maxVCN || n > maxVCN-r.vcn {
 		return e, false, "its run list has an impossible length"
 	}
 	e = run{r.vcn, -1, n}

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 )
 
@@ -18,12 +19,13 @@ type stream struct {
 	alloc    int64
 }
 
-// maxRuns bounds the runs of one stream in memory (24 bytes each).
-const maxRuns = 1 << 20
+// maxRuns bounds the runs of one stream in memory (24 bytes each); tests lower it.
+var maxRuns = 1 << 20
 
 var (
 	errFragments = errors.New("it has over a million fragments, more than this check follows")
 	errNoStream  = errors.New("it does not exist")
+	errLists     = errors.New("all attribute lists together are longer than the file table allows")
 )
 
 // extend appends an attribute's extent.
@@ -48,8 +50,11 @@ func (s *stream) extend(a *attr) error {
 		if !ok {
 			return nil
 		}
-		if len(s.runs) >= maxRuns {
+		switch n := len(s.runs); {
+		case n >= maxRuns:
 			return errFragments
+		case n == cap(s.runs) && n >= maxRuns/2:
+			s.runs = slices.Grow(s.runs, maxRuns-n) // and no more
 		}
 		s.runs = append(s.runs, e)
 	}
@@ -193,15 +198,26 @@ func (c *checker) listOf(b []byte) (list []byte, err error) {
 	each(b, func(a *attr) bool {
 		if a.typ == tList {
 			var s stream
-			if c.listBudget -= max(0, a.size) / listHead; c.listBudget < 0 {
-				err = errFragments
-			} else if err = s.extend(a); err == nil {
+			if err = s.extend(a); err == nil && s.size >= 0 && s.size <= maxList {
+				err = c.affordEntries(s.size / listHead)
+			}
+			if err == nil {
 				list, err = c.readAll(&s, maxList)
 			}
 		}
 		return a.typ < tList
 	})
 	return list, err
+}
+
+// affordEntries takes n entries from what may still be followed of attribute lists.
+func (c *checker) affordEntries(n int64) error {
+	if c.listBudget < n {
+		c.listBudget = 0
+		return errLists
+	}
+	c.listBudget -= n
+	return nil
 }
 
 // find collects the extents of a stream that record b holds.
@@ -253,8 +269,8 @@ func (c *checker) follow(s *stream, list []byte, no uint64, typ uint32, name str
 		if e.typ != typ || string(e.name) != name || refRecord(e.ref) == no && e.lowest < s.end() {
 			continue
 		}
-		if c.listBudget--; c.listBudget < 0 {
-			return found, errFragments
+		if err := c.affordEntries(1); err != nil {
+			return found, err
 		}
 		b, msg := c.record(refRecord(e.ref), buf)
 		if msg != "" {

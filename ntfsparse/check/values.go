@@ -184,7 +184,12 @@ func (c *checker) reparsePoint(a *attr) {
 	k.reparse = true
 	v := a.value
 	if a.nonRes {
-		v = c.shortValue(a, maxReparse)
+		if v = c.shortValue(a, maxReparse); v == nil && c.valueBudget > 0 {
+			c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d cannot be read.", k.no)
+		}
+		if v == nil {
+			return
+		}
 	}
 	if len(v) < reparseHead {
 		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d has %d bytes.", k.no, len(v))
@@ -252,7 +257,7 @@ func isWof(v []byte) bool {
 // cannot.
 func (c *checker) shortValue(a *attr, limit int64) []byte {
 	var s stream
-	if s.extend(a) != nil || !c.afford(s.size) {
+	if s.extend(a) != nil || s.size > limit || !c.afford(s.size) {
 		return nil
 	}
 	v, err := c.readAll(&s, limit)
@@ -268,14 +273,18 @@ func (c *checker) afford(n int64) bool {
 	if c.spend(n) {
 		return true
 	}
-	c.leftOut("values and compressed contents, which together are larger than the volume")
+	c.leftOut("values, security descriptors and compressed contents, which together are larger than the volume")
 	return false
 }
 
 // spend is afford where the caller says what was left out.
 func (c *checker) spend(n int64) bool {
+	if c.valueBudget < n {
+		c.valueBudget = 0
+		return false
+	}
 	c.valueBudget -= max(0, n)
-	return c.valueBudget >= 0
+	return true
 }
 
 // eaInfo reads $EA_INFORMATION: packed size (2), how many are needed (2), size
@@ -312,9 +321,13 @@ func (c *checker) ea(a *attr) {
 		c.findAs(Error, "T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
 		return
 	}
-	if k.eaInfo && (need != k.eaNeed || k.eaSize != len(v)) {
+	switch {
+	case !k.eaInfo:
+	case k.eaSize != len(v):
 		c.find("T14", k.base, a.label(), "The extended attributes of record %d have %d bytes, but claim %d.", k.no, len(v), k.eaSize)
-	} else if k.eaInfo && uint16(packed) != k.eaPacked {
+	case need != k.eaNeed:
+		c.find("T14", k.base, a.label(), "Of the extended attributes of record %d %d are marked as needed, but %d are claimed.", k.no, need, k.eaNeed)
+	case uint16(packed) != k.eaPacked:
 		c.find("T14", k.base, a.label(), "The extended attributes of record %d have %d bytes when packed, but claim %d.", k.no, packed, k.eaPacked)
 	}
 }

@@ -200,11 +200,13 @@ func (c *checker) hibernation() {
 	if err != nil || s.size < 4096 || c.read(s, b[:], 0) != nil {
 		return
 	}
-	switch string(bytes.ToLower(b[:])) {
-	case "hibr":
+	switch string(b[:]) {
+	case "hibr", "HIBR":
 		c.rep.Volume.Hibernated = true
 		c.find("V5", c.hiberfil, "$DATA", "Windows is hibernated on this volume, or was shut down with fast start-up.")
-	case "wake", "rstr":
+	case "WAKE": // of Windows 8 and later, which leaves it when it came back
+		c.findAs(Info, "V5", c.hiberfil, "$DATA", "Windows began to wake from hibernation on this volume; whether it came back is not noted.")
+	case "wake", "rstr", "RSTR":
 		c.rep.Volume.Hibernated = true
 		c.find("V5", c.hiberfil, "$DATA", "Windows began to wake from hibernation on this volume and has not noted that it did.")
 	}
