@@ -565,6 +565,26 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
+// FuzzSystem reads everything of a volume in which all bytes of a system file's record,
+// which the first byte names, are arbitrary, but for its number and its update sequence.
+func FuzzSystem(f *testing.F) {
+	v := wreck.New(unzipped(f, "testdata/used.img.gz"))
+	for n := range byte(32) {
+		if place := v.Record(uint32(n)); place >= 0 {
+			f.Add(append([]byte{n}, v.Content(place)...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) == 0 {
+			return
+		}
+		if place := v.Record(uint32(b[0] % 32)); place >= 0 {
+			img := v.Replaced(place, b[1:])
+			bounds.Check(t, func() { readEverything(t, bytes.NewReader(img)) })
+		}
+	})
+}
+
 func FuzzRecord(f *testing.F) {
 	for _, b := range records(f) {
 		f.Add(b)

@@ -195,6 +195,29 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
+// FuzzSystem checks a volume in which all bytes of a system file's record, which the first
+// byte names, are arbitrary, but for its number and its update sequence; without an error,
+// the reader must read all.
+func FuzzSystem(f *testing.F) {
+	v, away := wreck.New(usedVolume()), elsewhere(f, usedVolume())
+	for n := range byte(32) {
+		if place := v.Record(uint32(n)); place >= 0 {
+			f.Add(append([]byte{n}, v.Content(place)...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) == 0 {
+			return
+		}
+		if place := v.Record(uint32(b[0] % 32)); place >= 0 {
+			img := v.Replaced(place, b[1:])
+			if rep := coherent(t, bytes.NewReader(img), len(img)); rep.Worst < Error {
+				agreed(t, img, away, rep)
+			}
+		}
+	})
+}
+
 // FuzzDedup breaks a volume of deduplicated files in places given by three
 // bytes, with the byte behind them.
 func FuzzDedup(f *testing.F) {
