@@ -22,8 +22,9 @@ type geometry struct {
 }
 
 const (
-	bootSize   = 512
-	maxCluster = 2 << 20
+	bootSize    = 512
+	maxCluster  = 2 << 20
+	maxClusters = 1 << 32 // of a volume, and of its file records: Windows makes no more
 )
 
 // boot finds the geometry, in the boot sector or its backup.
@@ -143,6 +144,7 @@ func (c *checker) use(g geometry) {
 	if most := c.size / g.cluster; g.sectors <= 0 || g.clusters/4 > most {
 		g.clusters = most
 	}
+	g.clusters = min(g.clusters, maxClusters)
 	c.g = g
 	v := &c.rep.Volume
 	v.Serial, v.Size = fmt.Sprintf("%016X", g.serial), g.sectors*g.sector
@@ -225,6 +227,9 @@ func parseBoot(b []byte, size int64) (g geometry, faults []fault) {
 	if g.sectors <= 0 || g.sectors > size/g.sector {
 		add("B4", "it claims %d sectors of %d bytes, and %d bytes are here", g.sectors, g.sector, size)
 		return g, faults
+	}
+	if g.clusters > maxClusters {
+		add("B4", "it claims %d clusters, and NTFS has 2^32 at most", g.clusters)
 	}
 	for _, p := range []struct {
 		what string

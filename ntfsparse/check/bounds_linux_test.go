@@ -86,16 +86,6 @@ func TestOverlapsAreBounded(t *testing.T) {
 	}
 }
 
-// left counts what a report says was not looked at.
-func left(rep *Report) (n int) {
-	for _, f := range rep.Findings {
-		if f.Code == "V11" {
-			n++
-		}
-	}
-	return n
-}
-
 // TestTableTwice gives the file table a cluster twice, which would let a small
 // volume claim any number of records.
 func TestTableTwice(t *testing.T) {

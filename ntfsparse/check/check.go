@@ -41,13 +41,13 @@ type checker struct {
 	mft       stream
 	spare     []byte // the mirror's copy of record 0, when that is damaged
 	records   uint64 // that the file table has room for
-	bits      []byte // bitmap of file records
+	bits      recordBits
 	table     table
 	owned     clusterMap
 	cur       current
 	ids       [1 << 16]uint32 // by attribute identifier: the round that met it last
 	idRound   uint32          // of the record being judged
-	lists     []uint32        // records with an attribute list
+	lists     int64           // records with an attribute list
 	secIDs    map[uint32]uint32
 
 	doubled  spans // clusters that are owned twice
@@ -62,6 +62,7 @@ type checker struct {
 	folders                 map[string]uint64 // children of $Extend by name
 	hiberfil                uint64
 	pathBytes               int // of the findings' paths
+	textBytes               int // of their sentences and attributes
 	proofs                  chunkProofs
 	objectIDs, reparseIndex uint64 // records of $ObjId and $Reparse; 0: none
 	quiet                   bool   // in a second walk: what it finds is reported already
@@ -74,6 +75,10 @@ type checker struct {
 	linkBytes int             // that names in doubt may still take
 	done      Progress
 }
+
+// maxTextBytes bounds the sentences of all findings: names in them may have 255 units
+// that take 12 letters each; tests lower it.
+var maxTextBytes = 8 << 20
 
 // kind is what findings are counted by.
 type kind struct {
@@ -88,10 +93,10 @@ func Run(ctx context.Context, r io.ReaderAt, size int64, o Options) (*Report, er
 	if c.boot() && c.openTable() {
 		c.stages()
 	}
+	c.addPaths()
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.addPaths()
 	c.rep.finish()
 	return c.rep, nil
 }
@@ -147,14 +152,24 @@ func (c *checker) findAs(sev Severity, code string, rec uint64, attribute, forma
 		c.rep.Warnings++
 	}
 	k := kind{code, sev}
-	if c.count[k]++; c.count[k] > c.o.MaxPerCode {
+	msg := ""
+	if c.count[k]++; c.count[k] <= c.o.MaxPerCode && c.textBytes <= maxTextBytes {
+		msg = fmt.Sprintf(format, args...)
+		c.textBytes += len(msg) + len(attribute)
+	}
+	if msg == "" {
 		if c.rep.Omitted == nil {
 			c.rep.Omitted = map[string]int{}
 		}
 		c.rep.Omitted[code]++
 		return
 	}
-	c.rep.Findings = append(c.rep.Findings, Finding{code, sev, rec, "", attribute, fmt.Sprintf(format, args...)})
+	c.rep.Findings = append(c.rep.Findings, Finding{code, sev, rec, "", attribute, msg})
+}
+
+// full tells whether further findings of a code's usual severity are counted only.
+func (c *checker) full(code string) bool {
+	return c.count[kind{code, Codes[code].Severity}] >= c.o.MaxPerCode || c.textBytes > maxTextBytes
 }
 
 // leftOut says, once for each cause, that not all of something was looked at.
@@ -185,6 +200,9 @@ var errOutside = errors.New("outside the volume")
 func (c *checker) readAt(p []byte, off int64) error {
 	if off < 0 || off > c.size || int64(len(p)) > c.size-off {
 		return errOutside
+	}
+	if c.stopped() {
+		return c.err
 	}
 	n, err := c.r.ReadAt(p, off)
 	if n == len(p) {

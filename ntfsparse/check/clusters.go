@@ -373,6 +373,7 @@ func (c *checker) base(no uint64) uint64 {
 // returns how many clusters have no two owners that are known.
 func (c *checker) reportDoubled(s *span) (rest int64) {
 	slices.SortStableFunc(s.shares, func(a, b share) int { return cmp.Compare(a.lcn, b.lcn) })
+	s.shares = pairsAtMost(s.shares)
 	told := s.lcn
 	rest = s.n
 	overlaps(s.shares, func(_, _ *share, lcn, n int64) {
@@ -386,6 +387,17 @@ func (c *checker) reportDoubled(s *span) (rest int64) {
 	}
 	overlaps(files, c.shared)
 	return rest
+}
+
+// pairsAtMost leaves of equal shares two, which are enough to tell of.
+func pairsAtMost(shares []share) []share {
+	kept := shares[:0]
+	for _, x := range shares {
+		if n := len(kept); n < 2 || kept[n-1] != x || kept[n-2] != x {
+			kept = append(kept, x)
+		}
+	}
+	return kept
 }
 
 // overlaps calls do for each share but the first that has clusters in common with

@@ -164,10 +164,12 @@ func (c *checker) readContents() {
 	var bad unreadable
 	c.start("contents", c.rep.Counts.OwnedClusters*c.g.cluster)
 	c.eachRun(func(int64) {}, func(no uint64, a *attr, r run) {
-		if budget -= r.n * c.g.cluster; budget < 0 {
+		if budget < r.n*c.g.cluster {
+			budget = 0
 			c.leftOut("contents, which together are larger than the volume")
 			return
 		}
+		budget -= r.n * c.g.cluster
 		for off, end := r.lcn*c.g.cluster, (r.lcn+r.n)*c.g.cluster; off < end && !c.stopped(); off += int64(len(buf)) {
 			c.advance(min(int64(len(buf)), end-off))
 			if err := c.readAt(buf[:min(int64(len(buf)), end-off)], off); err != nil {

@@ -113,7 +113,7 @@ func (c *checker) journal() {
 	c.start("change journal", kept)
 	defer func() { c.advance(kept) }()
 	b := make([]byte, 64*usnPage)
-	end := min(j.size, j.init)
+	end, left := min(j.size, j.init), kept+c.g.cluster+usnPage
 	for i := 0; i < len(j.runs) && !c.stopped(); {
 		from, to := j.runs[i].vcn*c.g.cluster, int64(0)
 		for ; i < len(j.runs) && j.runs[i].lcn >= 0; i++ {
@@ -125,6 +125,10 @@ func (c *checker) journal() {
 		}
 		for off := from &^ (usnPage - 1); off < min(to, end) && !c.stopped(); off += int64(len(b)) {
 			p := b[:min(int64(len(b)), min(to, end)-off)]
+			if left -= int64(len(p)); left < 0 {
+				c.leftOut("pages of the change journal, which share clusters")
+				return
+			}
 			if err := c.read(j, p, off); err != nil {
 				c.find("X4", no, "$DATA:$J", "The change journal cannot be read at byte %d: %v.", off, err)
 				return

@@ -64,6 +64,8 @@ type tree struct {
 	visit     func(e []byte, key []byte) // each entry
 	damaged   bool
 	over      bool // more than may be read
+	caseKnown bool // whether the folder is case-sensitive
+	sensitive bool
 }
 
 // indexes walks the folders and then the views.
@@ -417,14 +419,16 @@ func (t *tree) orderedNames(prev, name []byte) {
 // caseTwins reports names that only case tells apart, unless the folder is
 // case-sensitive.
 func (t *tree) caseTwins(prev, name []byte) {
-	sensitive := false
-	each(t.rec, func(a *attr) bool {
-		if a.typ == tStandard && len(a.value) >= 48 {
-			sensitive = le.Uint32(a.value[36:]) == 0 && le.Uint32(a.value[40:]) == 1
-		}
-		return a.typ <= tStandard
-	})
-	if !sensitive {
+	if !t.caseKnown {
+		t.caseKnown = true
+		each(t.rec, func(a *attr) bool {
+			if a.typ == tStandard && len(a.value) >= 48 {
+				t.sensitive = le.Uint32(a.value[36:]) == 0 && le.Uint32(a.value[40:]) == 1
+			}
+			return a.typ <= tStandard
+		})
+	}
+	if !t.sensitive {
 		t.c.findAs(Info, "I14", t.no, t.label, "%q and %q differ only in case.", decode16(prev), decode16(name))
 	}
 }
@@ -551,12 +555,15 @@ const (
 	entryDir   = 1 << 28 // a folder
 )
 
+// extendNames are the children of $Extend that later stages look for.
+var extendNames = []string{"$Deleted", "$ObjId", "$Quota", "$Reparse", "$UsnJrnl"}
+
 // noteChild remembers what later stages look for by name.
 func (c *checker) noteChild(dir, ref uint64, f *fileName) {
 	switch refRecord(dir) {
 	case fExtend:
-		if len(c.folders) < 64 {
-			c.folders[decode16(f.name)] = refRecord(ref)
+		if name := decode16(f.name); slices.Contains(extendNames, name) {
+			c.folders[name] = refRecord(ref)
 		}
 	case fRoot:
 		if c.hiberfil == 0 {

@@ -315,11 +315,15 @@ func (c *checker) surplus(no uint64, s *suspect, h have) {
 // to the root.
 func (c *checker) parents() {
 	c.table.each(func(no uint64, e *entry) {
-		if e.flags&(recExt|recBad) != 0 || e.names == 0 {
+		if e.flags&(recExt|recBad) != 0 || e.names == 0 || c.stopped() {
 			return
 		}
 		if msg := c.parentFault(e); msg != "" {
-			c.find("I13", no, "$FILE_NAME", "%q (record %d) says that it is in record %d, which %s.", c.nameOf(no), no, refRecord(e.parent), msg)
+			name := ""
+			if !c.full("I13") {
+				name = c.nameOf(no)
+			}
+			c.find("I13", no, "$FILE_NAME", "%q (record %d) says that it is in record %d, which %s.", name, no, refRecord(e.parent), msg)
 			e.flags |= recDoubt
 		}
 	})
@@ -351,35 +355,26 @@ func (c *checker) parentFault(e *entry) string {
 // circle follows a folder's parents, each once for all folders, and tells the first that
 // leads back to itself.
 func (c *checker) circle(no uint64) (ring uint64, ok bool) {
-	var trail []uint64
-	for at := no; at != fRoot; {
+	at := no
+	for ; at != fRoot; at = refRecord(c.table.at(at).parent) {
 		e := c.table.peek(at)
-		if e == nil || e.flags&(recReached|recDoubt|recBad) != 0 || e.names == 0 {
+		if ok = e != nil && e.flags&recTrail != 0; ok || e == nil || e.flags&(recReached|recDoubt|recBad) != 0 || e.names == 0 {
 			break
 		}
-		e.flags |= recDoubt // also marks the trail
-		trail = append(trail, at)
-		next := refRecord(e.parent)
-		if n := c.table.peek(next); next != fRoot && n != nil && n.flags&recDoubt != 0 && onTrail(trail, next) {
-			return next, true
+		e.flags |= recTrail
+	}
+	ring = at
+	for at = no; at != fRoot; at = refRecord(c.table.at(at).parent) {
+		e := c.table.peek(at)
+		if e == nil || e.flags&recTrail == 0 {
+			break
 		}
-		at = next
-	}
-	for _, at := range trail {
-		e := c.table.at(at)
-		e.flags = e.flags&^recDoubt | recReached
-	}
-	return 0, false
-}
-
-// onTrail looks from the end; a trail is rarely long.
-func onTrail(trail []uint64, no uint64) bool {
-	for i := len(trail) - 1; i >= 0; i-- {
-		if trail[i] == no {
-			return true
+		e.flags &^= recTrail
+		if e.flags |= recReached; ok {
+			e.flags ^= recReached | recDoubt
 		}
 	}
-	return false
+	return ring, ok
 }
 
 // nameOf is a file's best name: any but a DOS name.

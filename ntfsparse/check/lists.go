@@ -10,17 +10,17 @@ import (
 // attributeLists judges the files whose attributes are spread over several
 // records, now that all records are known.
 func (c *checker) attributeLists() {
-	c.start("attribute lists", int64(len(c.lists))*c.g.record)
-	for _, no := range c.lists {
-		if c.stopped() {
+	c.start("attribute lists", c.lists*c.g.record)
+	c.table.each(func(no uint64, e *entry) {
+		if e.flags&recList == 0 || c.stopped() {
 			return
 		}
 		c.advance(c.g.record)
-		if msg := c.attributeList(uint64(no)); msg != "" {
-			c.find("T13", uint64(no), "$ATTRIBUTE_LIST", "The attribute list of record %d is damaged: %s.", no, msg)
-			c.table.at(uint64(no)).flags |= recBad
+		if msg := c.attributeList(no); msg != "" {
+			c.find("T13", no, "$ATTRIBUTE_LIST", "The attribute list of record %d is damaged: %s.", no, msg)
+			e.flags |= recBad
 		}
-	}
+	})
 }
 
 // listing is an attribute that a file's list names, and what it turned out to be

@@ -138,7 +138,11 @@ func (c *checker) tableSize() bool {
 		valid = c.mft.size
 	}
 	c.records = uint64(max(0, min(c.mft.size, valid, room)) / c.g.record)
-	c.listBudget = 1<<20 + 64*int64(c.records)
+	if c.records > maxClusters {
+		c.find("M4", fMFT, "$DATA", "The file table has %d records, and NTFS has 2^32 at most.", c.records)
+		c.records = maxClusters
+	}
+	c.listBudget = 1<<20 + int64(c.records)*c.g.record/8
 	c.table.init(c.records)
 	if c.records < uint64(len(systemNames)) {
 		c.find("M3", fMFT, "$DATA", "The file table has %d of the %d records of system files.", c.records, len(systemNames))
@@ -147,19 +151,31 @@ func (c *checker) tableSize() bool {
 	return true
 }
 
-// readTableBitmap loads the bitmap of file records.
+// recordBits is the bitmap of file records, of which a piece is held.
+type recordBits struct {
+	s     *stream // nil: it cannot be used
+	size  int64   // bytes
+	piece []byte
+	from  int64 // of the piece
+	bad   bool  // the piece cannot be read
+}
+
+// bitsPiece is how much of the bitmap is held.
+const bitsPiece = 64 << 10
+
+// readTableBitmap opens the bitmap of file records.
 func (c *checker) readTableBitmap() {
 	s, err := c.load(fMFT, tBitmap, "")
 	if err == nil {
-		c.bits, err = c.readAll(s, min(s.size, int64(c.records/8+1<<20)))
+		err = c.readable(s, int64(c.records/8+1<<20))
 	}
 	if err != nil {
 		c.find("M5", fMFT, "$BITMAP", "The bitmap of file records cannot be read: %v.", err)
-		c.bits = nil
 		return
 	}
-	if uint64(len(c.bits))*8 < c.records {
-		c.find("M5", fMFT, "$BITMAP", "The bitmap of file records covers %d of %d records.", len(c.bits)*8, c.records)
+	c.bits = recordBits{s: s, size: s.size, from: -1}
+	if uint64(s.size)*8 < c.records {
+		c.find("M5", fMFT, "$BITMAP", "The bitmap of file records covers %d of %d records.", s.size*8, c.records)
 	}
 	c.bitsBehind()
 }
@@ -167,10 +183,8 @@ func (c *checker) readTableBitmap() {
 // bitsBehind counts bits of records that the table does not have.
 func (c *checker) bitsBehind() {
 	n, first := 0, c.records
-	for no := c.records; no < uint64(len(c.bits))*8; no++ {
-		if c.bits[no/8] == 0 {
-			no |= 7
-		} else if c.bit(no) {
+	for no := c.records; no < uint64(c.bits.size)*8; no++ {
+		if set, known := c.bit(no); set && known {
 			if n++; n == 1 {
 				first = no
 			}
@@ -181,9 +195,27 @@ func (c *checker) bitsBehind() {
 	}
 }
 
-// bit tells whether the bitmap calls record no used.
-func (c *checker) bit(no uint64) bool {
-	return no/8 < uint64(len(c.bits)) && c.bits[no/8]>>(no&7)&1 != 0
+// bit tells whether the bitmap calls record no used; known is false where it cannot be
+// read.
+func (c *checker) bit(no uint64) (set, known bool) {
+	b := &c.bits
+	at := int64(no / 8)
+	switch {
+	case b.s == nil:
+		return false, false
+	case at >= b.size:
+		return false, true
+	}
+	if b.from < 0 || at < b.from || at >= b.from+bitsPiece {
+		b.from = at &^ (bitsPiece - 1)
+		b.piece = append(b.piece[:0], make([]byte, min(bitsPiece, b.size-b.from))...)
+		valid := b.piece[:max(0, min(int64(len(b.piece)), b.s.init-b.from))]
+		err := c.read(b.s, valid, b.from)
+		if b.bad = err != nil; b.bad {
+			c.find("M5", fMFT, "$BITMAP", "The bitmap of file records cannot be read from byte %d on: %v.", b.from, err)
+		}
+	}
+	return !b.bad && b.piece[at-b.from]>>(no&7)&1 != 0, !b.bad
 }
 
 // scanChunk is how much of the file table one read takes.
@@ -212,13 +244,13 @@ func (c *checker) damagedOwnRecord() {
 	}
 	counts := c.rep.Counts
 	c.scanRecord(fMFT, b)
-	*c.table.at(fMFT), c.rep.Counts, c.lists = entry{}, counts, nil
+	*c.table.at(fMFT), c.rep.Counts, c.lists = entry{}, counts, 0
 	c.owned.reset(0, c.g.clusters)
 }
 
 // unreadable reports a record that cannot be read from the device.
 func (c *checker) unreadable(no uint64) {
-	if no < firstFree || c.bit(no) || c.bits == nil {
+	if set, known := c.bit(no); no < firstFree || set || !known {
 		c.find("D1", no, "", "File record %d cannot be read.", no)
 		c.table.at(no).flags |= recBad
 	}

@@ -686,18 +686,6 @@ func (v *vol) insert(no uint64, attrs []byte) {
 	})
 }
 
-// resident is an attribute without a name.
-func resident(typ uint32, id uint16, value []byte) []byte {
-	b := make([]byte, (24+len(value)+7)&^7)
-	u32(b, 0, typ)
-	u32(b, 4, uint32(len(b)))
-	u16(b, 14, id)
-	u32(b, 16, uint32(len(value)))
-	u16(b, 20, 24)
-	copy(b[24:], value)
-	return b
-}
-
 // namedStream is a stream without contents; its name has at most 4 letters.
 func namedStream(name string, id uint16) []byte {
 	b := resident(tData, id, make([]byte, 8))

@@ -44,14 +44,15 @@ type current struct {
 
 // scanRecord judges one record as the sequential pass meets it.
 func (c *checker) scanRecord(no uint64, b []byte) {
-	bit := c.bit(no) || c.bits == nil
+	set, known := c.bit(no)
+	bit := set || !known
 	if string(b[:4]) != "FILE" {
-		c.unsigned(no, b, c.bit(no))
+		c.unsigned(no, b, set)
 		return
 	}
 	h := parseHeader(b)
 	if h.flags&flagUsed == 0 {
-		if c.bit(no) && no >= firstFree {
+		if set && no >= firstFree {
 			c.find("M6", no, "", "File record %d is not in use, but its bitmap says so.", no)
 		}
 		if e := c.table.at(no); e.flags == 0 {
@@ -210,7 +211,7 @@ func (c *checker) attribute(a *attr) {
 	case tAlloc:
 		c.cur.alloc = true
 		if a.lowest == 0 && string(a.name) == nameI30 {
-			c.indexBytes += max(0, min(a.size, c.g.clusters*c.g.cluster))
+			c.indexBytes = min(c.indexBytes+max(0, min(a.size, c.g.clusters*c.g.cluster)), 1<<62)
 		}
 	case tReparse:
 		c.reparsePoint(a)
@@ -497,7 +498,7 @@ func (c *checker) whole() {
 	k.e.flags |= k.indexFlags()
 	if k.list {
 		k.e.flags |= recList
-		c.lists = append(c.lists, uint32(k.no))
+		c.lists++
 		return
 	}
 	c.complete()

@@ -53,7 +53,7 @@ func (c *checker) security() {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptors cannot be read: %v.", err)
 		return
 	}
-	c.start("security descriptors", max(0, sds.size))
+	c.start("security descriptors", max(0, min(sds.size, c.g.clusters*c.g.cluster)))
 	defer func() { c.advance(c.done.Total) }()
 	// With as many ids as are remembered, some that are used are not known to be.
 	whole, unused := len(c.secIDs) < maxSecurityIDs, 0

@@ -119,12 +119,20 @@ func (c *checker) readRun(r run, p []byte, in int64) error {
 // readAll returns the whole stream, zeros behind the initialized size; it
 // refuses more than limit bytes.
 func (c *checker) readAll(s *stream, limit int64) ([]byte, error) {
-	if s.size < 0 || s.size > limit || !s.resident && s.size > s.end()*c.g.cluster {
-		return nil, fmt.Errorf("its size of %d bytes is impossible", s.size)
+	if err := c.readable(s, limit); err != nil {
+		return nil, err
 	}
 	p := make([]byte, s.size)
 	valid := max(0, min(s.init, s.size))
 	return p, c.read(s, p[:valid], 0)
+}
+
+// readable tells whether a stream is there as a whole and has at most limit bytes.
+func (c *checker) readable(s *stream, limit int64) error {
+	if s.size < 0 || s.size > limit || !s.resident && s.size > s.end()*c.g.cluster {
+		return fmt.Errorf("its size of %d bytes is impossible", s.size)
+	}
+	return nil
 }
 
 // record reads file record no with its fix-ups undone. msg says what is wrong.

@@ -32,6 +32,10 @@ const (
 	recTorn    // a folder whose index is damaged, so that names in it may be lost
 )
 
+// recTrail marks, of base records, the folders that are just followed upwards; recClaimed
+// is for extension records alone.
+const recTrail = recClaimed
+
 const pageEntries = 4096
 
 // table holds an entry for each record, in pages made when first needed.
