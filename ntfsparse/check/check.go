@@ -179,7 +179,10 @@ func (c *checker) leftOut(what string) {
 		return
 	}
 	c.left[what] = true
+	quiet := c.quiet
+	c.quiet = false
 	c.find("V11", NoRecord, "", "Not looked at were some of the %s.", what)
+	c.quiet = quiet
 }
 
 func (c *checker) start(phase string, total int64) {

@@ -222,6 +222,7 @@ func (c *checker) listOf(b []byte) (list []byte, err error) {
 func (c *checker) affordEntries(n int64) error {
 	if c.listBudget < n {
 		c.listBudget = 0
+		c.leftOut("attribute lists, which together are longer than the file table allows")
 		return errLists
 	}
 	c.listBudget -= n
