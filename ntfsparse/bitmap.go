@@ -261,41 +261,60 @@ func usedRuns(ctx context.Context, s io.ReaderAt, n int64, yield func(from, to i
 	return nil
 }
 
-// markedBits reads a bitmap and gives bits that cannot be read as set. After too many
-// it does not try any more.
-type markedBits struct {
+// patientBits reads a bitmap and gives, in the place of pieces that cannot be read, what
+// unread has. After too many it does not try any more.
+type patientBits struct {
 	s      *Stream
-	first  error // of those met
-	failed int   // pieces
-	bytes  int64 // in them
+	unread []byte         // a page
+	failed map[int64]bool // pieces, which are not tried again
+	first  error          // of those met
+	bytes  int64          // in pieces that were not read
 }
 
 const (
-	markedPiece = 4 << 10
-	maxMarked   = 64 // pieces that fail until all others count as such
+	bitsPiece = 4 << 10
+	maxFailed = 64 // pieces that fail until all others count as such
 )
 
-func (m *markedBits) ReadAt(p []byte, off int64) (int, error) {
-	if m.failed < maxMarked && readFull(m.s, p, off) == nil {
+func (b *patientBits) ReadAt(p []byte, off int64) (int, error) {
+	if !b.met(off, off+int64(len(p))) && readFull(b.s, p, off) == nil {
 		return len(p), nil
 	}
 	for done := 0; done < len(p); {
 		at := off + int64(done)
-		piece := p[done:min(len(p), done+int(markedPiece-at%markedPiece))]
-		m.read(piece, at)
+		piece := p[done:min(len(p), done+int(bitsPiece-at%bitsPiece))]
+		b.read(piece, at)
 		done += len(piece)
 	}
 	return len(p), nil
 }
 
-func (m *markedBits) read(p []byte, off int64) {
-	if m.failed < maxMarked {
-		err := readFull(m.s, p, off)
+// met tells whether a piece in [from, to) failed before.
+func (b *patientBits) met(from, to int64) bool {
+	if len(b.failed) >= maxFailed {
+		return true
+	}
+	for i := range b.failed {
+		if i*bitsPiece < to && from < (i+1)*bitsPiece {
+			return true
+		}
+	}
+	return false
+}
+
+// read reads what lies in one piece.
+func (b *patientBits) read(p []byte, off int64) {
+	i := off / bitsPiece
+	if !b.failed[i] && len(b.failed) < maxFailed {
+		err := readFull(b.s, p, off)
 		if err == nil {
 			return
 		}
-		m.first = cmp.Or(m.first, err)
+		if b.failed == nil {
+			b.failed = map[int64]bool{}
+		}
+		b.failed[i], b.first = true, cmp.Or(b.first, err)
 	}
-	m.failed, m.bytes = m.failed+1, m.bytes+int64(len(p))
-	copy(p, setPage)
+	b.bytes += int64(len(p))
+	copy(p, b.unread)
 }

@@ -1,6 +1,7 @@
 package ntfsparse
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -92,16 +93,86 @@ func TestUsedUnreadableBitmap(t *testing.T) {
 	}
 }
 
-// TestMarkedGivesUp: of a bitmap that cannot be read at all few reads are tried.
-func TestMarkedGivesUp(t *testing.T) {
+// TestBitmapGivesUp: of a bitmap that cannot be read at all few reads are tried.
+func TestBitmapGivesUp(t *testing.T) {
 	tries := 0
 	v := &Volume{size: 1 << 40, geo: geometry{4096, 12, 1 << 28}}
 	v.r = readerFunc(func([]byte, int64) (int, error) { tries++; return 0, errFlaky })
-	m := &markedBits{s: &Stream{v: v, size: 32 << 20, valid: 32 << 20, runs: &Runs{r: []vrun{{0, 0}}, end: 1 << 13}}}
+	m := &patientBits{unread: setPage, s: &Stream{v: v, size: 32 << 20, valid: 32 << 20, runs: &Runs{r: []vrun{{0, 0}}, end: 1 << 13}}}
 	runs := 0
 	err := usedRuns(context.Background(), m, 1<<28, func(from, to int64) bool { runs++; return from == 0 && to == 1<<28 })
-	if err != nil || runs != 1 || tries > 2*maxMarked {
+	if err != nil || runs != 1 || tries > 2*maxFailed {
 		t.Errorf("%d runs, %d tries, %v", runs, tries, err)
+	}
+}
+
+// TestBadPieceIsOne: a piece of a bitmap that cannot be read counts once, however often it
+// is asked for, and is tried once.
+func TestBadPieceIsOne(t *testing.T) {
+	tries := 0
+	v := &Volume{size: 1 << 40, geo: geometry{4096, 12, 1 << 28}}
+	v.r = readerFunc(func(p []byte, off int64) (int, error) {
+		if clear(p); off < 3*bitsPiece && off+int64(len(p)) > 2*bitsPiece {
+			tries++
+			return 0, errFlaky
+		}
+		return len(p), nil
+	})
+	b := &patientBits{unread: setPage, s: &Stream{v: v, size: 32 << 20, valid: 32 << 20, runs: &Runs{r: []vrun{{0, 0}}, end: 1 << 13}}}
+	page := make([]byte, windowBytes)
+	for range 2 * maxFailed {
+		if _, err := b.ReadAt(page, 0); err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range page {
+			if bad := i/bitsPiece == 2; bad != (c == 0xFF) || !bad && c != 0 {
+				t.Fatalf("byte %d is %#x", i, c)
+			}
+		}
+	}
+	if len(b.failed) != 1 || tries > 2 {
+		t.Errorf("%d pieces failed in %d tries", len(b.failed), tries)
+	}
+}
+
+// TestUnreadableBitmapHidesNothing: however many pieces of the bitmap cannot be read, the
+// clusters of files that it does not mark elsewhere are in use.
+func TestUnreadableBitmapHidesNothing(t *testing.T) {
+	const pieces, perPiece = 128, bitsPiece * 8
+	for _, bad := range []int64{0, maxFailed - 1, maxFailed, pieces / 2} {
+		b := newRB(400, 4096, 1024, 64)
+		clusters := int64(pieces * perPiece)
+		le.PutUint64(b.img[0x28:], uint64(clusters*8))
+		lcn := b.alloc(pieces, bytes.Repeat([]byte{0xFF}, 50)) // the image's own clusters
+		b.put(RecordBitmap, 6, 1, 0, b.si(6), b.fn(5, 5, "$Bitmap", 3, 0), b.extent(TypeData, "", 0, pieces*4096, pieces, lcn))
+		b.root()
+		const many = 64 * perPiece
+		b.put(29, 1, 1, 0, b.si(0x20), b.fn(5, 5, "a", 3, 0), b.extent(TypeData, "", 0, many*4096, many, 32*perPiece))
+		lost := int64(8*perPiece + 5)
+		b.put(30, 1, 1, 0, b.si(0x20), b.fn(5, 5, "b", 3, 0), b.extent(TypeData, "", 0, 4096, 1, lost))
+		from, to := (lcn+32)*4096, (lcn+32+bad)*4096
+		end, failing := clusters*4096+512, false
+		v, err := Open(readerFunc(func(p []byte, off int64) (int, error) {
+			if failing && off < to && off+int64(len(p)) > from {
+				return 0, errFlaky
+			}
+			if clear(p); off < int64(len(b.img)) {
+				copy(p, b.img[off:])
+			}
+			return int(min(int64(len(p)), end-off)), nil
+		}), end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		failing = true
+		found := false
+		err = v.UsedExtents(context.Background(), func(e Extent) bool {
+			found = found || e.Off <= lost*4096 && lost*4096+4096 <= e.Off+e.Len
+			return true
+		})
+		if !found || err != nil {
+			t.Errorf("%d pieces: the file's cluster is in use: %v, %v", bad, found, err)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func (v *Volume) UsedExtents(ctx context.Context, yield func(Extent) bool) error
 	}
 	extra, err := v.unmarked(ctx, bitmap)
 	if errors.Is(err, errTooMany) {
-		v.note("Files have very many clusters that the bitmap does not mark, or share very many; everything counts as used.")
+		v.note("Files have very many clusters of which the bitmap does not say that they are used, or share very many; everything counts as used.")
 		yield(Extent{0, v.size})
 		return nil
 	}
@@ -39,10 +39,12 @@ func (v *Volume) UsedExtents(ctx context.Context, yield func(Extent) bool) error
 
 var errTooMany = errors.New("too many runs")
 
-// unmarked scans the MFT for runs with clusters that the bitmap lacks.
+// unmarked scans the MFT for runs with clusters that the bitmap lacks, or of which it
+// cannot be read.
 func (v *Volume) unmarked(ctx context.Context, bitmap *Stream) ([]Extent, error) {
 	var extra []Extent
-	window := bitWindow{s: bitmap, r: &markedBits{s: bitmap}}
+	bits := patientBits{s: bitmap, unread: clearPage} // of what cannot be read, all that files have counts
+	window := bitWindow{s: bitmap, r: &bits}
 	files, bad := 0, 0
 	err := v.Scan(ctx, 0, func(n uint64, rec *Record, err error) error {
 		if err != nil {
@@ -59,7 +61,10 @@ func (v *Volume) unmarked(ctx context.Context, bitmap *Stream) ([]Extent, error)
 		}
 		return err
 	})
-	if files > 0 {
+	switch {
+	case files > 0 && bits.first != nil:
+		v.note("%d files have clusters that the bitmap marks as free, or of which it cannot be read; they count as used.", files)
+	case files > 0:
 		v.note("%d files have clusters that the bitmap marks as free; they count as used.", files)
 	}
 	if bad > 0 {
@@ -133,8 +138,8 @@ func compare(a, b int64) int {
 // mergeUsed joins the bitmap's runs with the sorted extra ones.
 func (v *Volume) mergeUsed(ctx context.Context, bitmap *Stream, extra []Extent, yield func(Extent) bool) error {
 	m := merger{limit: v.size, yield: yield}
-	marked := markedBits{s: bitmap}
-	err := usedRuns(ctx, &marked, v.geo.clusters, func(from, to int64) bool {
+	bits := patientBits{s: bitmap, unread: setPage}
+	err := usedRuns(ctx, &bits, v.geo.clusters, func(from, to int64) bool {
 		off := from << v.geo.shift
 		for len(extra) > 0 && extra[0].Off <= off {
 			m.add(extra[0])
@@ -146,8 +151,8 @@ func (v *Volume) mergeUsed(ctx context.Context, bitmap *Stream, extra []Extent, 
 	if err != nil {
 		return err
 	}
-	if marked.failed > 0 {
-		v.note("%d bytes of the bitmap of clusters cannot be read (%v); the clusters that they stand for count as used.", marked.bytes, marked.first)
+	if bits.first != nil {
+		v.note("%d bytes of the bitmap of clusters cannot be read (%v); the clusters that they stand for count as used.", bits.bytes, bits.first)
 	}
 	for _, e := range extra {
 		m.add(e)
