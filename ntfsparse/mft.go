@@ -50,9 +50,10 @@ func (v *Volume) mapMFT(a Attr, rec *Record) error {
 	runs := v.mft.runs
 	err := runs.addExtent(a, v.geo)
 	if err != nil && rec.numbered() && !a.Resident() && a.LowVCN() == runs.end {
-		v.unsure = true
+		before := runs.end
 		runs.decodeExtent(a, v.geo)
-		runs.cut(a.HighVCN() + 1)
+		runs.cut(min(a.HighVCN(), v.geo.maxVCN()) + 1)
+		v.unsure = v.unsure || runs.end > before
 	}
 	return err
 }
