@@ -25,6 +25,21 @@ const (
 	typeEnd             AttrType = 0xFFFFFFFF
 )
 
+// known tells whether Windows ever wrote attributes of the type: those above and 0xF0,
+// the $PROPERTY_SET of NT 4. Nobody has defined others, for which $AttrDef has room.
+func (t AttrType) known() bool {
+	return t >= TypeStandardInfo && t <= TypeLoggedUtility && t&0xF == 0
+}
+
+// nameless tells whether attributes of the type have no name.
+func (t AttrType) nameless() bool {
+	switch t {
+	case TypeStandardInfo, TypeAttributeList, TypeFileName, TypeObjectID, TypeSecurity, TypeVolumeName, TypeVolumeInfo, TypeReparse, TypeEAInfo, TypeEA:
+		return true
+	}
+	return false
+}
+
 // Flags of an attribute.
 const (
 	AttrCompressed = 0x0001 // LZNT1; the low byte names the method
@@ -61,6 +76,12 @@ func (a Attr) check() string {
 	if n, off := int(a.b[9]), int(le.Uint16(a.b[10:])); n > 0 && off+2*n > len(a.b) {
 		return "attribute name lies outside the attribute"
 	}
+	switch t := a.Type(); {
+	case !t.known():
+		return "attribute has an unknown type"
+	case a.b[9] > 0 && t.nameless():
+		return "attribute has a name, which its type does not have"
+	}
 	if !a.Resident() {
 		return a.checkNonResident()
 	}
@@ -71,11 +92,25 @@ func (a Attr) check() string {
 	if off&7 != 0 {
 		return "attribute value does not begin at a multiple of 8"
 	}
-	if rest := a.b[min((int(off+n)+7)&^7, len(a.b)):]; beginsAttr(rest) {
-		return "attribute is so long that it hides the next"
+	if a.hides(int(off + n)) {
+		return hidesNext
+	}
+	if a.Type() == TypeFileName {
+		switch n, err := ParseFileName(a.Value()); {
+		case err != nil:
+			return "$FILE_NAME is too short"
+		case len(n.Units) == 0:
+			return "file name is empty"
+		}
 	}
 	return ""
 }
+
+const hidesNext = "attribute is so long that it hides the next"
+
+// hides tells whether there is another attribute behind this one's contents, which end
+// before byte end.
+func (a Attr) hides(end int) bool { return beginsAttr(a.b[min((end+7)&^7, len(a.b)):]) }
 
 // beginsAttr tells whether b begins with an attribute, which is inside another then.
 func beginsAttr(b []byte) bool {
@@ -95,6 +130,12 @@ func (a Attr) checkNonResident() string {
 	}
 	if low, high := a.LowVCN(), a.HighVCN(); low < 0 || high < low-1 {
 		return "attribute has impossible VCNs"
+	}
+	if a.Type() == TypeFileName {
+		return "$FILE_NAME is not in the record"
+	}
+	if a.hides(len(a.b) - len(a.RunList()) + runsEnd(a.RunList())) {
+		return hidesNext
 	}
 	return ""
 }
@@ -190,6 +231,12 @@ func (a Attr) Total() int64 {
 // first mean nothing.
 func (a Attr) sane() bool {
 	return a.Resident() || a.LowVCN() != 0 || a.Size() >= 0 && a.Alloc() >= 0 && a.Valid() >= 0 && a.Size() <= math.MaxInt64/2
+}
+
+// overlong tells whether the value is larger than what is allocated for it, which holes
+// count in.
+func (a Attr) overlong() bool {
+	return !a.Resident() && a.LowVCN() == 0 && a.Size() > a.Alloc()
 }
 
 // is tells whether the attribute has this type and name (in UTF-16LE).

@@ -51,6 +51,15 @@ func DecodeRuns(b []byte, low, limit int64, yield func(Run) bool) error {
 	return nil
 }
 
+// runsEnd is the length of a run list with its end mark, as far as it can be told.
+func runsEnd(b []byte) int {
+	i := 0
+	for i < len(b) && b[i] != 0 {
+		i += 1 + int(b[i]&15) + int(b[i]>>4)
+	}
+	return min(i+1, len(b))
+}
+
 func signed(b []byte) int64 {
 	var v uint64
 	for i, c := range b {
