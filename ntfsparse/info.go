@@ -2,6 +2,7 @@ package ntfsparse
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -20,13 +21,16 @@ type Info struct {
 	Streams int    // named data streams
 	HasEAs  bool
 	// Damage tells why some of this may be missing; nil when it is complete. With
-	// NoSize there is no unnamed stream where one should be.
+	// NoSize the size is not known: there is no unnamed stream where one should be, or
+	// its sizes contradict each other.
 	Damage error
 	NoSize bool
 
 	flags    uint16 // of the record
+	links    int    // that the record counts, and the names found, DOS names too
+	names    int
 	std      bool   // there is a $STANDARD_INFORMATION
-	contents bool   // there is an unnamed stream
+	contents bool   // there is an unnamed stream; of a folder an index of names
 	resident bool   // unnamed stream, with its bytes in data
 	data     []byte // parts of the record
 	reparse  []byte
@@ -49,25 +53,30 @@ func (f *File) Info() Info {
 }
 
 func (in *Info) begin(v *Volume, rec *Record) {
-	*in = Info{v: v, Ref: rec.Ref(), IsDir: rec.IsDir(), flags: rec.Flags()}
+	*in = Info{v: v, Ref: rec.Ref(), IsDir: rec.IsDir(), flags: rec.Flags(), links: rec.LinkCount()}
 }
 
 // add takes in one attribute.
 func (in *Info) add(a Attr) {
+	if a.overlong() {
+		in.hurt(a, corrupt("attribute has more bytes than are allocated for it", a.Off))
+	}
 	switch a.Type() {
 	case TypeStandardInfo:
 		if s, err := ParseStandardInfo(a.Value()); err == nil {
 			in.StandardInfo, in.std = s, true
 		}
 	case TypeFileName:
+		in.names++
 		if b := a.Value(); len(b) > 0x42 && b[0x41] != NameDOS {
 			in.Links++
 		}
 	case TypeData:
 		in.addData(a)
 	case TypeIndexRoot:
-		if in.IsDir && in.Size == 0 && a.is(TypeIndexRoot, indexName30) {
-			in.Size = a.Size()
+		if in.IsDir && a.is(TypeIndexRoot, indexName30) {
+			in.contents = true
+			in.Size = cmp.Or(in.Size, a.Size())
 		}
 	case TypeIndexAllocation:
 		if in.IsDir && a.LowVCN() == 0 && a.is(TypeIndexAllocation, indexName30) {
@@ -89,7 +98,7 @@ func (in *Info) addData(a Attr) {
 			in.wof = a.Total()
 		}
 	case !in.IsDir:
-		in.Size, in.Alloc, in.contents = a.Size(), a.Total(), true
+		in.Size, in.Alloc, in.contents = a.Size(), a.Total(), !a.overlong()
 		in.resident, in.data = a.Resident(), a.Value()
 	}
 }
@@ -133,12 +142,18 @@ func (in *Info) end() {
 	in.NoSize = user && !in.IsDir && !in.contents
 	switch {
 	case in.Damage != nil:
+	case in.IsDir && !in.contents:
+		in.Damage = errNoIndex(in.Ref.Record())
 	case !in.std:
 		in.Damage = classf(ErrCorrupt, in.Ref.Record(), "file has no $STANDARD_INFORMATION")
 	case in.NoSize:
 		in.Damage = errNoContents(in.Ref.Record())
+	case in.names < in.links && in.flags&FlagInUse != 0 && in.Ref.Record() >= FirstUser+8:
+		in.Damage = classf(ErrCorrupt, in.Ref.Record(), "file has %d names, while its record counts %d", in.names, in.links)
 	}
 }
+
+func errNoIndex(n uint64) error { return classf(ErrCorrupt, n, "folder has no index of names") }
 
 // whole is the file with all its records.
 func (in *Info) whole() (*File, error) {

@@ -13,11 +13,12 @@ type pathCache struct {
 	held  int      // bytes of their names
 	paths map[uint64]foundPath
 	bytes int  // of paths
-	user  bool // the volume's own folders lead nowhere
+	user  bool // the volume's own folder, $Extend, leads nowhere
 	// lost folders count: those whose record is damaged as far as they are known,
 	// and "$Orphan-N" for those that nothing leads to.
 	lost       bool
-	damaged    map[uint64]bool // records of folders that could not be read
+	damaged    map[uint64]bool // records that could not be read
+	full       bool            // there are more of them
 	extensions *budget
 }
 
@@ -34,7 +35,7 @@ type foundPath struct {
 	names  int
 	lost   bool   // it goes through folders that are lost
 	orphan uint64 // N, where it begins with "$Orphan-N"; 0: it does not
-	system bool   // it hangs on one of the volume's own files, and has no path
+	system bool   // it is in $Extend, and has no path
 }
 
 const (
@@ -104,7 +105,7 @@ func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 			head = p
 			break
 		}
-		if c.user && ref.Record() < FirstUser {
+		if c.user && ref.Record() == RecordExtend {
 			return foundPath{system: true}, false
 		}
 		f, ok := c.folder(ref)
@@ -183,12 +184,15 @@ func (v *Volume) folderOf(ref Ref, b *budget) (*File, error) {
 	return v.fileRef(ref, b)
 }
 
-// noteDamaged remembers a folder whose record cannot be read.
+// noteDamaged remembers a record of the user's that cannot be read, if there is room.
 func (c *pathCache) noteDamaged(n uint64) {
-	if c.damaged == nil || len(c.damaged) >= maxDamaged {
+	if c.damaged == nil || c.full || c.damaged[n] || n < FirstUser {
 		return
 	}
-	if _, err := c.v.Record(n); err != nil {
+	if _, err := c.v.Record(n); err == nil {
+		return
+	}
+	if c.full = len(c.damaged) >= maxDamaged; !c.full {
 		c.damaged[n] = true
 	}
 }
@@ -217,9 +221,10 @@ func (f *File) Path() (string, error) {
 		return orphanPath(f.rec.N), nil
 	}
 	c := f.v.fewPaths()
+	main, _ := f.mainName()
 	for _, c.lost = range []bool{false, true} {
 		for _, n := range f.Names() {
-			if n.Space == NameDOS {
+			if n.Space == NameDOS && main.Space != NameDOS {
 				continue
 			}
 			if p, ok := c.path(n.Parent); ok {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 )
 
 // WalkEntry is one name met by [Volume.Walk].
@@ -20,7 +22,8 @@ type WalkEntry struct {
 // what is below such folders or below none, see
 // [Volume.Follow] and [File.Path]. Each folder "$Orphan-N" is visited, with Err, before
 // what is in it. The walk ends with the first error that visit returns. It ends with ErrUnsupported, after
-// all that could be read, when not all extension records were, see the limits.
+// all that could be read, when not all extension records were, or not all that is damaged
+// or lost could be told, see the limits.
 func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error {
 	w := walker{v: v, paths: v.newPathCache(), visit: visit, indexes: v.indexBudget(), partial: map[uint64]partial{}, told: map[string]bool{}}
 	w.extensions = w.paths.extensions
@@ -35,9 +38,12 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 		}
 	}
 	w.bad = w.paths.damaged
-	all := uint64(v.mft.valid) / uint64(v.boot.RecordSize)
-	if w.cut = v.records < all; w.cut {
-		if err := w.visitRoot(classf(ErrCorrupt, 0, "only the first %d of %d file records can be read", v.records, all)); err != nil {
+	if w.paths.full {
+		w.leaveOut("More file records are damaged than are looked for in folders.")
+	}
+	if err := w.more(); err != nil {
+		w.cut = true
+		if err := w.visitRoot(err); err != nil {
 			return err
 		}
 	}
@@ -56,7 +62,29 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 			return err
 		}
 	}
-	return w.extensions.err()
+	return cmp.Or(w.extensions.err(), w.missing)
+}
+
+// more tells that there are more file records than can be read.
+func (w *walker) more() error {
+	v := w.v
+	if all := uint64(v.mft.valid) / uint64(v.boot.RecordSize); v.records < all {
+		return classf(ErrCorrupt, 0, "only the first %d of %d file records can be read", v.records, all)
+	}
+	if w.inUse.s == nil {
+		return nil
+	}
+	end := min(w.inUse.s.size*8, v.size/int64(v.boot.RecordSize)) // of what the volume has room for
+	if n, err := w.inUse.firstSet(int64(v.records), end); err == nil && n < end {
+		return classf(ErrCorrupt, 0, "only the first %d file records can be read, but record %d is in use, as their bitmap says", v.records, n)
+	}
+	return nil
+}
+
+// leaveOut takes note that not all damaged files are told.
+func (w *walker) leaveOut(note string) {
+	w.v.note("%s", note)
+	w.missing = cmp.Or(w.missing, classf(ErrUnsupported, NoRecord, "more files are damaged, or have names, than can be told"))
 }
 
 type walker struct {
@@ -79,6 +107,7 @@ type walker struct {
 	bytes   int             // of them
 	indexes *budget         // that may still be gone through for them
 	told    map[string]bool // folders "$Orphan-N" that were visited
+	missing error           // not all damaged files were told
 }
 
 // partial is what is known of a damaged file whose record can be read.
@@ -146,8 +175,12 @@ func (w *walker) suspect(rec *Record) {
 }
 
 func (w *walker) notePartial(n uint64, p partial) {
-	if _, ok := w.partial[n]; !ok && len(w.partial) < maxDamaged {
+	switch _, ok := w.partial[n]; {
+	case ok:
+	case len(w.partial) < maxDamaged:
 		w.partial[n] = p
+	default:
+		w.leaveOut("More file records are damaged than are looked for in folders.")
 	}
 }
 
@@ -204,7 +237,7 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 		return !w.indexes.spent
 	})
 	if w.indexes.spent {
-		w.v.note("The folders have more names than are looked through for those of damaged file records.")
+		w.leaveOut("The folders have more names than are looked through for those of damaged file records.")
 	}
 	return nil
 }
@@ -219,13 +252,13 @@ func (w *walker) damagedName(dir Ref, x IndexEntry) {
 			return
 		}
 		for _, own := range f.Names() {
-			if own.Parent.Record() == dir.Record() && bytes.Equal(own.Units, n.Units) {
+			if own.Space != NameDOS && own.Parent.Record() == dir.Record() && bytes.Equal(own.Units, n.Units) {
 				return // visited already
 			}
 		}
 	}
 	if w.bytes += 64 + len(x.Key()); w.bytes > maxStrayBytes {
-		w.v.note("More names lead to damaged file records than can be told.")
+		w.leaveOut("More names lead to damaged file records than can be told.")
 		return
 	}
 	w.damaged = append(w.damaged, damagedName{dir, x.Ref(), bytes.Clone(x.Key())})
@@ -252,8 +285,7 @@ func (w *walker) visitDamaged() error {
 		if bad == nil {
 			switch own, err := w.v.fileRef(d.ref, w.extensions); {
 			case err == nil:
-				f = own
-				f.bad = cmp.Or(f.bad, part.err)
+				f = own.with(part.err)
 			case part.gone:
 				f.bad = part.err
 			default:
@@ -270,6 +302,9 @@ func (w *walker) visitDamaged() error {
 		if err := w.visitOne(joinName(parent.path, n.Units), f.bad); err != nil {
 			return err
 		}
+	}
+	if err := w.visitShort(); err != nil {
+		return err
 	}
 	nameless := 0
 	for _, p := range w.partial {
@@ -294,13 +329,56 @@ func (w *walker) visitDamaged() error {
 	return w.visitRoot(classf(ErrCorrupt, NoRecord, "damaged file records whose names are in no folder that can be read: %d", nameless))
 }
 
+// visitShort visits files under DOS names for which folders have no other.
+func (w *walker) visitShort() error {
+	for _, n := range slices.Sorted(maps.Keys(w.partial)) {
+		part := w.partial[n]
+		if part.named {
+			continue
+		}
+		f, err := w.v.file(n, w.extensions)
+		if err != nil {
+			continue
+		}
+		for _, name := range unpaired(f.Names()) {
+			part.named = true
+			if err := w.visitAs(f.with(part.err), &name); err != nil {
+				return err
+			}
+		}
+		w.partial[n] = part
+	}
+	return nil
+}
+
+// visitAs visits a damaged file under a name of its own.
+func (w *walker) visitAs(f *File, n *FileName) error {
+	parent, _ := w.paths.find(n.Parent)
+	if err := w.lostFolder(&parent); err != nil {
+		return err
+	}
+	w.info = f.Info()
+	return w.visitOne(joinName(parent.path, n.Units), f.bad)
+}
+
+// with is the file with damage besides what it has; f itself may be used by others.
+func (f *File) with(bad error) *File {
+	own := *f
+	own.bad = cmp.Or(f.bad, bad)
+	return &own
+}
+
 // lostFolder visits the folder "$Orphan-N" in which a path begins, once.
 func (w *walker) lostFolder(p *foundPath) error {
 	if p.orphan == 0 {
 		return nil
 	}
 	head := orphanPath(p.orphan)
-	if w.told[head] || len(w.told) >= maxDamaged {
+	if w.told[head] {
+		return nil
+	}
+	if len(w.told) >= maxDamaged {
+		w.leaveOut("More folders are lost than are told.")
 		return nil
 	}
 	w.told[head] = true
@@ -315,14 +393,49 @@ func (w *walker) lostFolder(p *foundPath) error {
 func (w *walker) record(rec *Record) error {
 	w.names = w.names[:0]
 	err := w.gather(rec)
-	if err == nil && len(w.names) == 0 && rec.N >= FirstUser+8 {
-		err = classf(ErrCorrupt, rec.N, "file has no name")
+	if err == nil && rec.N >= FirstUser+8 {
+		err = w.unnamed(rec.N)
 	}
 	if err != nil {
 		return w.fallback(rec, err)
 	}
 	return w.visitNames(nil)
 }
+
+// unnamed tells why a file would not be visited under all of its names.
+func (w *walker) unnamed(n uint64) error {
+	if len(w.names) == 0 {
+		return classf(ErrCorrupt, n, "file has no name")
+	}
+	if short := unpaired(w.names); len(short) > 0 {
+		return classf(ErrCorrupt, n, "file has the DOS name %q and no other in that folder", short[0].Name())
+	}
+	return nil
+}
+
+// unpaired are the DOS names that have no long one beside them, in the same folder.
+func unpaired(names []FileName) (short []FileName) {
+	long := func(folder uint64) bool {
+		return slices.ContainsFunc(names, func(n FileName) bool { return n.Space == NameWin32 && n.Parent.Record() == folder })
+	}
+	if len(names) > fewNames && slices.ContainsFunc(names, isDOS) {
+		folders := map[uint64]bool{}
+		for _, n := range names {
+			folders[n.Parent.Record()] = folders[n.Parent.Record()] || n.Space == NameWin32
+		}
+		long = func(folder uint64) bool { return folders[folder] }
+	}
+	for _, n := range names {
+		if isDOS(n) && !long(n.Parent.Record()) {
+			short = append(short, n)
+		}
+	}
+	return short
+}
+
+const fewNames = 16 // that are compared with each other
+
+func isDOS(n FileName) bool { return n.Space == NameDOS }
 
 // gather fills info and names from a record, or from all records of a file
 // that has several.
@@ -336,7 +449,8 @@ func (w *walker) gather(rec *Record) error {
 		case a.Type() == TypeAttributeList:
 			return w.gatherFile(rec)
 		case a.Type() == TypeFileName:
-			w.name(a)
+			n, _ := ParseFileName(a.Value())
+			w.names = append(w.names, n)
 		}
 		w.info.add(a)
 	}
@@ -355,19 +469,11 @@ func (w *walker) gatherFile(rec *Record) error {
 	return w.info.Damage
 }
 
-func (w *walker) name(a Attr) {
-	n, err := ParseFileName(a.Value())
-	if err != nil {
-		w.info.hurt(a, err)
-		return
-	}
-	w.names = append(w.names, n)
-}
-
-// fallback reports a damaged file under the names that could be read.
+// fallback reports a damaged file under the names that could be read. A DOS name without
+// a long one is looked for in its folder first.
 func (w *walker) fallback(rec *Record, err error) error {
 	err = inRecord(err, rec.N)
-	w.notePartial(rec.N, partial{err: err, named: len(w.names) > 0})
+	w.notePartial(rec.N, partial{err: err, named: len(w.names) > 0 && unpaired(w.names) == nil})
 	return w.visitNames(err)
 }
 
