@@ -282,6 +282,9 @@ func (c *copier) folder(ctx context.Context, p place, from found, up *folder, na
 	f.pending.Add(1)
 	up.pending.Add(1)
 	defer c.leave(f)
+	if bad := from.attr.Damage; bad != nil {
+		c.hurt.add(c.e, from.path, fmt.Errorf("copied as the folder that is left of it: %w", bad))
+	}
 	if c.o.streams != "" {
 		if err := c.listed(from, c.folderStreams(ctx, p, from, f)); err != nil {
 			return err

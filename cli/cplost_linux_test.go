@@ -47,6 +47,20 @@ func TestCopyOfDamagedRoot(t *testing.T) {
 	wantFile(t, filepath.Join(dir, "two"), "2")
 }
 
+// TestCopyOfDamagedFolder: what may have been a link is copied as a folder, and told.
+func TestCopyOfDamagedFolder(t *testing.T) {
+	f := newFakeFS()
+	d := f.dir(f.root(), "d")
+	f.file(d, "one", "1")
+	d.attr.Damage, d.attr.NoSize = volume.ErrCorrupt, true
+	dir := t.TempDir()
+	errs, err := copyFake(t, f, "/", dir, cpOptions{})
+	if code(err) != exitIncomplete || !strings.Contains(errs, "/d: copied as the folder") {
+		t.Errorf("%v\n%s", err, errs)
+	}
+	wantFile(t, filepath.Join(dir, "d", "one"), "1")
+}
+
 // TestCopyLost: what no folder leads to is copied into its place, once, whatever the
 // order in which it is found; a name that is taken is not taken away.
 func TestCopyLost(t *testing.T) {

@@ -21,8 +21,8 @@ type Info struct {
 	Streams int    // named data streams
 	HasEAs  bool
 	// Damage tells why some of this may be missing; nil when it is complete. With
-	// NoSize the size is not known: there is no unnamed stream where one should be, or
-	// its sizes contradict each other.
+	// NoSize the size is not known: there is no unnamed stream where one should be, its
+	// sizes contradict each other, or nothing tells whether it is the contents.
 	Damage error
 	NoSize bool
 
@@ -31,6 +31,7 @@ type Info struct {
 	names    int
 	std      bool   // there is a $STANDARD_INFORMATION
 	contents bool   // there is an unnamed stream; of a folder an index of names
+	far      error  // why the reparse tag, which is outside the records, is not known
 	resident bool   // unnamed stream, with its bytes in data
 	data     []byte // parts of the record
 	reparse  []byte
@@ -109,7 +110,12 @@ func (in *Info) addValue(a Attr) {
 	case !a.Resident() && a.Type() == TypeEA:
 		in.HasEAs = true
 	case !a.Resident():
-		in.Tag = in.v.farTag(a)
+		if a.LowVCN() != 0 || in.v == nil {
+			return
+		}
+		if in.Tag, in.far = in.v.farTag(a); in.far != nil {
+			in.hurt(a, in.far)
+		}
 	case a.Type() == TypeEA:
 		in.HasEAs, in.ea = true, b
 	case len(b) >= 8:
@@ -117,18 +123,21 @@ func (in *Info) addValue(a Attr) {
 	}
 }
 
-// farTag reads the tag of a reparse point that lies outside the file's records;
-// 0 when it cannot be read.
-func (v *Volume) farTag(a Attr) uint32 {
+// farTag reads the tag of a reparse point that lies outside the file's records.
+func (v *Volume) farTag(a Attr) (uint32, error) {
 	var runs Runs
 	var b [4]byte
-	if v == nil || a.Size() < 8 || a.LowVCN() != 0 || runs.addExtent(a, v.geo) != nil || runs.Len() == 0 || runs.At(0).LCN == Hole {
-		return 0
+	err := runs.addExtent(a, v.geo)
+	if err == nil && (a.Size() < 8 || runs.Len() == 0 || runs.At(0).LCN == Hole) {
+		err = corrupt("it is too short", -1)
 	}
-	if v.readPages(b[:], runs.At(0).LCN<<v.geo.shift) != nil {
-		return 0
+	if err == nil {
+		err = v.readPages(b[:], runs.At(0).LCN<<v.geo.shift)
 	}
-	return le.Uint32(b[:])
+	if err != nil {
+		return 0, &Error{Class: ErrCorrupt, What: "reparse point cannot be read", Record: NoRecord, Off: int64(a.Off), Err: err}
+	}
+	return le.Uint32(b[:]), nil
 }
 
 func (in *Info) end() {
@@ -139,7 +148,7 @@ func (in *Info) end() {
 		in.Alloc = in.wof
 	}
 	user := in.Ref.Record() >= FirstUser && in.flags&(FlagView|FlagExtend) == 0 // others need not have contents
-	in.NoSize = user && !in.IsDir && !in.contents
+	in.NoSize = in.far != nil || user && !in.IsDir && !in.contents
 	switch {
 	case in.Damage != nil:
 	case in.IsDir && !in.contents:
@@ -154,6 +163,14 @@ func (in *Info) end() {
 }
 
 func errNoIndex(n uint64) error { return classf(ErrCorrupt, n, "folder has no index of names") }
+
+// Passing tells why the kind of the file is not known, though it may be the next time.
+func (in *Info) Passing() error {
+	if lasting(in.far) {
+		return nil
+	}
+	return in.far
+}
 
 // whole is the file with all its records.
 func (in *Info) whole() (*File, error) {
@@ -423,12 +440,12 @@ func (v *Volume) infoOf(rec *Record, in *Info, b *budget) error {
 			}
 			*in = f.Info()
 			in.file = f
-			return f.sized()
+			return cmp.Or(f.sized(), in.Passing())
 		}
 		in.add(a)
 	}
 	in.end()
-	return nil
+	return in.Passing()
 }
 
 // sized is why the size of the contents is not known, though it may be the next time.

@@ -3,6 +3,7 @@ package ntfsparse
 import (
 	"errors"
 	"io/fs"
+	"slices"
 )
 
 // Open opens the contents of a file as Windows shows them: CompactOS files
@@ -25,31 +26,34 @@ func (f *File) Open() (*Stream, error) {
 		}
 		return s, nil
 	}
-	if s.size == 0 {
+	if s.size == 0 && !f.marked() {
 		return s, nil
 	}
 	p, err := f.Reparse()
 	if err != nil {
 		return nil, err
 	}
+	if s.size == 0 {
+		return s, nil
+	}
 	return f.openReparsed(p, s)
+}
+
+// marked tells whether the file says that it has a reparse point.
+func (f *File) marked() bool {
+	if info, err := f.Standard(); err == nil {
+		return info.Attributes&WinReparse != 0
+	}
+	return slices.ContainsFunc(f.Names(), func(n FileName) bool { return n.Attributes&WinReparse != 0 })
 }
 
 // withoutPoint tells why the unnamed stream of a file without a reparse point is not
 // its contents: the file says that it has one and the stream is empty or
 // has holes, or attributes were lost, or the stream is what Windows leaves of a compressed file.
 func (f *File) withoutPoint(s *Stream) error {
-	marked := false
-	if info, err := f.Standard(); err == nil {
-		marked = info.Attributes&WinReparse != 0
-	} else {
-		for _, n := range f.Names() {
-			marked = marked || n.Attributes&WinReparse != 0
-		}
-	}
 	whole := f.bad == nil && s.size > 0 && (s.runs == nil || s.flags&(AttrCompressed|AttrSparse) == AttrCompressed || s.full())
 	packed := s.runs != nil && s.size > 0 && !s.allocated() && len(extentsOf(f.attrs, TypeData, wofUnits)) > 0
-	if (!marked || whole) && !packed {
+	if (!f.marked() || whole) && !packed {
 		return nil
 	}
 	return &Error{Class: ErrCorrupt, What: "the reparse point, which says what the contents are, is missing", Record: f.rec.N, Off: -1, Err: f.bad}

@@ -73,7 +73,7 @@ type Attr struct {
 	Win                                        uint32 // FILE_ATTRIBUTE_* bits [MS-FSCC 2.6]; 0 elsewhere
 	Reparse                                    uint32 // reparse tag [MS-FSCC 2.1.2.1]; 0: none
 	NoStreams                                  bool   // it is known that [Streams] would find none
-	Damage                                     error  // of a file: why some of this may be missing, nil when nothing is
+	Damage                                     error  // of a file, or of a folder that may be something else: why some of this may be missing, nil when nothing is
 	NoSize                                     bool   // Size and Alloc are not known
 }
 

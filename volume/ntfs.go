@@ -86,7 +86,7 @@ func (n *ntfsFS) Attr(ctx context.Context, id ID) (Attr, error) {
 	in := f.Info()
 	a := ntfsAttr(&in)
 	if stream == 0 {
-		return a, sized(f)
+		return a, cmp.Or(sized(f), ntfsErr(in.Passing()))
 	}
 	s, err := namedStream(f, stream)
 	a.ID, a.Kind, a.Size, a.Alloc, a.Links = id, File, s.Size, s.Alloc, 1
@@ -140,7 +140,7 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 		Win: in.Attributes, Reparse: in.Tag, NoStreams: in.Streams == 0 && in.Damage == nil,
 	}
 	hidePlain(&a)
-	if !in.IsDir { // reading a folder tells what is wrong with it
+	if !in.IsDir || in.NoSize { // else reading a folder tells what is wrong with it
 		a.Damage, a.NoSize = ntfsErr(in.Damage), in.NoSize
 	}
 	if a.Kind == Symlink {
