@@ -76,7 +76,8 @@ func (p *probe) read(off, n int64) []byte {
 	return b
 }
 
-// at is read for small pieces, out of the head where that covers them.
+// at is read for small pieces, out of the head where that covers them: it may give
+// nil at any place, also beside one that it gave.
 func (p *probe) at(off, n int64) []byte {
 	if off >= 0 && n >= 0 && off <= int64(len(p.head)) && n <= int64(len(p.head))-off {
 		return p.head[off : off+n]
@@ -422,8 +423,11 @@ func (p *probe) swap() (FSInfo, bool) {
 	for _, page := range []int64{4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10} {
 		switch string(p.at(page-10, 10)) {
 		case "SWAPSPACE2", "SWAP-SPACE":
-			b := p.at(1024, 128)
-			return FSInfo{Kind: "swap", Label: text(b[28:44]), ID: uuid(b[12:]), Cluster: page}, true
+			info := FSInfo{Kind: "swap", Cluster: page}
+			if b := p.at(1024, 128); b != nil {
+				info.Label, info.ID = text(b[28:44]), uuid(b[12:])
+			}
+			return info, true
 		case "S1SUSPEND\x00", "S2SUSPEND\x00", "ULSUSPEND\x00", "LINHIB0001":
 			return FSInfo{Kind: "swap", Cluster: page}, true
 		}
@@ -621,21 +625,34 @@ func (p *probe) byMagic() (FSInfo, bool) {
 
 // confirm guards the marks of two bytes.
 func (p *probe) confirm(kind string) bool {
-	b := p.at(1024, 1024)
 	switch kind {
-	case "nilfs2": // header size at 8, checksum of it at 16 with a seed at 12
-		n := int(binary.LittleEndian.Uint16(b[8:]))
-		if n < 20 || n > len(b) {
-			return false
-		}
-		c := ^crc32.Update(^binary.LittleEndian.Uint32(b[12:]), crc32.IEEETable, b[:16])
-		c = ^crc32.Update(^c, crc32.IEEETable, make([]byte, 4))
-		c = ^crc32.Update(^c, crc32.IEEETable, b[20:n])
-		return c == binary.LittleEndian.Uint32(b[16:])
+	case "nilfs2":
+		return p.confirmNILFS()
 	case "minix": // inodes at 0, blocks of the inode map at 4
-		return binary.LittleEndian.Uint16(b) != 0 && binary.LittleEndian.Uint16(b[4:]) != 0
+		b := p.at(1024, 6)
+		return b != nil && binary.LittleEndian.Uint16(b) != 0 && binary.LittleEndian.Uint16(b[4:]) != 0
 	}
 	return true
+}
+
+// confirmNILFS proves a superblock: its size is at 8, the checksum of it at 16 with
+// a seed at 12.
+func (p *probe) confirmNILFS() bool {
+	b := p.at(1024, 20)
+	if b == nil {
+		return false
+	}
+	n := int64(binary.LittleEndian.Uint16(b[8:]))
+	if n < 20 || n > 1024 {
+		return false
+	}
+	if b = p.at(1024, n); b == nil {
+		return false
+	}
+	c := ^crc32.Update(^binary.LittleEndian.Uint32(b[12:]), crc32.IEEETable, b[:16])
+	c = ^crc32.Update(^c, crc32.IEEETable, make([]byte, 4))
+	c = ^crc32.Update(^c, crc32.IEEETable, b[20:])
+	return c == binary.LittleEndian.Uint32(b[16:])
 }
 
 // zfs: an array of uberblocks from 128 KiB on; the mark is in either order.
