@@ -80,9 +80,22 @@ func clip(e extent, lo, hi int64) extent {
 	return extent{Off: a, Len: max(b-a, 0)}
 }
 
+// reaching is the index of the first extent of list (sorted, apart) that ends behind off.
+func reaching(list []extent, off int64) int {
+	return sort.Search(len(list), func(i int) bool { return end(list[i]) > off })
+}
+
+// common counts the bytes of e that are in list (sorted, apart).
+func common(e extent, list []extent) (n int64) {
+	for i := reaching(list, e.Off); i < len(list) && list[i].Off < end(e); i++ {
+		n += clip(list[i], e.Off, end(e)).Len
+	}
+	return n
+}
+
 // subtract appends to dst what of e is not in skip (sorted, apart).
 func subtract(dst []extent, e extent, skip []extent) []extent {
-	i := sort.Search(len(skip), func(i int) bool { return end(skip[i]) > e.Off })
+	i := reaching(skip, e.Off)
 	at := e.Off
 	for ; i < len(skip) && skip[i].Off < end(e); i++ {
 		if skip[i].Off > at {

@@ -221,8 +221,8 @@ func (l *pipeline) wait(ctx context.Context, j *job) error {
 	if err := cmp.Or(ctx.Err(), j.err); err != nil { // both channels may have been ready
 		return err
 	}
-	if err := l.enter(j); err != nil {
-		return &outputError{err}
+	if err := l.enter(ctx, j); err != nil {
+		return err
 	}
 	l.free.put(j)
 	return l.checkpoint()
@@ -242,18 +242,15 @@ func (l *pipeline) checkpoint() error {
 // end records the last leaf and what follows it. The producer closes order
 // only when it has planned everything.
 func (l *pipeline) end(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	if err := l.goTo(len(l.plan.streams), 0); err != nil {
-		return &outputError{err}
-	}
-	return nil
+	return l.goTo(ctx, len(l.plan.streams), 0)
 }
 
 // enter puts a window's blocks into the member and the map.
-func (l *pipeline) enter(j *job) error {
-	if err := l.goTo(l.streamIndex(j.stream), j.leaf); err != nil {
+func (l *pipeline) enter(ctx context.Context, j *job) error {
+	if err := l.goTo(ctx, l.streamIndex(j.stream), j.leaf); err != nil {
 		return err
 	}
 	l.at.open = true
@@ -266,7 +263,7 @@ func (l *pipeline) enter(j *job) error {
 	for i := range j.blocks[:j.n] {
 		ref, err := l.block(j, first+uint64(i), &j.blocks[i], j.was[i])
 		if err != nil {
-			return err
+			return &outputError{err}
 		}
 		l.refs[(first+uint64(i))%index.LeafBlocks] = ref
 	}
@@ -323,11 +320,11 @@ func (l *pipeline) account(j *job) {
 
 // goTo records the open leaf and, where the parent knows more, the empty leaves
 // up to the given one.
-func (l *pipeline) goTo(stream int, leaf uint64) error {
+func (l *pipeline) goTo(ctx context.Context, stream int, leaf uint64) error {
 	for l.at.stream < stream {
 		s := l.plan.streams[l.at.stream]
 		size := index.StreamRoot{Size: s.size}
-		if err := l.leavesUpTo(s, size.Leaves()); err != nil {
+		if err := l.leavesUpTo(ctx, s, size.Leaves()); err != nil {
 			return err
 		}
 		l.at = position{stream: l.at.stream + 1}
@@ -335,15 +332,19 @@ func (l *pipeline) goTo(stream int, leaf uint64) error {
 	if stream == len(l.plan.streams) {
 		return nil
 	}
-	return l.leavesUpTo(l.plan.streams[stream], leaf)
+	return l.leavesUpTo(ctx, l.plan.streams[stream], leaf)
 }
 
-func (l *pipeline) leavesUpTo(s *stream, leaf uint64) error {
+// leavesUpTo may have a thousand million leaves before it, in the largest stream.
+func (l *pipeline) leavesUpTo(ctx context.Context, s *stream, leaf uint64) error {
 	p := l.parents[s.id]
 	for l.at.leaf < leaf {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if l.at.open || p != nil && p.sized {
 			if err := l.w.Leaf(s.id, l.at.leaf, &l.refs); err != nil {
-				return err
+				return &outputError{err}
 			}
 		}
 		if l.at.open {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,9 +56,15 @@ type planner struct {
 // openUsed is volume.OpenUsed, or a test's.
 type openUsed func(r io.ReaderAt, size int64) (volume.UsedSpace, error)
 
+// maxSource is what the map of an image can tell of, see docs/FORMAT.md.
+const maxSource = index.MaxBlocks * index.BlockSize
+
 // outline reads the partition table and names what is there; sizes of what is
 // in use come later, from measure.
 func outline(src Source, o *Options) (*planner, error) {
+	if n := src.Size(); n > maxSource {
+		return nil, &OptionError{"source", o.SourceName, fmt.Sprintf("it has %d bytes, more than the %d (64 PiB) that an image can hold", n, int64(maxSource))}
+	}
 	layout, err := volume.ReadLayout(src, src.Size(), o.SectorSize)
 	if err != nil {
 		return nil, fmt.Errorf("read the partition table: %w", err)
@@ -254,9 +261,11 @@ func (p *planner) usedSpace(ctx context.Context, q *index.Partition, s *stream) 
 	if kept.full {
 		s.used = func() iter.Seq2[extent, error] { return usedSeq(ctx, u) }
 	}
+	if s.total, err = countTaken(ctx, s, used); err != nil {
+		return err
+	}
 	q.Used, q.Notes = used, append(q.Notes, u.Notes()...)
 	p.plan.used += used
-	s.total = countTaken(s, used)
 	return nil
 }
 
@@ -275,22 +284,19 @@ func usedSeq(ctx context.Context, u volume.UsedSpace) iter.Seq2[extent, error] {
 }
 
 // countTaken is what remains of used bytes without those left out.
-func countTaken(s *stream, used int64) int64 {
+func countTaken(ctx context.Context, s *stream, used int64) (int64, error) {
 	if len(s.skip) == 0 {
-		return used
+		return used, nil
 	}
-	c := newCursor(s.used(), s.size)
-	defer c.stop()
-	total := int64(0)
-	var parts, rest []extent
-	for c.cur.Len > 0 {
-		parts = c.take(parts[:0], c.cur.Off, c.cur.Off+1<<30)
-		for _, e := range parts {
-			rest = subtract(rest[:0], e, s.skip)
-			for _, r := range rest {
-				total += r.Len
-			}
+	total, at := int64(0), int64(0)
+	for e, err := range s.used() {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
+			return 0, err
+		}
+		if e = clip(e, at, s.size); e.Len > 0 {
+			total += e.Len - common(e, s.skip)
+			at = end(e)
 		}
 	}
-	return total
+	return total, nil
 }
