@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +94,52 @@ func (f *fakeFS) FileExtents(ctx context.Context, path string) ([]volume.Content
 	return []volume.Contents{{Size: n, Extents: x}}, nil
 }
 func (f *fakeFS) Notes() []string { return f.notes }
+
+// shadowFS is a file system with shadow copies: so many files of their data, each in
+// so many runs of a sector every second one, within a room of its own that they fill
+// over and over.
+type shadowFS struct {
+	fakeFS
+	volume.FileSystem
+	stores, runs int
+	room         int64
+}
+
+const shadowID = 9 // of the folder
+
+func (f *shadowFS) open(r io.ReaderAt, size int64) (volume.UsedSpace, error) { return f, nil }
+func (f *shadowFS) Root() volume.ID                                          { return 5 }
+func (f *shadowFS) Lookup(ctx context.Context, dir volume.ID, name string) (volume.Attr, error) {
+	if dir != f.Root() || name != shadowDir {
+		return volume.Attr{}, fs.ErrNotExist
+	}
+	return volume.Attr{ID: shadowID, Kind: volume.Dir}, nil
+}
+
+func (f *shadowFS) ReadDir(ctx context.Context, dir volume.ID, after uint64, wantAttr bool, yield func(*volume.Entry) bool) error {
+	for i := range f.stores {
+		if !yield(&volume.Entry{Name: fmt.Sprintf("{%08x-9d2b-11ee-8c1d-806e6f6e6963}%s", i, shadowStore), Kind: volume.File}) {
+			break
+		}
+	}
+	return nil
+}
+
+func (f *shadowFS) FileExtents(ctx context.Context, path string) ([]volume.Contents, error) {
+	name, ok := strings.CutPrefix(path, shadowDir+"/")
+	if !ok {
+		return f.fakeFS.FileExtents(ctx, path)
+	}
+	var n int64
+	if _, err := fmt.Sscanf(name, "{%x-", &n); err != nil {
+		return nil, err
+	}
+	c := volume.Contents{Size: int64(f.runs) * 512}
+	for i := range int64(f.runs) {
+		c.Extents = append(c.Extents, extent{Off: n*f.room + i*1024%f.room, Len: 512})
+	}
+	return []volume.Contents{c}, nil
+}
 
 // take captures src and opens the point.
 func take(t testing.TB, src Source, o Options, f *fakeFS) (*Result, *testPoint) {

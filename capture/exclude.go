@@ -56,12 +56,15 @@ func isGUID(s string) bool {
 	return true
 }
 
-// maxLeftOut bounds the list in the image's description, and so what is left out.
-const maxLeftOut = 10000
+// Bounds of what is left out.
+const (
+	maxLeftOut        = 10000   // streams of a partition: the image's description lists them
+	maxLeftOutExtents = 1 << 19 // of all partitions: they are held, in 8 MiB
+)
 
 // exclude finds the extents of files whose contents are not captured.
 func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u volume.UsedSpace) error {
-	x := &excluder{ctx: ctx, q: q, u: u, matched: p.matched}
+	x := &excluder{ctx: ctx, q: q, u: u, room: maxLeftOutExtents - p.leftOut, matched: p.matched}
 	for _, name := range append(x.shadowStores(), defaultExcludes...) {
 		err := x.file(name, byDefault)
 		if err != nil && ctx.Err() != nil {
@@ -78,6 +81,7 @@ func (p *planner) exclude(ctx context.Context, q *index.Partition, s *stream, u 
 	}
 	p.plan.meta.Warnings = append(p.plan.meta.Warnings, x.warnings()...)
 	s.skip = merge(x.skip)
+	p.leftOut += len(s.skip)
 	return nil
 }
 
@@ -88,7 +92,7 @@ func (x *excluder) warnings() (all []string) {
 		why  string
 	}{
 		{&x.small, "small ones lie in the file table itself"},
-		{&x.more, fmt.Sprintf("no more than %d are left out", maxLeftOut)},
+		{&x.more, fmt.Sprintf("no more than %d, in %d extents, are left out", maxLeftOut, maxLeftOutExtents)},
 		{&x.failed, "they cannot be told apart from the rest"},
 	} {
 		if k.kept.n > 0 {
@@ -127,9 +131,10 @@ type excluder struct {
 	q    *index.Partition
 	u    volume.UsedSpace
 	skip []extent
+	room int // for extents in skip
 	seen map[volume.ID]bool
 	// Files that match but are captured: with contents in the file table, beyond
-	// maxLeftOut, and for a reason of their own.
+	// the bounds, and for a reason of their own.
 	small, more, failed some
 	// matched gathers the patterns that matched something.
 	matched map[string]bool
@@ -169,16 +174,15 @@ func (x *excluder) file(path, reason string) error {
 	if reason == byDefault && !slices.ContainsFunc(all, func(c volume.Contents) bool { return c.Stream == "" }) {
 		return nil // a folder of that name
 	}
-	var skip []extent
 	var out []index.LeftOut
-	small := ""
+	extents, small := 0, ""
 	for _, c := range all {
 		l := index.LeftOut{Path: path, Stream: c.Stream, Size: c.Size, Reason: reason}
 		switch {
 		case len(c.Extents) > 0 && !utf8.ValidString(l.Name()):
 			return errors.New("its name cannot be written down") // nor be found again
 		case len(c.Extents) > 0:
-			skip, out = append(skip, c.Extents...), append(out, l)
+			extents, out = extents+len(c.Extents), append(out, l)
 		case c.Resident && c.Size > 0 && small == "" && reason != byDefault:
 			small = l.Name()
 		}
@@ -186,11 +190,14 @@ func (x *excluder) file(path, reason string) error {
 	if small != "" {
 		x.small.add(small)
 	}
-	if len(x.q.LeftOut)+len(out) > maxLeftOut {
+	if len(x.q.LeftOut)+len(out) > maxLeftOut || len(x.skip)+extents > x.room {
 		x.more.add(path) // captured: zeros that no list explains would pass for contents
 		return nil
 	}
-	x.skip, x.q.LeftOut = append(x.skip, skip...), append(x.q.LeftOut, out...)
+	for _, c := range all {
+		x.skip = append(x.skip, c.Extents...)
+	}
+	x.q.LeftOut = append(x.q.LeftOut, out...)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -34,6 +35,35 @@ func TestExcludeKept(t *testing.T) {
 	q := res.Meta.Disks[0].Partitions[0]
 	if q.Mode != modeUsed || len(q.LeftOut) != 1 || !strings.Contains(fmt.Sprint(res.Meta.Warnings), "1 file, pagefile.sys: a broken record") {
 		t.Fatalf("%+v, %q", q, res.Meta.Warnings)
+	}
+}
+
+// TestExcludeExtents: what is left out has a bound in extents, too; the rest is
+// captured, and told.
+func TestExcludeExtents(t *testing.T) {
+	const stores, runs, room = 5, maxLeftOutExtents / 4, 256 << 10
+	src := make(memSource, stores*room)
+	for at := 0; at < len(src); at += 512 {
+		src[at] = 1
+	}
+	f := &shadowFS{stores: stores, runs: runs, room: room}
+	f.used = []extent{{Off: 0, Len: int64(len(src))}}
+	c := newCapturer(src, Options{Dir: t.TempDir(), Level: Fastest})
+	c.open = f.open
+	res, err := c.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := res.Meta.Disks[0].Partitions[0]
+	if w := fmt.Sprint(res.Meta.Warnings); len(q.LeftOut) != 4 || len(res.Meta.Warnings) != 1 || !strings.Contains(w, "1 file, "+shadowDir+"/{00000004-") {
+		t.Fatalf("%d left out, %q", len(q.LeftOut), res.Meta.Warnings)
+	}
+	want := bytes.Clone(src)
+	for at := 0; at < 4*room; at += 1024 {
+		want[at] = 0
+	}
+	if !bytes.Equal(openPoint(t, res.Path).readDisk(t), want) {
+		t.Error("another content")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vitrine/index"
+	"vitrine/volume"
 )
 
 // The test program runs itself as a child that captures and is killed, or
@@ -49,8 +50,13 @@ func child(args []string) error {
 		}
 		o.Parent = p
 	}
-	if len(args) > 3 {
-		return measured(f, st.Size(), o)
+	switch {
+	case len(args) > 3 && args[3] == "fragments":
+		u := &shadowFS{stores: 225, runs: 20000, room: 20000 * 1024}
+		u.used = []extent{{Off: 0, Len: st.Size()}}
+		return measured(f, o, u.open)
+	case len(args) > 3:
+		return measured(f, o, volume.OpenUsed)
 	}
 	_, err = Run(context.Background(), fileSource{f, st.Size()}, o)
 	return err

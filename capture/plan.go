@@ -49,6 +49,8 @@ type planner struct {
 	layout *volume.Layout
 	plan   *plan
 	open   openUsed
+	// leftOut counts the extents of what is left out.
+	leftOut int
 	// matched are the patterns of files to leave out that matched some.
 	matched map[string]bool
 }
