@@ -114,9 +114,20 @@ func (c *dedupBlocks) read(i int64, p []byte) error {
 	}
 	e, _, err := m.entry(int(i & (1<<32 - 1)))
 	if err == nil {
-		err = m.store.readChunk(e, p)
+		err = c.storeOf(m).readChunk(e, p)
 	}
 	return inRecord(err, c.file.Record())
+}
+
+// storeOf is the store of a map, with the containers that it lacked when the map was
+// opened and the disk failed.
+func (c *dedupBlocks) storeOf(m *smap) *chunkStore {
+	if m.store.passing() != nil {
+		if s, err := c.v.chunkStore(c.store); err == nil {
+			return s
+		}
+	}
+	return m.store
 }
 
 // A stream map is a chunk of a stream container: "Smap", version (4), entries:
@@ -234,7 +245,18 @@ const (
 
 var chunkFolders = [...]string{chunkData: "Data", chunkMap: "Stream"}
 
-// chunkStore opens the chunk store with the GUID.
+// passing is why containers may be missing that are there another time.
+func (s *chunkStore) passing() error {
+	for _, bad := range s.bad {
+		if !lasting(bad) {
+			return bad
+		}
+	}
+	return nil
+}
+
+// chunkStore opens the chunk store with the GUID. One that could not be listed whole as
+// the disk failed is used, and listed again another time.
 func (v *Volume) chunkStore(guid [16]byte) (*chunkStore, error) {
 	v.mu.Lock()
 	s := v.stores[guid]
@@ -246,8 +268,15 @@ func (v *Volume) chunkStore(guid [16]byte) (*chunkStore, error) {
 		v.stores[guid] = s
 	}
 	v.mu.Unlock()
-	return s.get(func() (*chunkStore, error) { return v.openChunkStore(guid) })
+	store, err := s.get(func() (*chunkStore, error) { return v.openChunkStore(guid) })
+	if store != nil {
+		return store, nil
+	}
+	return nil, err
 }
+
+// openChunkStore lists a chunk store. It may give one with an error, that it is not whole
+// for now.
 
 func (v *Volume) openChunkStore(guid [16]byte) (*chunkStore, error) {
 	s := &chunkStore{v: v}
@@ -263,7 +292,7 @@ func (v *Volume) openChunkStore(guid [16]byte) (*chunkStore, error) {
 			return nil, err
 		}
 	}
-	return s, nil
+	return s, s.passing()
 }
 
 // containers lists the containers in a folder; bad tells why some may be missing.
