@@ -71,6 +71,11 @@ func craft(t *testing.T) crafted {
 		file("form21", d.Point21(m), plain)
 		file("form12", d.Point12(m), plain)
 
+		// Maps with more bytes than their entries take.
+		rest := maps.AddLongMap([]byte{1, 2, 3, 4}, 0, chunks...)
+		file("map with a rest", d.Point31(nil, rest), plain)
+		file("map with a rest 12", d.Point12(rest), plain)
+
 		// The same chunks in another order, and twice: what deduplication is for.
 		other := []testvol.DedupChunk{chunks[3], chunks[1], chunks[1], chunks[0], chunks[4]}
 		var shuffled []byte
@@ -192,7 +197,8 @@ func craft(t *testing.T) crafted {
 		refused("map offset", n, with(func(m *testvol.DedupMap) { m.Offset += 8 }), "no chunk")
 		refused("map far away", n, with(func(m *testvol.DedupMap) { m.Offset = 1 << 31 }), "ends there")
 		refused("map length", n, with(func(m *testvol.DedupMap) { m.Len += 64 }), "another length")
-		refused("map odd", n, with(func(m *testvol.DedupMap) { m.Len++ }), "stream map of a deduplicated file has")
+		refused("map odd", n, with(func(m *testvol.DedupMap) { m.Len++ }), "another length")
+		refused("map short", n, with(func(m *testvol.DedupMap) { m.Len = 71 }), "stream map of a deduplicated file has 71 bytes")
 		refused("map hash", n, with(func(m *testvol.DedupMap) { m.Hash[3]++ }), "another hash")
 		refused("map begin", n, with(func(m *testvol.DedupMap) { m.Begin = 1 }), "do not join")
 		refused("map end", n-1, with(func(m *testvol.DedupMap) { m.End-- }), "stream map ends at 269609, not at 269608")

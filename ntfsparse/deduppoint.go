@@ -18,7 +18,7 @@ type DedupMap struct {
 	Container  uint32
 	Offset     uint32   // where the chunk was when the file was deduplicated
 	Generation uint32   // of the container at that time
-	Len        uint32   // bytes of the map
+	Len        uint32   // bytes of the map; 4 more were seen than its entries take
 	Hash       [16]byte // beginning of the chunk's
 	Begin, End int64    // the part of the file
 }
@@ -67,7 +67,8 @@ func (p *ReparsePoint) Dedup() (Dedup, error) {
 	return d, err
 }
 
-// parse12 decodes the oldest form, which names one stream map.
+// parse12 decodes the oldest form, which names one stream map. Points of Windows Server
+// 2012 R2 that are printed in public have it.
 //
 //	8  8  size; 24 16 store; 56 the map's entry
 func (d *Dedup) parse12(b []byte) error {
@@ -81,7 +82,7 @@ func (d *Dedup) parse12(b []byte) error {
 	return nil
 }
 
-// parse21 decodes the form of Windows Server 2012 R2.
+// parse21 decodes a later form. Which Windows writes it is not sure.
 //
 //	0x4C  2  length, 0x4E 2 offset of the entries of maps
 //	0x74  16 store
@@ -159,7 +160,7 @@ func (d *Dedup) check() error {
 		switch {
 		case m.Begin != end || m.End <= m.Begin:
 			return corruptf("stream maps of a deduplicated file do not join: %d to %d behind %d", m.Begin, m.End, end)
-		case m.Len < smapHead+smapEntry || (m.Len-smapHead)%smapEntry != 0:
+		case m.Len < smapHead+smapEntry: // what is behind the last whole entry is not asked
 			return corruptf("stream map of a deduplicated file has %d bytes", m.Len)
 		}
 		end = m.End

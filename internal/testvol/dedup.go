@@ -76,7 +76,12 @@ func (c *DedupContainer) AddData(plain []byte, compress bool) DedupChunk {
 // AddMap appends a stream map of the part of a file that starts at begin and
 // has the chunks.
 func (c *DedupContainer) AddMap(begin int64, chunks ...DedupChunk) DedupMap {
-	b, end := []byte("Smap\x01\x03\x03\x01"), begin
+	return c.AddLongMap(nil, begin, chunks...)
+}
+
+// AddLongMap is AddMap with bytes behind the last entry.
+func (c *DedupContainer) AddLongMap(rest []byte, begin int64, chunks ...DedupChunk) DedupMap {
+	b, end := []byte("Smap\x01\x04\x04\x01"), begin
 	for _, k := range chunks {
 		end += int64(k.Plain)
 		for _, n := range []uint32{k.Number, k.Container, k.Offset, k.Generation} {
@@ -85,6 +90,7 @@ func (c *DedupContainer) AddMap(begin int64, chunks ...DedupChunk) DedupMap {
 		b = append(binary.LittleEndian.AppendUint64(b, uint64(end)), k.Hash[:]...)
 		b = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(b, k.Len), 0)
 	}
+	b = append(b, rest...)
 	hash := sha512.Sum512(b)
 	at := c.add(2, append(make([]byte, 24), hash[:32]...), b)
 	copy(at.Hash[:], hash[:])
