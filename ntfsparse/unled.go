@@ -8,18 +8,30 @@ import (
 	"slices"
 )
 
-// LookupLost finds the file that [Volume.Walk] visits under a path, without damage,
-// whether folders lead to it or not; it takes as long as a walk. Names are compared
-// without regard to case where none is spelled like that; spelled is the path as the
-// volume has it.
+// LookupLost finds the file that [Volume.Walk] visits under a path, whether folders lead
+// to it or not; it takes as long as a walk. Names are compared
+// without regard to case where none is spelled like that, and of several files one that
+// is not damaged is found; spelled is the path as the volume has it. What has no record
+// of its own is not found.
 func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled string, err error) {
-	units := EncodeName(path)
+	const sound, exact = 1, 2
+	units, best := EncodeName(path), -1
 	found := errors.New("found")
 	err = v.Walk(ctx, func(e *WalkEntry) error {
-		if e.Err != nil || e.Path != path && (spelled != "" || v.upcase.CompareFold(units, EncodeName(e.Path)) != 0) {
+		fit := 0
+		if e.Path == path {
+			fit |= exact
+		}
+		if e.Err == nil {
+			fit |= sound
+		}
+		switch {
+		case fit <= best || fit&exact == 0 && v.upcase.CompareFold(units, EncodeName(e.Path)) != 0:
+			return nil
+		case fit&sound == 0 && !v.hasRecord(e.Info.Ref):
 			return nil
 		}
-		if ref, spelled = e.Info.Ref, e.Path; spelled == path {
+		if ref, spelled, best = e.Info.Ref, e.Path, fit; fit == exact|sound {
 			return found
 		}
 		return nil
@@ -27,10 +39,16 @@ func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled 
 	switch {
 	case err != nil && err != found:
 		return 0, "", err
-	case spelled == "":
+	case best < 0:
 		return 0, "", notFound(path)
 	}
 	return ref, spelled, nil
+}
+
+// hasRecord tells whether ref leads to a file that has a record of its own.
+func (v *Volume) hasRecord(ref Ref) bool {
+	f, err := v.FileRef(ref)
+	return err == nil && !f.ghost
 }
 
 // WalkLost visits what listing all folders, from the root on, does not show though it
