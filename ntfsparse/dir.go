@@ -257,21 +257,28 @@ func (p *pairs) add(n *FileName, ref Ref) {
 // file out.
 func (d *Dir) unpaired() (err error) {
 	var all pairs
+	whole := true
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if whole = whole && err == nil; err == nil {
+			all.add(&n, e.Ref())
+		}
+		return true
+	})
+	if all.sum == 0 {
+		if whole {
+			d.notePaired()
+		}
+		return nil
+	}
 	var long []Ref
 	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
-		if err == nil {
-			all.add(&n, e.Ref())
-			if n.Space == NameWin32 {
-				long = append(long, e.Ref())
-			}
+		if err == nil && n.Space == NameWin32 {
+			long = append(long, e.Ref())
 		}
 		return len(long) <= maxListed
 	})
-	switch {
-	case len(long) > maxListed:
+	if len(long) > maxListed {
 		return classf(ErrUnsupported, d.x.file.Record(), "the folder has more names than are compared with its DOS names")
-	case all.sum == 0:
-		return nil
 	}
 	slices.Sort(long)
 	d.scan(-1, func(_ int64, e IndexEntry, n FileName, bad error) bool {
@@ -283,6 +290,22 @@ func (d *Dir) unpaired() (err error) {
 		return err == nil
 	})
 	return err
+}
+
+// notePaired remembers that each DOS name of the folder has a long one, for listings
+// that are resumed.
+func (d *Dir) notePaired() {
+	v := d.x.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.paired[d.x.file.Record()%uint64(len(v.paired))] = d.x.file
+}
+
+func (d *Dir) isPaired() bool {
+	v := d.x.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.paired[d.x.file.Record()%uint64(len(v.paired))] == d.x.file
 }
 
 // Read yields the names behind the cookie after (0: from the start), without
@@ -334,7 +357,11 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, b
 		more = yield(DirEntry{FileName: n, Ref: e.Ref(), Cookie: cookie}, nil)
 		return more
 	})
-	if more && (after > 0 || all.sum != 0) {
+	switch {
+	case !more:
+	case after == 0 && all.sum == 0 && !bad:
+		d.notePaired()
+	case after == 0 && all.sum != 0 || after > 0 && !d.isPaired():
 		if err := d.unpaired(); err != nil {
 			fail(err)
 		}

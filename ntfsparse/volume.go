@@ -39,6 +39,7 @@ type Volume struct {
 	noted      map[string]bool
 	stores     map[[16]byte]*lazy[*chunkStore]
 	damaged    map[uint64]*damagedFolder // by record
+	paired     [256]Ref                  // folders whose DOS names all have a long one, by record modulo
 	searches   int                       // through the MFT, for one of them alone
 	tableNames int                       // in tables of the names of damaged folders
 	strayBytes int                       // that names hold which folders with a damaged index have lost
