@@ -104,7 +104,7 @@ func (d *Dir) find(units []byte, cmp func(a, b []byte) int) (DirEntry, bool, err
 	if err != nil {
 		return d.findSlowly(units, cmp, err)
 	}
-	if !ok && d.disordered(units) {
+	if !ok && (d.misled() || d.disordered(units)) {
 		e, ok, _ := d.findSlowly(units, cmp, nil)
 		return e, ok, nil
 	}
@@ -168,10 +168,10 @@ func (d *Dir) disordered(units []byte) bool {
 	return true
 }
 
-// findSlowly looks at every entry, for folders whose tree is damaged. From the second
-// time on there is a table of them.
+// findSlowly looks at every entry, for folders whose tree is damaged or out of order.
+// There is a table of them, of damaged ones from the second time on.
 func (d *Dir) findSlowly(units []byte, cmp func(a, b []byte) int, cause error) (found DirEntry, ok bool, err error) {
-	if e, ok, sure := d.findListed(units, cmp); sure {
+	if e, ok, sure := d.findListed(units, cmp, cause == nil); sure {
 		if ok {
 			cause = nil
 		}
@@ -198,16 +198,33 @@ func (d *Dir) entry(e IndexEntry) DirEntry {
 	return DirEntry{FileName: n, Ref: e.Ref()}
 }
 
-// spaceOf is the name space in which the file itself has a name of the folder.
+// spaceOf is the name space in which the file itself has a name of the folder. A DOS
+// name is a long one, too, when the file has no other name there.
 func (d *Dir) spaceOf(n *FileName, ref Ref) byte {
-	if f, err := d.x.v.FileRef(ref); err == nil {
-		for _, own := range f.Names() {
-			if bytes.Equal(own.Units, n.Units) && own.Parent.Record() == d.x.file.Record() {
-				return own.Space
-			}
+	f, err := d.x.v.FileRef(ref)
+	if err != nil {
+		return n.Space
+	}
+	names := f.Names()
+	for i := range names {
+		own := &names[i]
+		switch {
+		case own.Parent.Record() != d.x.file.Record() || !bytes.Equal(own.Units, n.Units):
+		case own.Space == NameDOS && f.bad == nil && !own.beside(names):
+			return NameWinDOS
+		default:
+			return own.Space
 		}
 	}
 	return n.Space
+}
+
+// beside tells whether there is, among the names of a file, one in the same folder that
+// is no DOS name, so that a DOS name is but its short form.
+func (n *FileName) beside(names []FileName) bool {
+	return slices.ContainsFunc(names, func(other FileName) bool {
+		return other.Space != NameDOS && other.Parent.Record() == n.Parent.Record()
+	})
 }
 
 // foreign is an error for an entry that says to be in another folder.
@@ -318,24 +335,39 @@ func (d *Dir) Read(after uint64, yield func(DirEntry, error) bool) {
 		d.readStrays(int(after-strayCookie)+1, true, yield)
 		return
 	}
-	more, bad := true, true
+	more, bad, sum := true, true, uint64(0)
 	if d.broken == nil {
-		more, bad = d.readIndex(after, yield)
+		more, bad, sum = d.readIndex(after, yield)
 	} else {
 		d.noteDamage(d.broken)
 		more = yield(DirEntry{}, d.broken)
 	}
-	if more && !bad && (after == 0 || d.sound()) {
+	if !more {
+		return
+	}
+	if !bad && !d.misled() && (after == 0 || d.sound()) {
 		d.forgetDamage()
 		return
 	}
-	if more {
-		d.readStrays(0, after > 0, yield)
+	if after > 0 && d.broken == nil {
+		sum = d.listedSum()
+	}
+	d.renew(sum)
+	d.readStrays(0, after > 0 || !bad, yield)
+}
+
+// ReadLost goes on with a listing after whose end entries of the folder were found to
+// mislead, see [Volume.Follow]: it yields the names that the folder has lost, and the
+// damage. It yields nothing where there are no such entries.
+func (d *Dir) ReadLost(yield func(DirEntry, error) bool) {
+	if d.misled() {
+		d.readStrays(0, true, yield)
 	}
 }
 
-// readIndex is Read without strays. It tells whether something is damaged.
-func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, bad bool) {
+// readIndex is Read without strays, but for those that stand in for an entry. It tells
+// whether something is damaged, and after a listing from the start what sets it apart.
+func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, bad bool, sum uint64) {
 	from := int64(after>>16) - 2
 	more = true
 	fail := func(err error) bool {
@@ -345,16 +377,24 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, b
 		return more
 	}
 	var all pairs
+	lost := d.standIns()
 	d.scan(max(from, -1), func(block int64, e IndexEntry, n FileName, err error) bool {
 		if err != nil {
 			return fail(err)
 		}
 		all.add(&n, e.Ref())
-		cookie := uint64(block+2)<<16 | uint64(e.Off)
+		if n.Space != NameDOS {
+			sum += listedHash(e.Ref(), n.Units)
+		}
+		cookie := entryCookie(block, e)
 		if cookie <= after || n.Space == NameDOS || e.Ref().Record() == d.x.file.Record() && string(n.Units) == ".\x00" {
 			return true
 		}
-		more = yield(DirEntry{FileName: n, Ref: e.Ref(), Cookie: cookie}, nil)
+		entry, ok := lost.standIn(cookie)
+		if !ok {
+			entry = DirEntry{FileName: n, Ref: e.Ref(), Cookie: cookie}
+		}
+		more = yield(entry, nil)
 		return more
 	})
 	switch {
@@ -366,8 +406,11 @@ func (d *Dir) readIndex(after uint64, yield func(DirEntry, error) bool) (more, b
 			fail(err)
 		}
 	}
-	return more, bad
+	return more, bad, sum
 }
+
+// entryCookie tells where an entry of an index is.
+func entryCookie(block int64, e IndexEntry) uint64 { return uint64(block+2)<<16 | uint64(e.Off) }
 
 // Root opens the root folder.
 func (v *Volume) Root() (*File, error) { return v.File(RecordRoot) }

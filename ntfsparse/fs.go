@@ -178,7 +178,7 @@ func (f *File) listNames() ([]fs.DirEntry, error) {
 	var list []fs.DirEntry
 	var bad error
 	d.Read(0, func(e DirEntry, err error) bool {
-		if err == nil && !(f.rec.N == RecordRoot && e.Ref.Record() < FirstUser) {
+		if err == nil && !f.v.IsMetafile(&e) {
 			var child *File
 			if child, err = f.v.Follow(&e); err == nil {
 				list = append(list, fs.FileInfoToDirEntry(newFileInfo(fsName(e.Name()), child)))

@@ -28,13 +28,22 @@ type ghost struct {
 // damaged it gives what the entry tells; [File.Damage] says so, and its names are
 // those that the files in it have themselves. So it is with a folder whose record
 // was freed or has another file, as long as there are files that say to be in it.
+// An entry misleads when the file that it names does not say to have that name there:
+// the file is then the one that does, or else the one named if nothing else leads to it,
+// and the folder's listings end with an error from then on.
 func (v *Volume) Follow(e *DirEntry) (*File, error) {
 	if e.Ref.Record() >= orphanBit && !e.orphan {
 		return nil, classf(ErrCorrupt, e.Ref.Record(), "a name leads to an impossible file record")
 	}
 	f, err := v.FileRef(e.Ref)
-	if err == nil || !e.IsDir() || e.Ref.Record() >= v.records {
-		return f, err
+	if err == nil {
+		if misleads := f.misleads(e); misleads != nil {
+			return v.meant(f, e, misleads)
+		}
+		return f, nil
+	}
+	if !e.IsDir() || e.Ref.Record() >= v.records {
+		return nil, err
 	}
 	_, bad := v.Record(e.Ref.Record())
 	if bad == nil {

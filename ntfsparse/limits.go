@@ -33,7 +33,10 @@ const (
 	fewDamaged     = 4        // damaged folders whose lost files are looked for one by one
 	maxSearches    = 16       // such, when looking for those of all at once does not do
 	maxStrayBytes  = 64 << 20 // of their names, all folders together, and again of names in folders without a record
-	maxTableNames  = 1 << 20  // names of damaged folders that are found without going through all; 16 bytes each
+	maxJudged      = 1 << 12  // attributes of a file that is asked whether it has the name by which a folder leads to it
+	maxRenewed     = 8        // tries to list a folder whose damage passes meanwhile
+	maxUnsorted    = 1 << 10  // folders out of order that have a table
+	maxTableNames  = 1 << 20  // names of damaged folders, and of those out of order, that are found without going through all; 16 bytes each
 	maxGhosts      = 1024     // folders whose record is damaged that are remembered; 1 KiB each
 	maxDamaged     = 1 << 16  // damaged records whose names a walk looks for
 	maxListed      = 1 << 22  // entries that a damaged folder still has, or all of them together; 8 bytes each

@@ -68,7 +68,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 			return err
 		}
 	}
-	b := balance{v: v, seed: maphash.MakeSeed(), indexes: v.indexBudget(), extensions: v.extensionBudget()}
+	b := v.newBalance()
 	if err := b.strike(ctx); err != nil || b.even() {
 		return err
 	}
@@ -105,13 +105,14 @@ func (v *Volume) orphans(ctx context.Context) (list []DirEntry, err error) {
 
 // balance finds out at little cost that nothing is lost: the sum of all names that
 // say to be in a folder, as hashes with their files, less those in its index, is 0. DOS
-// names do not count.
+// names beside others do not count.
 type balance struct {
 	v    *Volume
 	seed maphash.Seed
 	sums [1 << 15]uint64 // by record of the folder, modulo
 
-	indexes    *budget // that are gone through
+	damaged    map[uint64]bool // folders whose index is
+	indexes    *budget         // that are gone through
 	extensions *budget
 }
 
@@ -128,6 +129,11 @@ func (b *balance) hash(dir, ref Ref, units []byte) uint64 {
 	return maphash.Bytes(b.seed, key[:16+copy(key[16:], units)])
 }
 
+// newBalance has nothing in it yet.
+func (v *Volume) newBalance() *balance {
+	return &balance{v: v, seed: maphash.MakeSeed(), damaged: map[uint64]bool{}, indexes: v.indexBudget(), extensions: v.extensionBudget()}
+}
+
 // strike goes through all records and all indexes.
 func (b *balance) strike(ctx context.Context) error {
 	return b.v.Scan(ctx, 0, func(_ uint64, rec *Record, err error) error {
@@ -139,7 +145,7 @@ func (b *balance) strike(ctx context.Context) error {
 			if err != nil || a.Type() != TypeFileName || !a.sane() {
 				continue
 			}
-			if n, err := ParseFileName(a.Value()); err == nil && n.Space != NameDOS {
+			if n, err := ParseFileName(a.Value()); err == nil && (n.Space != NameDOS || !b.v.isShort(rec, &n, b.extensions)) {
 				*b.of(n.Parent) += b.hash(n.Parent, ref, n.Units)
 			}
 		}
@@ -156,16 +162,24 @@ func (b *balance) index(rec *Record) {
 		return
 	}
 	d, err := f.Dir()
-	if err != nil || d.broken != nil {
+	if err != nil {
 		return
 	}
 	b.indexes.take(d.x.cost())
+	var all pairs
+	bad := d.broken != nil
 	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if bad = bad || err != nil; err == nil {
+			all.add(&n, e.Ref())
+		}
 		if err == nil && n.Space != NameDOS {
 			*b.of(f.Ref()) -= b.hash(f.Ref(), e.Ref(), n.Units)
 		}
 		return true
 	})
+	if (bad || all.sum != 0) && len(b.damaged) < maxDamaged {
+		b.damaged[rec.N] = true
+	}
 }
 
 // leaders holds the folders last asked about.
@@ -230,13 +244,14 @@ func (l *leaders) leadTo(dir Ref, units []byte, ref Ref) bool {
 	if err != nil || ok && (d.foreign(e) != nil || e.Key()[0x41] == NameDOS) {
 		return true
 	}
-	if ok && e.Ref().Record() == ref.Record() {
-		if now, sound := l.v.exists(e.Ref()); sound {
-			return now == ref
+	if ok {
+		if now, sound := l.v.exists(e.Ref()); sound && now == ref {
+			return true
 		}
 		found := d.entry(e)
-		f, err := l.v.Follow(&found)
-		return err == nil && f.Ref() == ref
+		if f, err := l.v.Follow(&found); err == nil && f.Ref() == ref {
+			return true
+		}
 	}
 	return d.disordered(units) && l.listed(dir, d, units, ref)
 }
@@ -251,7 +266,8 @@ func (l *leaders) listed(dir Ref, d *Dir, units []byte, ref Ref) bool {
 			if d.ghost {
 				strays, _ = d.lostHere()
 			} else {
-				strays, _, _ = d.strays()
+				lost, _, _ := d.strays()
+				strays = lost.list
 			}
 			for i := range strays {
 				n, _ := ParseFileName(strays[i].name)

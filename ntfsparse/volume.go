@@ -38,13 +38,14 @@ type Volume struct {
 	notes      []string
 	noted      map[string]bool
 	stores     map[[16]byte]*lazy[*chunkStore]
-	damaged    map[uint64]*damagedFolder // by record
-	paired     [256]Ref                  // folders whose DOS names all have a long one, by record modulo
-	searches   int                       // through the MFT, for one of them alone
-	tableNames int                       // in tables of the names of damaged folders
-	strayBytes int                       // that names hold which folders with a damaged index have lost
-	lostBytes  int                       // … which are in folders without a record
-	ghosts     map[uint64]ghost          // what stands for damaged records of folders
+	damaged    map[uint64]*damagedFolder      // by record
+	unsorted   map[uint64]*lazy[*folderTable] // of folders that are out of order
+	paired     [256]Ref                       // folders whose DOS names all have a long one, by record modulo
+	searches   int                            // through the MFT, for one of them alone
+	tableNames int                            // in tables of the names of damaged and unsorted folders
+	strayBytes int                            // that names hold which folders with a damaged index have lost
+	lostBytes  int                            // … which are in folders without a record
+	ghosts     map[uint64]ghost               // what stands for damaged records of folders
 }
 
 // lazy is a value that is made when first asked for; who asks meanwhile waits.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 
 	"vitrine/ntfsparse"
 )
@@ -292,7 +291,7 @@ func (n *ntfsFS) WalkLost(ctx context.Context, root ID, visit func(dir ID, e *En
 
 // longName is the name that a DOS name stands for.
 func (n *ntfsFS) longName(e ntfsparse.DirEntry) string {
-	if f, err := n.v.FileRef(e.Ref); err == nil {
+	if f, err := n.v.Follow(&e); err == nil {
 		for _, name := range f.Names() {
 			if name.Space == ntfsparse.NameWin32 && name.Parent == e.Parent {
 				return name.Name()
@@ -307,7 +306,7 @@ func (n *ntfsFS) longName(e ntfsparse.DirEntry) string {
 // start.
 const (
 	firstBatch = 512
-	dirBatch   = 16384 // some 5 MiB
+	dirBatch   = 16384 // some 8 MiB
 )
 
 // ReadDir lists a folder. In the root the volume's own files are left out;
@@ -318,9 +317,9 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 	if err != nil {
 		return err
 	}
-	b := batch{n: n, infos: n.v.InfoReader(), want: wantAttr, yield: yield, size: firstBatch, folders: map[int]ntfsparse.DirEntry{}}
+	b := batch{n: n, infos: n.v.InfoReader(), want: wantAttr, yield: yield, size: firstBatch}
 	var damage, missed error
-	d.Read(after, func(e ntfsparse.DirEntry, err error) bool {
+	each := func(e ntfsparse.DirEntry, err error) bool {
 		if err != nil {
 			switch {
 			case damage == nil:
@@ -330,13 +329,17 @@ func (n *ntfsFS) ReadDir(ctx context.Context, dir ID, after uint64, wantAttr boo
 			}
 			return ctx.Err() == nil
 		}
-		if dir == n.Root() && e.Ref.Record() < ntfsparse.FirstUser {
+		if n.v.IsMetafile(&e) {
 			return true
 		}
 		b.add(&e)
 		return len(b.entries) < b.size || b.flush(ctx)
-	})
-	b.flush(ctx)
+	}
+	d.Read(after, each)
+	if b.flush(ctx) && damage == nil {
+		d.ReadLost(each)
+		b.flush(ctx)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -358,21 +361,23 @@ type batch struct {
 	want    bool
 	yield   func(*Entry) bool
 	entries []Entry
-	refs    []ntfsparse.Ref
-	folders map[int]ntfsparse.DirEntry // entries of folders, for those without a record
+	from    []ntfsparse.DirEntry // where attributes are needed
+	places  []int                // of these among the entries
+	names   []byte               // in them
 	size    int
 	stopped bool
 }
 
 func (b *batch) add(e *ntfsparse.DirEntry) {
-	id := ID(min(e.Ref.Record(), noRecord))
-	b.entries = append(b.entries, Entry{Name: e.Name(), Cookie: e.Cookie, ID: id, Kind: kindOf(e.Mode())})
-	b.refs = append(b.refs, e.Ref)
-	if e.IsDir() && b.want {
-		own := *e
-		own.Units = slices.Clone(e.Units)
-		b.folders[len(b.entries)-1] = own
+	id, kind := ID(min(e.Ref.Record(), noRecord)), kindOf(e.Mode())
+	b.entries = append(b.entries, Entry{Name: e.Name(), Cookie: e.Cookie, ID: id, Kind: kind})
+	if !b.want && kind != Other {
+		return
 	}
+	b.names = append(b.names, e.Units...)
+	own := *e
+	own.Units = b.names[len(b.names)-len(e.Units):]
+	b.from, b.places = append(b.from, own), append(b.places, len(b.entries)-1)
 }
 
 // flush completes and yields the entries gathered; false ends the listing.
@@ -387,30 +392,22 @@ func (b *batch) flush(ctx context.Context) bool {
 			return false
 		}
 	}
-	b.entries, b.refs, b.size = nil, b.refs[:0], dirBatch
-	clear(b.folders)
+	b.entries, b.from, b.places, b.names, b.size = nil, b.from[:0], b.places[:0], b.names[:0], dirBatch
 	return true
 }
 
 // complete fills in attributes: of all entries when they were asked for, else
 // of those whose kind cannot be told from the folder alone.
 func (b *batch) complete() {
-	var places []int
-	var refs []ntfsparse.Ref
-	for i := range b.entries {
-		if b.want || b.entries[i].Kind == Other {
-			places, refs = append(places, i), append(refs, b.refs[i])
-		}
-	}
-	attrs := make([]Attr, len(refs))
-	b.infos.Read(refs, func(i int, in *ntfsparse.Info, err error) {
-		e := &b.entries[places[i]]
+	attrs := make([]Attr, len(b.from))
+	b.infos.ReadEntries(b.from, func(i int, in *ntfsparse.Info, err error) {
+		e := &b.entries[b.places[i]]
 		if err != nil {
-			b.fail(places[i], err)
+			b.fail(e, &b.from[i], err)
 			return
 		}
 		attrs[i] = ntfsAttr(in)
-		if e.Kind = attrs[i].Kind; b.want {
+		if e.ID, e.Kind = attrs[i].ID, attrs[i].Kind; b.want {
 			e.Attr = &attrs[i]
 		}
 	})
@@ -418,10 +415,9 @@ func (b *batch) complete() {
 
 // fail completes an entry whose record cannot be read: a folder's from what the
 // entry tells.
-func (b *batch) fail(place int, err error) {
-	e := &b.entries[place]
-	if d, ok := b.folders[place]; ok && e.Kind == Dir && !errors.Is(err, ntfsparse.ErrUnsupported) {
-		if a, err := b.n.attrOf(&d); err == nil {
+func (b *batch) fail(e *Entry, from *ntfsparse.DirEntry, err error) {
+	if b.want && from.IsDir() && e.Kind == Dir && !errors.Is(err, ntfsparse.ErrUnsupported) {
+		if a, err := b.n.attrOf(from); err == nil {
 			e.ID, e.Attr = a.ID, &a
 			return
 		}
