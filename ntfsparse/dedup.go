@@ -277,7 +277,6 @@ func (v *Volume) chunkStore(guid [16]byte) (*chunkStore, error) {
 
 // openChunkStore lists a chunk store. It may give one with an error, that it is not whole
 // for now.
-
 func (v *Volume) openChunkStore(guid [16]byte) (*chunkStore, error) {
 	s := &chunkStore{v: v}
 	for kind, name := range chunkFolders {

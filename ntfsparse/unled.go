@@ -59,9 +59,9 @@ func (v *Volume) hasRecord(ref Ref) bool {
 // error ends the walk.
 // The error may also be, at the end, that not all could be found.
 func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) error) error {
-	orphans, err := v.orphans(ctx)
-	if err != nil {
-		return err
+	orphans, more := v.orphans(ctx)
+	if more != nil && !errors.Is(more, ErrUnsupported) {
+		return more
 	}
 	for i := range orphans {
 		if err := visit(MakeRef(RecordRoot, 0), &orphans[i]); err != nil {
@@ -70,10 +70,10 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 	}
 	b := v.newBalance()
 	if err := b.strike(ctx); err != nil || b.even() {
-		return err
+		return cmp.Or(err, more)
 	}
 	ledBy := leaders{v: v, unsorted: map[Ref]listed{}, room: maxListed}
-	_, err = v.eachName(ctx, func(s stray, parent Ref) error {
+	_, err := v.eachName(ctx, func(s stray, parent Ref) error {
 		if *b.of(parent) == 0 || s.ref.Record() < FirstUser || parent.Record() < FirstUser && parent.Record() != RecordRoot || s.ref.Record() == parent.Record() {
 			return nil
 		}
@@ -83,7 +83,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 		}
 		return visit(ledBy.folder(parent).place, &DirEntry{FileName: n, Ref: s.ref})
 	})
-	return cmp.Or(err, ledBy.missed)
+	return cmp.Or(err, ledBy.missed, more)
 }
 
 // orphans are the folders "$Orphan-N" that a walk visits.
