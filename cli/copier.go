@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,9 +27,11 @@ import (
 
 // Bounds of what a copy holds in memory and open at one time.
 const (
-	copyQueue   = 256  // files waiting for a worker
-	folderBatch = 1024 // entries of a folder read at once
-	maxDepth    = 4096 // folders in folders
+	copyQueue   = 256      // files waiting for a worker
+	folderBatch = 512      // entries of a folder read at once
+	maxDepth    = 4096     // folders in folders, all of which are held open
+	heldNames   = 32 << 20 // bytes of the paths that their handles hold
+	heldSDDL    = 4 << 10  // bytes of the security descriptor that each holds; a longer one is read twice
 )
 
 // copier copies objects below one destination. One goroutine walks and makes
@@ -55,6 +58,7 @@ type copier struct {
 	hurtIn   map[volume.ID]bool
 	hurtList []volume.ID // the same, in order
 	round    int
+	lists    heldLists // of the folders that the walk is in
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
@@ -64,22 +68,62 @@ type copier struct {
 type folder struct {
 	up      *folder
 	root    *os.Root
-	rel     string // from the destination, "" for itself
 	name    string
+	own     string // name in the image
+	at      string // path in the image; "": below that of up
+	depth   int    // in the destination, which has 0
+	names   int    // bytes of the paths that its handle and those of the folders around it hold
 	attr    volume.Attr
-	path    string // in the image
-	sddl    string // its security descriptor, when it is wanted
-	made    bool   // by us: its times are set when all is in it
+	sddl    func() string // its security descriptor; nil: none is wanted
+	made    bool          // by us: its times are set when all is in it
 	pending atomic.Int64
+}
+
+// rel is the path from the destination, "" for itself. Like path it is made when it is
+// needed: those of folders in each other would take memory in the square of the depth.
+func (f *folder) rel() string {
+	var names []string
+	for ; f.up != nil; f = f.up {
+		names = append(names, f.name)
+	}
+	slices.Reverse(names)
+	return path.Join(names...)
+}
+
+// path is the path in the image.
+func (f *folder) path() string { return string(f.trail(0)) }
+
+// where is the path in the image of what is copied into f.
+func (f *folder) where(from found) string {
+	if from.path != "" {
+		return from.path
+	}
+	full := f.trail(1 + len(from.name))
+	full.down(from.name)
+	return string(full)
+}
+
+// trail is path with room for more bytes.
+func (f *folder) trail(more int) trail {
+	var names []string
+	for ; f.at == ""; f = f.up {
+		names = append(names, f.own)
+		more += 1 + len(f.own)
+	}
+	full := append(make(trail, 0, len(f.at)+more), f.at...)
+	for _, name := range slices.Backward(names) {
+		full.down(name)
+	}
+	return full
 }
 
 // job is a file to copy.
 type job struct {
 	place place
-	from  found
-	dir   *folder
-	name  string // in dir
-	same  *job   // complete name of the same file, to link to
+	from  found   // without a path, if it is below that of dir
+	dir   *folder // of the copy
+	name  string  // in dir
+	same  *job    // complete name of the same file, to link to
 }
 
 // destError is an error of the destination that the next file would meet too.
@@ -133,17 +177,16 @@ func (c *copier) sync() error {
 
 // walk makes the folders and hands out the files.
 func (c *copier) walk(ctx context.Context, items []item) error {
-	top := &folder{root: c.dest}
-	c.sweep(top)
-	top.pending.Add(1) // the destination itself is never closed here
+	c.sweep(&folder{root: c.dest})
 	for _, it := range items {
 		err := error(nil)
+		top := &folder{root: c.dest, at: path.Dir(it.found.path)} // never closed here
 		c.seen, c.marks, c.hurtIn, c.hurtList, c.round = map[volume.ID]placed{}, marks{}, map[volume.ID]bool{}, nil, 0
 		if it.isRoot() {
 			c.seen[it.found.attr.ID] = placed{}
-			err = c.fill(ctx, it.place, it.found, top, 0)
+			err = c.fill(ctx, it.place, it.found.attr.ID, top)
 		} else {
-			err = c.entry(ctx, it.place, it.found, top, 0)
+			err = c.entry(ctx, it.place, it.found, it.found.name, top)
 		}
 		if err == nil {
 			err = c.again(ctx, it.place, top)
@@ -155,84 +198,70 @@ func (c *copier) walk(ctx context.Context, items []item) error {
 	return nil
 }
 
-// fill copies what is in dir into f, a batch at a time: folders may be huge.
-func (c *copier) fill(ctx context.Context, p place, dir found, f *folder, depth int) error {
+// fill copies what is in dir into f.
+func (c *copier) fill(ctx context.Context, p place, dir volume.ID, f *folder) error {
 	told, bad := false, false
-	for after := uint64(0); ; {
-		batch, err := readBatch(ctx, p, dir, after)
-		for _, en := range batch {
-			full := join(dir.path, en.Name)
-			if en.Err != nil {
-				if !c.hurtIn[dir.attr.ID] || c.round <= maxRounds {
-					c.hurt.add(c.e, full, en.Err)
-				}
-				bad = true
-				continue
-			}
-			if c.round > 0 && c.had(&en, f) {
-				continue
-			}
-			if err := c.entry(ctx, p, found{full, en.Name, *en.Attr}, f, depth); err != nil {
-				return err
-			}
-		}
-		if err != nil && ctx.Err() == nil && !told {
-			if !c.hurtIn[dir.attr.ID] {
-				c.hurt.add(c.e, dir.path, err)
+	entries := p.inBatches(&c.lists, dir, func(err error) {
+		if ctx.Err() == nil && !told {
+			if !c.hurtIn[dir] {
+				c.hurt.add(c.e, f.path(), err)
 			}
 			told, bad = true, true // more entries may follow, and then the same error
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if len(batch) < folderBatch {
-			if bad && len(c.hurtIn) < hurtFolders && !c.hurtIn[dir.attr.ID] {
-				c.hurtIn[dir.attr.ID] = true
-				c.hurtList = append(c.hurtList, dir.attr.ID)
-			}
-			return c.lost(ctx, p, dir, f, depth)
-		}
-		after = batch[len(batch)-1].Cookie
-	}
-}
-
-func readBatch(ctx context.Context, p place, dir found, after uint64) (batch []volume.Entry, err error) {
-	err = p.fs.ReadDir(ctx, dir.attr.ID, after, true, func(e *volume.Entry) bool {
-		own := *e
-		p.fillAttr(ctx, &own)
-		batch = append(batch, own)
-		return len(batch) < folderBatch
 	})
-	return batch, err
+	defer c.lists.leave()
+	for en := entries.next(ctx); en != nil; en = entries.next(ctx) {
+		if en.Err != nil {
+			if !c.hurtIn[dir] || c.round <= maxRounds {
+				c.hurt.add(c.e, join(f.path(), en.Name), en.Err)
+			}
+			bad = true
+			continue
+		}
+		if c.round > 0 && c.had(en, f) {
+			continue
+		}
+		if err := c.entry(ctx, p, found{name: en.Name, attr: *en.Attr}, en.Name, f); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if bad && len(c.hurtIn) < hurtFolders && !c.hurtIn[dir] {
+		c.hurtIn[dir] = true
+		c.hurtList = append(c.hurtList, dir)
+	}
+	return c.lost(ctx, p, dir, f)
 }
 
-// entry copies one object of any kind into f. The error is one that ends the
-// copy; others are listed.
-func (c *copier) entry(ctx context.Context, p place, from found, f *folder, depth int) error {
+// entry copies one object of any kind into f, under a name that is its own or stands for
+// it. The error is one that ends the copy; others are listed.
+func (c *copier) entry(ctx context.Context, p place, from found, as string, f *folder) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	name, whole := targetName(from.name, onWindows)
-	if name != unmarked(from.name) {
-		c.renamed(from.path, name, whole)
+	name, whole := targetName(as, onWindows)
+	if name != unmarked(as) {
+		c.renamed(f.where(from), name, whole)
 	}
 	if from.attr.Kind != volume.Dir {
-		c.marks.set(from.attr.ID, from.name)
+		c.marks.set(from.attr.ID, as)
 	}
 	if mayBeFile(from.attr) {
 		from.attr.Kind = volume.File
 	}
 	switch from.attr.Kind {
 	case volume.Dir:
-		return c.folder(ctx, p, from, f, name, depth)
+		return c.folder(ctx, p, from, f, name)
 	case volume.Symlink:
-		return c.listed(from, c.symlink(ctx, p, from, f, name))
+		return c.listed(from, f, c.symlink(ctx, p, from, f, name))
 	case volume.File:
 		f.pending.Add(1)
 		c.handed.Add(1)
 		return c.hand(ctx, job{place: p, from: from, dir: f, name: name})
 	}
-	return c.listed(from, fmt.Errorf("a %s cannot be copied", kindWord(from.attr.Kind)))
+	return c.listed(from, f, fmt.Errorf("a %s cannot be copied", kindWord(from.attr.Kind)))
 }
 
 // mayBeFile tells whether a pipe or socket is one by its length and its attributes
@@ -249,8 +278,8 @@ func (c *copier) renamed(full, name string, whole bool) {
 	c.hurt.add(c.e, full, fmt.Errorf("its name is too long here; copied under the name %s", name))
 }
 
-// listed puts an error on the list, unless it ends the copy.
-func (c *copier) listed(from found, err error) error {
+// listed puts an error of what is copied into f on the list, unless it ends the copy.
+func (c *copier) listed(from found, f *folder, err error) error {
 	var dest *destError
 	switch {
 	case err == nil:
@@ -258,24 +287,24 @@ func (c *copier) listed(from found, err error) error {
 	case errors.As(err, &dest), errors.Is(err, context.Canceled):
 		return err
 	}
-	c.hurt.add(c.e, from.path, err)
+	c.hurt.add(c.e, f.where(from), err)
 	if from.attr.Kind == volume.File && !c.o.salvage && isAny(index.ErrCorrupt, reader.ErrUnreadable, reader.ErrMissing)(err) {
 		c.hurt.canSalvage()
 	}
 	return nil
 }
 
-func (c *copier) folder(ctx context.Context, p place, from found, up *folder, name string, depth int) error {
-	if depth >= maxDepth {
-		return c.listed(from, fmt.Errorf("more than %d folders in each other", maxDepth))
+func (c *copier) folder(ctx context.Context, p place, from found, up *folder, name string) error {
+	if up.depth >= maxDepth {
+		return c.listed(from, up, tooDeep(maxDepth))
 	}
 	if _, had := c.seen[from.attr.ID]; had { // two names lead there, perhaps one from inside it
-		return c.listed(from, fmt.Errorf("this folder has been copied already, under another name: %w", volume.ErrCorrupt))
+		return c.listed(from, up, fmt.Errorf("this folder has been copied already, under another name: %w", volume.ErrCorrupt))
 	}
 	c.seen[from.attr.ID] = placed{up.attr.ID, name, c.round, false}
-	f := &folder{up: up, rel: path.Join(up.rel, name), name: name, attr: from.attr, path: from.path, sddl: c.sddl(ctx, p, from)}
+	f := &folder{up: up, name: name, own: from.name, at: from.path, attr: from.attr, sddl: c.heldSDDL(ctx, p, from.attr.ID, c.sddl(ctx, p, from, up))}
 	if err := c.makeFolder(f); err != nil {
-		return c.listed(from, err)
+		return c.listed(from, up, err)
 	}
 	c.seen[from.attr.ID] = placed{up.attr.ID, name, c.round, f.made}
 	c.folders.Add(1)
@@ -283,14 +312,14 @@ func (c *copier) folder(ctx context.Context, p place, from found, up *folder, na
 	up.pending.Add(1)
 	defer c.leave(f)
 	if bad := from.attr.Damage; bad != nil {
-		c.hurt.add(c.e, from.path, fmt.Errorf("copied as the folder that is left of it: %w", bad))
+		c.hurt.add(c.e, up.where(from), fmt.Errorf("copied as the folder that is left of it: %w", bad))
 	}
 	if c.o.streams != "" {
-		if err := c.listed(from, c.folderStreams(ctx, p, from, f)); err != nil {
+		if err := c.listed(from, up, c.folderStreams(ctx, p, from, f)); err != nil {
 			return err
 		}
 	}
-	return c.fill(ctx, p, from, f, depth+1)
+	return c.fill(ctx, p, from.attr.ID, f)
 }
 
 func (c *copier) makeFolder(f *folder) (err error) {
@@ -299,18 +328,31 @@ func (c *copier) makeFolder(f *folder) (err error) {
 	if errors.Is(err, fs.ErrExist) {
 		info, lerr := f.up.root.Lstat(f.name)
 		if lerr == nil && !info.IsDir() {
-			return fmt.Errorf("%s is in the way: %w", f.rel, fs.ErrExist)
+			return fmt.Errorf("%s is in the way: %w", f.rel(), fs.ErrExist)
 		}
 		err = lerr
 	}
 	if err != nil {
 		return grave(err)
 	}
-	if f.root, err = f.up.root.OpenRoot(f.name); err != nil {
-		return grave(err)
+	if err := f.open(); err != nil {
+		return err
 	}
 	if !f.made {
 		c.sweep(f)
+	}
+	return nil
+}
+
+// open opens a folder that is there.
+func (f *folder) open() (err error) {
+	if f.root, err = openIn(f.up.root, f.name); err != nil {
+		return grave(err)
+	}
+	f.depth, f.names = f.up.depth+1, f.up.names+len(f.root.Name())
+	if f.names > heldNames {
+		f.root.Close()
+		return fmt.Errorf("the paths of the folders around it, which are all held, are longer than %s together", size(heldNames))
 	}
 	return nil
 }
@@ -331,16 +373,32 @@ func (c *copier) folderMeta(f *folder) {
 		f.up.root.Chmod(f.name, fs.FileMode(f.attr.Perm)&0o777)
 	}
 	setTimes(f.up.root, f.name, f.attr)
-	c.setSecurity(f.path, f.up, f.name, f.sddl)
+	if f.sddl != nil {
+		c.setSecurity(found{path: f.at, name: f.own}, f.up, f.name, f.sddl())
+	}
 }
 
-// sddl is the security descriptor that a copy is to have, "" for none.
-func (c *copier) sddl(ctx context.Context, p place, from found) string {
+// sddl is the security descriptor that a copy in dir is to have, "" for none.
+func (c *copier) sddl(ctx context.Context, p place, from found, dir *folder) string {
 	text, err := c.wantedSecurity(ctx, p, from.attr.ID)
 	if err != nil {
-		c.hurt.add(c.e, from.path, at("owner and permissions", err))
+		c.hurt.add(c.e, dir.where(from), at("owner and permissions", err))
 	}
 	return text
+}
+
+// heldSDDL gives a folder's security descriptor later.
+func (c *copier) heldSDDL(ctx context.Context, p place, id volume.ID, text string) func() string {
+	switch {
+	case text == "":
+		return nil
+	case len(text) <= heldSDDL:
+		return func() string { return text }
+	}
+	return func() string {
+		text, _ := c.wantedSecurity(ctx, p, id) // its error was told the first time
+		return text
+	}
 }
 
 func (c *copier) wantedSecurity(ctx context.Context, p place, id volume.ID) (string, error) {
@@ -364,16 +422,17 @@ func securityText(ctx context.Context, able volume.Xattrs, id volume.ID) (string
 }
 
 // setSecurity comes last: it may take away what is needed for the rest.
-func (c *copier) setSecurity(path string, dir *folder, name, sddl string) {
+func (c *copier) setSecurity(from found, dir *folder, name, sddl string) {
 	if sddl == "" {
 		return
 	}
 	if err := setSDDL(dir.root, name, sddl); err != nil {
-		c.hurt.add(c.e, path, at("owner and permissions", err))
+		c.hurt.add(c.e, dir.where(from), at("owner and permissions", err))
 	}
 }
 
 func (c *copier) symlink(ctx context.Context, p place, from found, f *folder, name string) error {
+	from.path = f.where(from)
 	target, err := linkTarget(ctx, p, from)
 	if err != nil {
 		return err
@@ -384,7 +443,7 @@ func (c *copier) symlink(ctx context.Context, p place, from found, f *folder, na
 	if err := f.root.Symlink(filepath.FromSlash(target), name); err != nil {
 		return grave(err)
 	}
-	if leadsOut(f.rel, target) {
+	if leadsOut(f.rel(), target) {
 		c.outward.Add(1)
 	}
 	setLinkTimes(f.root, name, from.attr)
@@ -447,7 +506,7 @@ func (c *copier) makeWay(f *folder, name string) (free bool, err error) {
 		c.skipped.Add(1)
 		return false, nil
 	case !c.o.overwrite || info.IsDir():
-		return false, fmt.Errorf("%s is in the way: %w", path.Join(f.rel, name), fs.ErrExist)
+		return false, fmt.Errorf("%s is in the way: %w", path.Join(f.rel(), name), fs.ErrExist)
 	case info.Mode().IsRegular():
 		return true, nil // the rename replaces it
 	}
@@ -503,11 +562,13 @@ type worker struct {
 
 // serve copies or links one file, and then the names that waited for it.
 func (w *worker) serve(ctx context.Context, j job) error {
-	w.c.meter.name(j.from.path)
+	if w.c.meter != nil {
+		w.c.meter.name(j.dir.where(j.from))
+	}
 	ok, err := w.one(ctx, j)
 	w.c.leave(j.dir)
 	w.c.handed.Add(-1)
-	if err := w.c.listed(j.from, err); err != nil {
+	if err := w.c.listed(j.from, j.dir, err); err != nil {
 		return err
 	}
 	for _, next := range w.c.links.finished(j, ok) {
@@ -532,7 +593,7 @@ func (w *worker) link(ctx context.Context, j job) (ok bool, err error) {
 	if free, err := w.c.makeWay(j.dir, j.name); !free {
 		return false, err
 	}
-	old, name := path.Join(j.same.dir.rel, j.same.name), path.Join(j.dir.rel, j.name)
+	old, name := path.Join(j.same.dir.rel(), j.same.name), path.Join(j.dir.rel(), j.name)
 	err = w.c.dest.Link(old, name)
 	if errors.Is(err, fs.ErrExist) && w.c.o.overwrite {
 		if err = w.c.dest.Remove(name); err == nil {
@@ -567,11 +628,11 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 		return false, realName(err, temp, j.name)
 	}
 	w.c.files.Add(1)
-	w.c.gaps(j.from.path, &w.lost)
+	w.c.gaps(j.from, j.dir, &w.lost)
 	if bad := j.from.attr.Damage; bad != nil {
-		w.c.hurt.add(w.c.e, j.from.path, fmt.Errorf("its contents were copied, times or streams may be missing: %w", bad))
+		w.c.hurt.add(w.c.e, j.dir.where(j.from), fmt.Errorf("its contents were copied, times or streams may be missing: %w", bad))
 	}
-	w.c.setSecurity(j.from.path, j.dir, j.name, w.c.sddl(ctx, j.place, j.from))
+	w.c.setSecurity(j.from, j.dir, j.name, w.c.sddl(ctx, j.place, j.from, j.dir))
 	return true, nil
 }
 
@@ -710,7 +771,7 @@ func (c *copier) count(ctx context.Context, items []item) {
 	n := counter{seen: map[uint64]bool{}}
 	for i, it := range items {
 		n.shelf = uint64(i) << 56
-		n.add(ctx, it.place, it.found, 0)
+		n.add(ctx, it.place.finder, &it.found.attr, 0)
 	}
 	if ctx.Err() == nil {
 		c.meter.setTotal(n.total)
@@ -721,37 +782,38 @@ type counter struct {
 	total int64
 	shelf uint64
 	seen  map[uint64]bool // files with several names, folders
+	lists heldLists
 }
 
-func (n *counter) add(ctx context.Context, p place, f found, depth int) {
+func (n *counter) add(ctx context.Context, f finder, a *volume.Attr, depth int) {
 	switch {
-	case f.attr.Kind == volume.File && f.attr.Links > 1, f.attr.Kind == volume.Dir:
-		key := n.shelf ^ uint64(f.attr.ID)
+	case a.Kind == volume.File && a.Links > 1, a.Kind == volume.Dir:
+		key := n.shelf ^ uint64(a.ID)
 		if n.seen[key] {
 			return
 		}
 		n.seen[key] = true
 	}
-	if f.attr.Kind == volume.File {
-		n.total += f.attr.Size
+	if a.Kind == volume.File {
+		n.total += a.Size
 	}
-	if f.attr.Kind != volume.Dir || depth >= maxDepth {
-		return
+	if a.Kind == volume.Dir && depth < maxDepth {
+		n.below(ctx, f, a.ID, depth+1)
 	}
-	for after, more := uint64(0), true; more && ctx.Err() == nil; {
-		batch, _ := readBatch(ctx, p, f, after)
-		for _, en := range batch {
-			if en.Err == nil {
-				n.add(ctx, p, found{join(f.path, en.Name), en.Name, *en.Attr}, depth+1)
-			}
-			after = en.Cookie
+}
+
+func (n *counter) below(ctx context.Context, f finder, dir volume.ID, depth int) {
+	entries := f.inBatches(&n.lists, dir, nil)
+	defer n.lists.leave()
+	for en := entries.next(ctx); en != nil; en = entries.next(ctx) {
+		if en.Err == nil {
+			n.add(ctx, f, en.Attr, depth)
 		}
-		more = len(batch) == folderBatch
 	}
-	if able, ok := p.fs.(volume.Lost); ok {
-		able.WalkLost(ctx, f.attr.ID, func(_ volume.ID, en *volume.Entry) error {
+	if able, ok := f.fs.(volume.Lost); ok {
+		able.WalkLost(ctx, dir, func(_ volume.ID, en *volume.Entry) error {
 			if en.Err == nil {
-				n.add(ctx, p, found{en.Name, en.Name, *en.Attr}, depth+1)
+				n.add(ctx, f, en.Attr, depth)
 			}
 			return ctx.Err()
 		})

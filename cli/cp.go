@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -187,35 +188,54 @@ func (o *cpOptions) refuse(ctx context.Context, items []item) error {
 }
 
 func (it item) refuse(ctx context.Context, dir string) error {
+	c := clasher{f: it.place.finder, target: []byte(strings.TrimSuffix(filepath.Join(dir, "x"), "x"))}
 	if !it.isRoot() {
-		return it.clash(ctx, it.found, filepath.Join(dir, targetOf(it.found.name)))
+		return c.one(ctx, it.found.name, it.found.attr.Kind, it.found.attr.ID, 0)
 	}
-	return it.place.each(ctx, it.found, func(en volume.Entry) error {
-		if en.Err != nil {
-			return nil
-		}
-		return it.clash(ctx, found{join("/", en.Name), en.Name, *en.Attr}, filepath.Join(dir, targetOf(en.Name)))
-	})
+	return c.below(ctx, it.found.attr.ID, 0)
 }
 
-// clash refuses when at target something other than a folder for a folder
+// clasher looks for what a copy would overwrite.
+type clasher struct {
+	f      finder
+	target []byte // where copies go that are in the folder at hand, with a separator at the end
+	lists  heldLists
+}
+
+// one refuses when in place of a copy something other than a folder for a folder
 // exists, and looks into folders that do.
-func (it item) clash(ctx context.Context, f found, target string) error {
-	info, err := os.Lstat(target)
+func (c *clasher) one(ctx context.Context, name string, k volume.Kind, id volume.ID, depth int) error {
+	up := len(c.target)
+	defer func() { c.target = c.target[:up] }()
+	c.target = append(c.target, targetOf(name)...)
+	info, err := os.Lstat(string(c.target))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
-	case !info.IsDir() || f.attr.Kind != volume.Dir:
-		return failed(exitFailed, "nothing was copied; use --overwrite or --skip-existing, or copy into another folder", "%s exists already", printable(target))
+	case !info.IsDir() || k != volume.Dir:
+		return failed(exitFailed, "nothing was copied; use --overwrite or --skip-existing, or copy into another folder", "%s exists already", printable(string(c.target)))
+	case depth >= maxDepth:
+		return nil // not copied
 	}
-	return it.place.each(ctx, f, func(en volume.Entry) error {
+	c.target = append(c.target, filepath.Separator)
+	return c.below(ctx, id, depth+1)
+}
+
+// below looks at what would be copied from a folder.
+func (c *clasher) below(ctx context.Context, id volume.ID, depth int) error {
+	dir := c.f.inBatches(&c.lists, id, nil)
+	defer c.lists.leave()
+	for en := dir.next(ctx); en != nil; en = dir.next(ctx) {
 		if en.Err != nil {
-			return nil
+			continue
 		}
-		return it.clash(ctx, found{join(f.path, en.Name), en.Name, *en.Attr}, filepath.Join(target, targetOf(en.Name)))
-	})
+		if err := c.one(ctx, en.Name, en.Attr.Kind, en.Attr.ID, depth); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 func targetOf(name string) string {

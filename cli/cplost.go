@@ -88,15 +88,11 @@ func (c *copier) again(ctx context.Context, p place, top *folder) error {
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
-		attr, err := p.fs.Attr(ctx, id)
+		f, err := c.back(ctx, p, top, id)
 		if err != nil {
 			continue // told, when it was listed
 		}
-		f, err := c.back(ctx, p, top, id)
-		if err != nil {
-			continue
-		}
-		err = c.fill(ctx, p, found{cmp.Or(f.path, "/"), f.name, attr}, f, 0)
+		err = c.fill(ctx, p, id, f)
 		if c.leave(f); err != nil {
 			return err
 		}
@@ -106,15 +102,15 @@ func (c *copier) again(ctx context.Context, p place, top *folder) error {
 
 // lost copies, into the copy of a volume's root, what no folder led to: in rounds, as
 // that may be in folders that are themselves lost.
-func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth int) error {
+func (c *copier) lost(ctx context.Context, p place, root volume.ID, f *folder) error {
 	able, ok := p.fs.(volume.Lost)
 	if !ok || c.round > 0 {
 		return nil
 	}
-	if strings.Count(root.path, "/") == 1 { // perhaps the root of a volume
+	if f.up == nil || f.up.up == nil && strings.Count(f.at, "/") <= 1 { // perhaps the root of a volume
 		c.meter.name("looking for what no folder leads to")
 	}
-	l := lostFiles{copier: c, p: p, root: root, f: f, depth: depth, names: map[lostName]bool{}}
+	l := lostFiles{copier: c, p: p, root: root, f: f, names: map[lostName]bool{}}
 	defer func() {
 		if c.round = 0; l.told > lostTold {
 			c.e.note(note{Text: fmt.Sprintf("%s besides, to which no folder leads, copied by their own records", plural(l.told-lostTold, "file"))})
@@ -125,7 +121,7 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 		c.round++
 		folders := len(c.seen)
 		left = 0
-		err := able.WalkLost(ctx, root.attr.ID, func(dir volume.ID, en *volume.Entry) error {
+		err := able.WalkLost(ctx, root, func(dir volume.ID, en *volume.Entry) error {
 			later, err := l.visit(ctx, dir, en)
 			if later {
 				left++
@@ -137,13 +133,13 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 		case ctx.Err() != nil || errors.As(err, &stop):
 			return cmp.Or(err, ctx.Err())
 		case left > 0 && len(c.seen) == folders:
-			c.hurt.add(c.e, root.path, fmt.Errorf("files whose folders were not copied: %d", left))
+			c.hurt.add(c.e, f.path(), fmt.Errorf("files whose folders were not copied: %d", left))
 			left = 0
 		}
 		missed = err // the last round tells
 	}
 	if missed != nil {
-		c.hurt.add(c.e, root.path, missed)
+		c.hurt.add(c.e, f.path(), missed)
 	}
 	return nil
 }
@@ -152,9 +148,8 @@ func (c *copier) lost(ctx context.Context, p place, root found, f *folder, depth
 type lostFiles struct {
 	*copier
 	p     place
-	root  found
+	root  volume.ID
 	f     *folder
-	depth int
 	names map[lostName]bool // that they were given
 	told  int64             // or would have been
 }
@@ -180,31 +175,27 @@ func (l *lostFiles) visit(ctx context.Context, dir volume.ID, en *volume.Entry) 
 		l.standIn(ctx, dir, en)
 		return false, nil
 	}
-	in := l.f
-	if dir != l.root.attr.ID {
+	in, from, as := l.f, found{name: en.Name, attr: *en.Attr}, en.Name
+	if dir != l.root {
 		if in, err = c.back(ctx, l.p, l.f, dir); err != nil {
-			return false, c.listed(found{join(l.root.path, en.Name), en.Name, *en.Attr}, err)
+			return false, c.listed(from, l.f, err)
 		}
 		defer c.leave(in)
 	}
 	if c.had(en, in) {
 		return false, nil
 	}
-	from := found{join(in.path, en.Name), en.Name, *en.Attr}
-	if dir == l.root.attr.ID {
-		from.path = join(l.root.path, en.Name)
-	}
 	switch id, led := l.under(ctx, dir, en.Name); {
 	case l.taken(dir, en.Name) || led && id != en.ID:
 		ext := path.Ext(en.Name)
-		from.name = lostAs(strings.TrimSuffix(en.Name, ext), en.ID) + ext
-		c.hurt.add(c.e, from.path, fmt.Errorf("there are several of that name; this one, to which no folder leads, is copied as %s", from.name))
+		as = lostAs(strings.TrimSuffix(en.Name, ext), en.ID) + ext
+		c.hurt.add(c.e, in.where(from), fmt.Errorf("there are several of that name; this one, to which no folder leads, is copied as %s", as))
 	case !led: // "$Orphan-N" is, and tells itself
 		if l.told++; l.told <= lostTold {
-			c.e.note(note{Path: printable(from.path), Text: "its folder does not lead to it; it is copied by its own record"})
+			c.e.note(note{Path: printable(in.where(from)), Text: "its folder does not lead to it; it is copied by its own record"})
 		}
 	}
-	return false, c.entry(ctx, l.p, from, in, l.depth)
+	return false, c.entry(ctx, l.p, from, as, in)
 }
 
 // lostAs is the name for a lost file whose own is taken.
@@ -244,7 +235,7 @@ func (l *lostFiles) standIn(ctx context.Context, dir volume.ID, en *volume.Entry
 // allHad tells whether there is nothing in a folder that was not copied already.
 func (l *lostFiles) allHad(ctx context.Context, dir *volume.Entry) bool {
 	n, all := 0, true
-	l.p.read(ctx, found{attr: *dir.Attr}, func(e volume.Entry) bool {
+	l.p.read(ctx, dir.Attr.ID, func(e volume.Entry) bool {
 		n++
 		all = e.Err == nil && l.had(&e, nil)
 		return all
@@ -283,13 +274,14 @@ func (c *copier) reopen(ctx context.Context, p place, up *folder, dir volume.ID)
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{up: up, rel: path.Join(up.rel, at.name), name: at.name, attr: attr, path: join(cmp.Or(up.path, "/"), at.name), made: at.made}
-	f.sddl, _ = c.wantedSecurity(ctx, p, attr.ID) // its error was told the first time
+	f := &folder{up: up, name: at.name, own: at.name, attr: attr, made: at.made}
+	text, _ := c.wantedSecurity(ctx, p, attr.ID) // its error was told the first time
+	f.sddl = c.heldSDDL(ctx, p, attr.ID, text)
 	if at.made && attr.HasPOSIX {
 		up.root.Chmod(at.name, fs.FileMode(attr.Perm)&0o777|0o700) // it may be finished, and closed to us
 	}
-	if f.root, err = up.root.OpenRoot(at.name); err != nil {
-		return nil, grave(err)
+	if err := f.open(); err != nil {
+		return nil, err
 	}
 	f.pending.Add(1)
 	return f, nil

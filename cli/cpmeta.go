@@ -60,14 +60,14 @@ func (c *copier) streams(ctx context.Context, p place, from found, dir *folder, 
 		err = nil // told with the file
 	}
 	if err != nil && ctx.Err() == nil {
-		err = c.listed(from, at("not all of its named streams can be read", err))
+		err = c.listed(from, dir, at("not all of its named streams can be read", err))
 	}
 	if err != nil {
 		return err
 	}
 	for _, s := range list {
 		err := c.stream(ctx, p, from, s, dir, name, dst)
-		if err := c.listed(streamOf(from, s), err); err != nil {
+		if err := c.listed(streamOf(from, s), dir, err); err != nil {
 			return err
 		}
 	}
@@ -134,6 +134,6 @@ func (c *copier) writeStream(ctx context.Context, from found, src volume.OpenFil
 	if err != nil {
 		return err
 	}
-	c.gaps(from.path, &w.lost)
+	c.gaps(from, dir, &w.lost)
 	return setTimes(dir.root, name, from.attr)
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"vitrine/volume"
@@ -34,8 +36,8 @@ func runDiff(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	d := differ{e: e, a: a.finder, b: b.finder, hurt: &tally{}, seen: map[volume.ID]bool{}}
-	if err := d.folders(ctx, from, to); err != nil {
+	d := differ{e: e, a: newSide(a.finder, from), b: newSide(b.finder, to), hurt: &tally{}}
+	if err := d.top(ctx, &from, &to); err != nil {
 		return err
 	}
 	if !e.json {
@@ -47,11 +49,21 @@ func runDiff(ctx context.Context, e *env, args []string) error {
 // differ compares two trees folder by folder.
 type differ struct {
 	e                    *env
-	a, b                 finder
+	a, b                 side
 	hurt                 *tally
-	seen                 map[volume.ID]bool // folders of a
+	path                 trail // from the tops on, the same in both
+	lists                heldLists
 	added, gone, changed int64
 }
+
+// side is one of the trees.
+type side struct {
+	finder
+	top  string             // path of the folder that is compared
+	seen map[volume.ID]bool // folders: on a damaged volume two names may lead to one
+}
+
+func newSide(f finder, top found) side { return side{f, top.path, map[volume.ID]bool{}} }
 
 // difference is one object that differs, in --json.
 type difference struct {
@@ -61,112 +73,149 @@ type difference struct {
 	After  *entryObject `json:"after,omitempty"`
 }
 
-func (d *differ) folders(ctx context.Context, from, to found) error {
-	if d.seen[from.attr.ID] {
+func (d *differ) top(ctx context.Context, from, to *found) error {
+	for _, f := range []*found{from, to} {
+		if f.attr.Kind != volume.Dir {
+			return at_(f.path, volume.ErrNotDir)
+		}
+	}
+	return d.folders(ctx, from.attr.ID, to.attr.ID, 1)
+}
+
+// full is the path in one of the trees of what the walk has come to.
+func (d *differ) full(s *side) string {
+	if len(d.path) == 0 {
+		return s.top
+	}
+	return strings.TrimSuffix(s.top, "/") + string(d.path)
+}
+
+// folders compares two folders.
+func (d *differ) folders(ctx context.Context, from, to volume.ID, level int) error {
+	if d.a.seen[from] {
 		return nil
 	}
-	d.seen[from.attr.ID] = true
-	old, err := d.list(ctx, d.a, from)
-	if err != nil {
-		return err
+	if level > maxLevels {
+		d.hurt.add(d.e, d.full(&d.a), tooDeep(maxLevels))
+		return nil
 	}
-	now, err := d.list(ctx, d.b, to)
-	if err != nil {
-		return err
-	}
-	for len(old) > 0 || len(now) > 0 {
+	old := d.enter(ctx, &d.a, from)
+	defer d.lists.leave()
+	now := d.enter(ctx, &d.b, to)
+	defer d.lists.leave()
+	for {
+		o, n := old.peek(), now.peek()
+		err := ctx.Err()
 		switch {
-		case len(now) == 0 || len(old) > 0 && before(&old[0], &now[0]):
-			err = d.one(ctx, d.a, '-', child(from, &old[0]))
-			old = old[1:]
-		case len(old) == 0 || before(&now[0], &old[0]):
-			err = d.one(ctx, d.b, '+', child(to, &now[0]))
-			now = now[1:]
+		case err != nil || o == nil && n == nil:
+			return err
+		case n == nil || o != nil && before(o, n):
+			err = d.one(ctx, &d.a, '-', old.next(), level)
+		case o == nil || before(n, o):
+			err = d.one(ctx, &d.b, '+', now.next(), level)
 		default:
-			err = d.both(ctx, child(from, &old[0]), child(to, &now[0]))
-			old, now = old[1:], now[1:]
+			o, n = old.next(), now.next()
+			now.last = old.last // one of the two equal strings is enough
+			err = d.both(ctx, o, n, level)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
 }
-
-func child(dir found, e *volume.Entry) found { return found{join(dir.path, e.Name), e.Name, *e.Attr} }
 
 // before is the order of sortByName.
 func before(a, b *volume.Entry) bool { return nameKeyOf(a.Name).compare(nameKeyOf(b.Name)) < 0 }
 
-// list reads a folder; what cannot be read is listed and left out.
-func (d *differ) list(ctx context.Context, f finder, dir found) (good []volume.Entry, err error) {
-	if dir.attr.Kind != volume.Dir {
-		return nil, at_(dir.path, volume.ErrNotDir)
-	}
-	all, err := f.list(ctx, dir)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		d.hurt.add(d.e, dir.path, err)
-	}
-	for _, e := range all {
-		if e.Err != nil {
-			d.hurt.add(d.e, join(dir.path, e.Name), e.Err)
-			continue
+// enter begins the folder that s has come to; what cannot be read in it is listed and
+// left out.
+func (d *differ) enter(ctx context.Context, s *side, dir volume.ID) *inOrder {
+	s.seen[dir] = true
+	bad := func(err error) { d.hurt.add(d.e, d.full(s), err) }
+	told := 0
+	return s.inOrder(ctx, &d.lists, dir, bad, func(all []volume.Entry) []volume.Entry {
+		if n := countBad(all); n > told { // it may be listed again
+			told = n
+			d.tell(s, all)
 		}
-		good = append(good, e)
+		return slices.DeleteFunc(all, func(e volume.Entry) bool { return e.Err != nil })
+	})
+}
+
+func countBad(all []volume.Entry) (n int) {
+	for i := range all {
+		if all[i].Err != nil {
+			n++
+		}
 	}
-	return good, nil
+	return n
+}
+
+func (d *differ) tell(s *side, all []volume.Entry) {
+	for i := range all {
+		if e := &all[i]; e.Err != nil {
+			d.hurt.add(d.e, join(d.full(s), e.Name), e.Err)
+		}
+	}
 }
 
 // both compares an object that both trees have.
-func (d *differ) both(ctx context.Context, from, to found) error {
-	folders := from.attr.Kind == volume.Dir && to.attr.Kind == volume.Dir
-	if !folders && !sameVersion(from.attr, to.attr) {
-		d.changed++
-		d.show('*', from, &from.attr, &to.attr)
+func (d *differ) both(ctx context.Context, o, n *volume.Entry, level int) error {
+	defer d.path.up(d.path.down(o.Name))
+	if o.Attr.Kind == volume.Dir && n.Attr.Kind == volume.Dir {
+		return d.folders(ctx, o.Attr.ID, n.Attr.ID, level+1)
 	}
-	if folders {
-		return d.folders(ctx, from, to)
+	if !sameVersion(*o.Attr, *n.Attr) {
+		d.changed++
+		d.show('*', d.full(&d.a), o.Name, o.Attr, n.Attr)
 	}
 	return nil
 }
 
 // one shows an object that only one tree has, with all below it.
-func (d *differ) one(ctx context.Context, f finder, mark byte, at found) error {
+func (d *differ) one(ctx context.Context, s *side, mark byte, en *volume.Entry, level int) error {
+	defer d.path.up(d.path.down(en.Name))
 	if mark == '+' {
 		d.added++
-		d.show(mark, at, nil, &at.attr)
+		d.show(mark, d.full(s), en.Name, nil, en.Attr)
 	} else {
 		d.gone++
-		d.show(mark, at, &at.attr, nil)
+		d.show(mark, d.full(s), en.Name, en.Attr, nil)
 	}
-	if at.attr.Kind != volume.Dir || mark == '-' && d.seen[at.attr.ID] {
-		return nil
-	}
-	if mark == '-' {
-		d.seen[at.attr.ID] = true
-	}
-	entries, err := d.list(ctx, f, at)
-	for i := 0; i < len(entries) && err == nil; i++ {
-		err = d.one(ctx, f, mark, child(at, &entries[i]))
-	}
-	return err
+	return d.below(ctx, s, mark, en.Attr.Kind, en.Attr.ID, level+1)
 }
 
-func (d *differ) show(mark byte, at found, before, after *volume.Attr) {
+// below shows what is in a folder that only one tree has.
+func (d *differ) below(ctx context.Context, s *side, mark byte, k volume.Kind, id volume.ID, level int) error {
+	if k != volume.Dir || s.seen[id] {
+		return nil
+	}
+	if level > maxLevels {
+		d.hurt.add(d.e, d.full(s), tooDeep(maxLevels))
+		return nil
+	}
+	dir := d.enter(ctx, s, id)
+	defer d.lists.leave()
+	for en := dir.next(); en != nil; en = dir.next() {
+		if err := d.one(ctx, s, mark, en, level); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (d *differ) show(mark byte, full, name string, before, after *volume.Attr) {
 	if !d.e.json {
-		fmt.Fprintf(d.e.Out, "%c %s\n", mark, printable(at.path))
+		fmt.Fprintf(d.e.Out, "%c %s\n", mark, printable(full))
 		return
 	}
-	o := difference{Change: map[byte]string{'+': "new", '-': "gone", '*': "changed"}[mark], Path: at.path}
+	o := difference{Change: map[byte]string{'+': "new", '-': "gone", '*': "changed"}[mark], Path: full}
 	if before != nil {
-		b := newEntryObject(at.name, at.path, *before)
+		b := newEntryObject(name, o.Path, *before)
 		o.Before = &b
 	}
 	if after != nil {
-		a := newEntryObject(at.name, at.path, *after)
+		a := newEntryObject(name, o.Path, *after)
 		o.After = &a
 	}
 	d.e.emit("difference", o)

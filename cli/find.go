@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -85,7 +87,7 @@ func runFind(ctx context.Context, e *env, o *findOptions) error {
 }
 
 // test passes or fails one object.
-type test func(full string, a *volume.Attr) bool
+type test func(full []byte, a *volume.Attr) bool
 
 func (o *findOptions) tests(now time.Time) (all []test, err error) {
 	add := func(t test, e error) {
@@ -116,7 +118,13 @@ func nameTest(globs []string) (test, error) {
 	if len(globs) == 0 {
 		return nil, nil
 	}
-	return func(full string, _ *volume.Attr) bool { return anyMatch(globs, path.Base(full)) }, nil
+	return func(full []byte, _ *volume.Attr) bool { return anyMatch(globs, lastName(full)) }, nil
+}
+
+// lastName is [path.Base].
+func lastName(full []byte) string {
+	name := bytes.TrimRight(full, "/")
+	return cmp.Or(string(name[bytes.LastIndexByte(name, '/')+1:]), "/")
 }
 
 func anyMatch(globs []string, name string) bool {
@@ -139,7 +147,7 @@ func pathTest(globs []string) (test, error) {
 	if inner == nil {
 		return nil, err
 	}
-	return func(full string, a *volume.Attr) bool { return anyMatch(hidden, hide(full)) }, nil
+	return func(full []byte, _ *volume.Attr) bool { return anyMatch(hidden, hide(string(full))) }, nil
 }
 
 func kindTest(kind string) (test, error) {
@@ -151,7 +159,7 @@ func kindTest(kind string) (test, error) {
 	case !ok:
 		return nil, usage("kinds are f (file), d (folder) and l (link)", "there is no kind %q", kind)
 	}
-	return func(_ string, a *volume.Attr) bool { return a.Kind == k }, nil
+	return func(_ []byte, a *volume.Attr) bool { return a.Kind == k }, nil
 }
 
 func sizeTest(s string) (test, error) {
@@ -163,7 +171,7 @@ func sizeTest(s string) (test, error) {
 	if err != nil {
 		return nil, usage("like this: --size +10M, --size -64k, --size 0", "%v", err)
 	}
-	return func(_ string, a *volume.Attr) bool {
+	return func(_ []byte, a *volume.Attr) bool {
 		switch {
 		case a.Kind == volume.Dir || a.NoSize:
 			return false
@@ -185,7 +193,7 @@ func timeTest(flag, when string, now time.Time, pass func(mod, t int64) bool) (t
 		return nil, usage("dates are like 2026-11-02 or 2026-11-02T14:00, ages like 12h or 3d", "%s: %v", flag, err)
 	}
 	limit := t.UnixNano()
-	return func(_ string, a *volume.Attr) bool { return a.ModTime != volume.NoTime && pass(a.ModTime, limit) }, nil
+	return func(_ []byte, a *volume.Attr) bool { return a.ModTime != volume.NoTime && pass(a.ModTime, limit) }, nil
 }
 
 // parseWhen reads a date in local time, or an age before now.
@@ -212,76 +220,82 @@ type searcher struct {
 	f     finder
 	tests []test
 	hurt  *tally
-	line  []byte // the one that is being made
+	path  trail
+	lists heldLists
+	seen  map[volume.ID]bool // folders
+	line  []byte             // the one that is being made
 }
 
 func (s *searcher) run(ctx context.Context, top found) error {
-	s.try(top.path, &top.attr)
+	s.path, s.seen = append(s.path[:0], top.path...), map[volume.ID]bool{}
+	s.try(&top.attr)
 	if w, ok := s.f.fs.(volume.Walker); ok && top.path == "/" && s.o.depth == 0 {
-		return w.Walk(ctx, func(full string, en *volume.Entry) error { return s.visit(ctx, full, en) })
+		return w.Walk(ctx, func(full string, en *volume.Entry) error {
+			if s.path = s.path[:0]; !strings.HasPrefix(full, "/") {
+				s.path = append(s.path, '/')
+			}
+			s.path = append(s.path, full...)
+			return s.visit(ctx, en)
+		})
 	}
-	return s.below(ctx, top, 1, map[volume.ID]bool{})
+	return s.below(ctx, top.attr.Kind, top.attr.ID, 1)
 }
 
-func (s *searcher) visit(ctx context.Context, full string, en *volume.Entry) error {
-	if full == "/" || full == "" {
+// visit tries what the walk has come to.
+func (s *searcher) visit(ctx context.Context, en *volume.Entry) error {
+	if len(s.path) == 1 {
 		if en.Err != nil {
 			s.hurt.add(s.e, "/", en.Err)
 		}
 		return ctx.Err() // tried already
 	}
 	s.f.fillAttr(ctx, en)
-	if !strings.HasPrefix(full, "/") {
-		full = "/" + full
-	}
 	if en.Err != nil {
-		s.hurt.add(s.e, full, en.Err)
+		s.hurt.add(s.e, string(s.path), en.Err)
 		if en.Attr == nil {
 			return ctx.Err()
 		}
 	} else if en.Attr.Damage != nil {
-		s.hurt.add(s.e, full, en.Attr.Damage)
+		s.hurt.add(s.e, string(s.path), en.Attr.Damage)
 	}
-	s.try(full, en.Attr)
+	s.try(en.Attr)
 	return ctx.Err()
 }
 
-func (s *searcher) below(ctx context.Context, dir found, level int, seen map[volume.ID]bool) error {
-	if dir.attr.Kind != volume.Dir || s.o.depth > 0 && level > s.o.depth || seen[dir.attr.ID] {
+// below goes on to what is in a folder.
+func (s *searcher) below(ctx context.Context, k volume.Kind, id volume.ID, level int) error {
+	if k != volume.Dir || s.o.depth > 0 && level > s.o.depth || s.seen[id] {
 		return nil
 	}
-	seen[dir.attr.ID] = true
-	entries, err := s.f.list(ctx, dir)
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		s.hurt.add(s.e, dir.path, err)
+	if level > maxLevels {
+		s.hurt.add(s.e, string(s.path), tooDeep(maxLevels))
+		return nil
 	}
-	for i := range entries {
-		en := &entries[i]
-		full := join(dir.path, en.Name)
-		if err := s.visit(ctx, full, en); err != nil {
-			return err
+	s.seen[id] = true
+	dir := s.f.inOrder(ctx, &s.lists, id, func(err error) { s.hurt.add(s.e, string(s.path), err) }, keepAll)
+	defer s.lists.leave()
+	for en := dir.next(); en != nil; en = dir.next() {
+		up := s.path.down(en.Name)
+		err := s.visit(ctx, en)
+		if err == nil && en.Err == nil {
+			err = s.below(ctx, en.Attr.Kind, en.Attr.ID, level+1)
 		}
-		if en.Err != nil {
-			continue
-		}
-		if err := s.below(ctx, found{full, en.Name, *en.Attr}, level+1, seen); err != nil {
+		if s.path.up(up); err != nil {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
-// try prints an object if it passes.
-func (s *searcher) try(full string, a *volume.Attr) {
+// try prints what the walk has come to, if it passes.
+func (s *searcher) try(a *volume.Attr) {
 	for _, t := range s.tests {
-		if !t(full, a) {
+		if !t(s.path, a) {
 			return
 		}
 	}
 	if s.e.json {
+		full := string(s.path)
 		s.e.emit("entry", newEntryObject(path.Base(full), full, *a))
 		return
 	}
@@ -293,8 +307,10 @@ func (s *searcher) try(full string, a *volume.Attr) {
 		line = append(appendModified(line, a), "  "...)
 	}
 	if s.e.OutTerm {
-		full = printable(full)
+		line = append(line, printable(string(s.path))...)
+	} else {
+		line = append(line, s.path...)
 	}
-	s.line = append(append(line, full...), '\n')
+	s.line = append(line, '\n')
 	s.e.Out.Write(s.line)
 }

@@ -97,7 +97,7 @@ func (l *lister) run(ctx context.Context, all []found) error {
 }
 
 func (l *lister) folder(ctx context.Context, dir found) error {
-	entries, err := l.f.list(ctx, dir)
+	entries, err := l.f.list(ctx, dir.attr.ID)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -54,7 +54,7 @@ func (c *copier) sweep(f *folder) {
 		for _, name := range names {
 			pid, ok := partPID(name)
 			if ok && abandoned(f.root, name, pid) && f.root.Remove(name) == nil {
-				c.e.say("removed %s, left by a copy that was cut off", printable(path.Join(c.o.dir, f.rel, name)))
+				c.e.say("removed %s, left by a copy that was cut off", printable(path.Join(c.o.dir, f.rel(), name)))
 			}
 		}
 		if err == io.EOF || err != nil || len(names) == 0 {

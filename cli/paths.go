@@ -210,7 +210,10 @@ func (f finder) lookupLost(ctx context.Context, able volume.Lost, p string) (fou
 func streamOf(file found, s volume.Stream) found {
 	a := file.attr
 	a.ID, a.Kind, a.Size, a.Alloc, a.Links, a.Reparse = s.ID, volume.File, s.Size, s.Alloc, 1, 0
-	return found{file.path + ":" + s.Name, file.name + ":" + s.Name, a}
+	if file.path != "" {
+		file.path += ":" + s.Name
+	}
+	return found{file.path, file.name + ":" + s.Name, a}
 }
 
 // glob gives all that a path with *, ? and [a-z] in its names matches, sorted,
@@ -264,7 +267,7 @@ func (f finder) matchIn(ctx context.Context, dirs []found, pattern string) (all 
 			all = append(all, one)
 			continue
 		}
-		entries, err := f.list(ctx, d)
+		entries, err := f.list(ctx, d.attr.ID)
 		if err != nil {
 			return nil, at_(d.path, err)
 		}
@@ -285,7 +288,7 @@ func match(pattern, name string) bool {
 
 // list reads a folder whole, with attributes, sorted by name. Each entry has
 // either Attr or Err.
-func (f finder) list(ctx context.Context, dir found) ([]volume.Entry, error) {
+func (f finder) list(ctx context.Context, dir volume.ID) ([]volume.Entry, error) {
 	var all []volume.Entry
 	err := f.read(ctx, dir, func(e volume.Entry) bool {
 		all = append(all, e)
@@ -295,20 +298,9 @@ func (f finder) list(ctx context.Context, dir found) ([]volume.Entry, error) {
 	return all, err
 }
 
-// each visits the entries of a folder in the volume's order, with attributes, as far
-// as it can be read. The error is the first one of visit, which it stops with.
-func (f finder) each(ctx context.Context, dir found, visit func(volume.Entry) error) error {
-	var stopped error
-	f.read(ctx, dir, func(e volume.Entry) bool {
-		stopped = visit(e)
-		return stopped == nil
-	})
-	return cmp.Or(stopped, ctx.Err())
-}
-
 // read yields the entries of a folder in the volume's order, with attributes.
-func (f finder) read(ctx context.Context, dir found, yield func(volume.Entry) bool) error {
-	err := f.fs.ReadDir(ctx, dir.attr.ID, 0, true, func(e *volume.Entry) bool {
+func (f finder) read(ctx context.Context, dir volume.ID, yield func(volume.Entry) bool) error {
+	err := f.fs.ReadDir(ctx, dir, 0, true, func(e *volume.Entry) bool {
 		own := *e
 		f.fillAttr(ctx, &own)
 		return yield(own)

@@ -102,8 +102,8 @@ func (g *gaps) Error() string {
 func (g *gaps) Unwrap() error { return g.why }
 
 // gaps lists a file of which a part is missing.
-func (c *copier) gaps(path string, g *gaps) {
+func (c *copier) gaps(from found, dir *folder, g *gaps) {
 	if g.bytes > 0 {
-		c.hurt.add(c.e, path, g)
+		c.hurt.add(c.e, dir.where(from), g)
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"vitrine/volume"
@@ -57,9 +58,9 @@ func runTree(ctx context.Context, e *env, o *treeOptions) error {
 			return err
 		}
 		for _, f := range all {
-			d.f = p.finder
-			d.name("", f.path, f.path, f.attr)
-			if err := d.below(ctx, f, "", 1, map[volume.ID]bool{}); err != nil {
+			d.f, d.path, d.seen = p.finder, append(d.path[:0], f.path...), map[volume.ID]bool{}
+			d.name("", f.path, &f.attr)
+			if err := d.below(ctx, f.attr.Kind, f.attr.ID, 1); err != nil {
 				return err
 			}
 		}
@@ -75,53 +76,52 @@ type drawer struct {
 	f              finder
 	hurt           *tally
 	folders, files int64
+
+	path   trail
+	indent []byte // the lines before what is in the folder at hand
+	lists  heldLists
+	seen   map[volume.ID]bool // folders drawn: on a damaged volume two names may lead to one
 }
 
-// below draws the contents of dir behind the lines in indent. seen holds the
-// folders drawn: on a damaged volume two names may lead to one.
-func (d *drawer) below(ctx context.Context, dir found, indent string, level int, seen map[volume.ID]bool) error {
-	if dir.attr.Kind != volume.Dir || d.o.depth > 0 && level > d.o.depth || seen[dir.attr.ID] {
+// below draws what is in a folder.
+func (d *drawer) below(ctx context.Context, k volume.Kind, id volume.ID, level int) error {
+	if k != volume.Dir || d.o.depth > 0 && level > d.o.depth || d.seen[id] {
 		return nil
 	}
-	seen[dir.attr.ID] = true
-	entries, err := d.f.list(ctx, dir)
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		d.hurt.add(d.e, dir.path, err)
+	if level > maxLevels {
+		d.hurt.add(d.e, string(d.path), tooDeep(maxLevels))
+		return nil
 	}
-	entries = d.wanted(entries)
-	for i, en := range entries {
+	d.seen[id] = true
+	dir := d.f.inOrder(ctx, &d.lists, id, func(err error) { d.hurt.add(d.e, string(d.path), err) }, d.wanted)
+	defer d.lists.leave()
+	for en := dir.next(); en != nil; en = dir.next() {
 		branch, next := "├── ", "│   "
-		if i == len(entries)-1 {
+		if dir.peek() == nil {
 			branch, next = "└── ", "    "
 		}
-		full := join(dir.path, en.Name)
+		up, margin := d.path.down(en.Name), len(d.indent)
 		if en.Err != nil {
-			d.hurt.add(d.e, full, en.Err)
+			d.hurt.add(d.e, string(d.path), en.Err)
+			d.path.up(up)
 			continue
 		}
 		d.count(en.Attr.Kind)
-		d.name(indent+branch, en.Name, full, *en.Attr)
-		if err := d.below(ctx, found{full, en.Name, *en.Attr}, indent+next, level+1, seen); err != nil {
+		d.name(branch, en.Name, en.Attr)
+		d.indent = append(d.indent, next...)
+		err := d.below(ctx, en.Attr.Kind, en.Attr.ID, level+1)
+		d.indent = d.indent[:margin]
+		if d.path.up(up); err != nil {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 func (d *drawer) wanted(all []volume.Entry) []volume.Entry {
-	if !d.o.folders {
-		return all
-	}
-	kept := all[:0]
-	for _, en := range all {
-		if en.Err != nil || en.Attr.Kind == volume.Dir {
-			kept = append(kept, en)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(all, func(en volume.Entry) bool {
+		return d.o.folders && en.Err == nil && en.Attr.Kind != volume.Dir
+	})
 }
 
 func (d *drawer) count(k volume.Kind) {
@@ -132,9 +132,10 @@ func (d *drawer) count(k volume.Kind) {
 	}
 }
 
-func (d *drawer) name(lines, name, full string, a volume.Attr) {
+// name draws what the walk has come to.
+func (d *drawer) name(branch, name string, a *volume.Attr) {
 	if d.e.json {
-		d.e.emit("entry", newEntryObject(name, full, a))
+		d.e.emit("entry", newEntryObject(name, string(d.path), *a))
 		return
 	}
 	colour, tail := "", ""
@@ -145,7 +146,7 @@ func (d *drawer) name(lines, name, full string, a volume.Attr) {
 		target, _ := d.f.fs.ReadLink(context.Background(), a.ID)
 		colour, tail = colourLink, " -> "+printable(target)
 	}
-	fmt.Fprintf(d.e.Out, "%s%s%s\n", lines, d.e.paintOut(colour, printable(name)), tail)
+	fmt.Fprintf(d.e.Out, "%s%s%s%s\n", d.indent, branch, d.e.paintOut(colour, printable(name)), tail)
 }
 
 func (d *drawer) sum() {
