@@ -43,8 +43,14 @@ func (f finder) find(ctx context.Context, p string, follow bool) (found, error) 
 
 func (f finder) root() found { return found{path: "/"} }
 
+// step is a folder on the way to a path.
+type step struct {
+	found     // path: "" when that of the next begins with it, so that a way holds one path
+	n     int // bytes of its path
+}
+
 func (f finder) walk(ctx context.Context, from found, p string, follow bool, hops *int) (found, error) {
-	at, trail := from, []found{}
+	at, way := from, []step{}
 	if at.attr.ID == 0 {
 		a, err := f.fs.Attr(ctx, f.fs.Root())
 		if err != nil {
@@ -55,8 +61,8 @@ func (f finder) walk(ctx context.Context, from found, p string, follow bool, hop
 	names := splitPath(p)
 	for i, name := range names {
 		if name == ".." {
-			if n := len(trail); n > 0 {
-				at, trail = trail[n-1], trail[:n-1]
+			if n := len(way) - 1; n >= 0 {
+				at, way = way[n].back(at), way[:n]
 			}
 			continue
 		}
@@ -69,9 +75,25 @@ func (f finder) walk(ctx context.Context, from found, p string, follow bool, hop
 				return found{}, err
 			}
 		}
-		trail, at = append(trail, at), next
+		way, at = append(way, stepTo(at, next)), next
 	}
 	return at, nil
+}
+
+func stepTo(at, next found) step {
+	s := step{at, len(at.path)}
+	if strings.HasPrefix(next.path, at.path) {
+		s.path = ""
+	}
+	return s
+}
+
+// back is the step's folder, seen from what is next on the way.
+func (s step) back(from found) found {
+	if s.path == "" {
+		s.path = from.path[:s.n]
+	}
+	return s.found
 }
 
 func at_(p string, err error) error { return at(printable(p), err) }
