@@ -32,7 +32,8 @@ changing anything. This is about what was captured; 'vitrine verify' is about th
 image. Exit code 4 when a repair is needed.
 
 Of several partitions all that are NTFS are checked, and those that may have been;
-which were passed over, and why, is told.`,
+which were passed over, and why, is told. So is what was not looked at since a damaged
+volume would have it read again and again.`,
 		Example: `  vitrine check backups/
   vitrine check backups@3:2 --deep
   vitrine check --device /dev/sdb1`,

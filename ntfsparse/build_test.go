@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math/bits"
 	"testing"
 	"unicode/utf16"
@@ -312,6 +313,24 @@ func (b *rb) openFlaky(t testing.TB) (*Volume, *flaky) {
 	t.Helper()
 	d := &flaky{b: b.img}
 	v, err := Open(d, int64(len(b.img)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, d
+}
+
+// openFolder opens a volume of size bytes and its folder "d".
+func openFolder(t *testing.T, r io.ReaderAt, size int) (*Volume, *Dir) {
+	t.Helper()
+	v, err := Open(r, int64(size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := v.Lookup("d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}

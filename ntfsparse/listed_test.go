@@ -64,15 +64,7 @@ func TestFolderOutOfOrder(t *testing.T) {
 	b.folderOver(30, "d", size, 1, b.alloc(size/4096, indexBlock(size, 0, entries...)))
 	for _, room := range []int{maxTableNames, names - 1} {
 		disk := &counting{b: b.img}
-		v, err := Open(disk, int64(len(b.img)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir, err := v.Lookup("d")
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, _ := dir.Dir()
+		v, d := openFolder(t, disk, len(b.img))
 		v.tableNames = maxTableNames - room
 		for i := range names {
 			if e, err := d.Lookup(name(i)); err != nil || e.Name() != name(i) {
@@ -112,15 +104,7 @@ func TestTableCutOff(t *testing.T) {
 	b, at := threeBlocks(t)
 	b.img[at+4096] = 'X'
 	disk := &hooked{b: b.img, from: at, to: at + 3*4096}
-	v, err := Open(disk, int64(len(b.img)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := v.Lookup("d")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, _ := dir.Dir()
+	v, d := openFolder(t, disk, len(b.img))
 	listing(d)
 	v.tableNames = maxTableNames - 1
 	disk.do = func() {

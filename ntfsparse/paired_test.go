@@ -24,15 +24,7 @@ func TestResumedListingReadsLittle(t *testing.T) {
 	b.folderOver(30, "d", size, 4, b.alloc(len(blocks)/4096, blocks))
 	for _, first := range []bool{true, false} { // list it from the start before
 		disk := &counting{b: b.img}
-		v, err := Open(disk, int64(len(b.img)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir, err := v.Lookup("d")
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, _ := dir.Dir()
+		v, d := openFolder(t, disk, len(b.img))
 		var last uint64
 		if list := listing(d); first && len(list) != 4*names {
 			t.Fatal(len(list))

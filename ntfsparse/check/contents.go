@@ -212,9 +212,6 @@ func (c *checker) expandOverlay(no uint64) {
 	f := wofForms[o.form]
 	src, dst := make([]byte, f.chunk), make([]byte, f.chunk)
 	msg = c.overlayTable(o, func(i, off, n int64) string {
-		if c.stopped() {
-			return c.err.Error()
-		}
 		if err := c.read(o.stored, src[:n], off); err != nil {
 			return err.Error()
 		}
