@@ -112,6 +112,9 @@ func unreadOf(f *ntfsparse.File, away func(no uint64) bool) error {
 		if errors.Is(err, ntfsparse.ErrNotCaptured) && away(f.Ref().Record()) {
 			return nil
 		}
+		if errors.Is(err, ntfsparse.ErrEncrypted) {
+			_, err = f.EFSInfo() // with the keys, it is as it should be
+		}
 		return err
 	}
 	for _, s := range f.Streams() {

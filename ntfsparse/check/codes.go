@@ -66,7 +66,7 @@ var Codes = map[string]Code{
 	"T13": {Error, "An attribute list is damaged or does not match the records."},
 	"T14": {Warning, "The extended attributes are malformed."},
 	"T15": {Warning, "A reparse point is malformed."},
-	"T16": {Warning, "An encrypted file lacks its key data."},
+	"T16": {Error, "An encrypted file lacks its keys, or a stream is marked as encrypted that is not."},
 	"T17": {Error, "A compressed system file (CompactOS) lacks its data or has a damaged table."},
 	"T18": {Error, "A deduplicated file's reparse point or stream map is damaged, or the chunk store lacks its chunks."},
 

@@ -275,15 +275,6 @@ func (k *current) note(a *attr) {
 	}
 }
 
-func (k *current) noteData(a *attr) {
-	k.data = true
-	k.wofData = k.wofData || string(a.name) == nameWof
-	if len(a.name) > 0 || a.lowest != 0 {
-		return
-	}
-	k.contents(a)
-}
-
 // extensions finds extension records that no list names.
 func (c *checker) extensions() {
 	c.table.each(func(no uint64, e *entry) {

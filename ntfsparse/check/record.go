@@ -23,7 +23,7 @@ type current struct {
 	data, unnamed  bool
 	i30, view      bool
 	alloc          bool
-	efs            bool
+	sealed, efs    bool // a stream of data is encrypted; there are keys
 	wofData        bool
 	eaInfo, ea     bool
 	eaSize, eaNeed int
@@ -626,6 +626,9 @@ func (c *checker) flags() {
 		c.findAs(sev, "T10", k.no, "$REPARSE_POINT", "Record %d has %s reparse point, but its flags say that it has %s.", k.no,
 			map[bool]string{true: "a", false: "no"}[k.reparse], map[bool]string{true: "one", false: "none"}[says])
 	}
+	if k.sealed && !k.efs {
+		c.find("T16", k.no, "$LOGGED_UTILITY_STREAM:$EFS", "Data of record %d is encrypted, or marked so, but there are no keys to read it with.", k.no)
+	}
 	if !k.dataSeen || !k.hasStd || k.h.flags&flagDir != 0 {
 		return
 	}
@@ -636,9 +639,6 @@ func (c *checker) flags() {
 		if uint32(k.dataFlags)&f.data != 0 && k.stdFlags&f.std == 0 {
 			c.find("T10", k.no, "$DATA", "The data of record %d is %s but the file's flags do not say so.", k.no, f.what)
 		}
-	}
-	if k.dataFlags&aEncrypted != 0 && !k.efs {
-		c.find("T16", k.no, "$LOGGED_UTILITY_STREAM:$EFS", "The data of record %d is encrypted but its keys are missing.", k.no)
 	}
 	if k.wof && !k.wofData {
 		c.find("T17", k.no, "$DATA:WofCompressedData", "Record %d is a compressed system file but lacks the compressed data.", k.no)

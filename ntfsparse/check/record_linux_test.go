@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"vitrine/internal/bounds"
@@ -73,4 +74,24 @@ func TestEndlessCompressed(t *testing.T) {
 		}
 	})
 	bounds.Check(t, func() { judged(t, v.b, Options{Deep: true}) })
+}
+
+// TestEncryptedStreams: a stream that is marked as encrypted can be read by nobody where
+// the file has no keys; with them it is as it should be.
+func TestEncryptedStreams(t *testing.T) {
+	for _, name := range []string{"", enc("bbb")} {
+		v := soundVolume(t)
+		no := v.no("/streams")
+		v.attr(no, tData, name, func(a []byte) { u16(a, 12, aEncrypted) })
+		if rep := judged(t, v.b, Options{}); rep.Worst != Error || !slices.Contains(codes(rep, Error), "T16") {
+			t.Errorf("%q, without keys: %v", name, codes(rep, Info))
+		}
+		v.flag("/streams", 0x4000)
+		keys := namedStream("$EFS", 900)
+		u32(keys, 0, tUtility)
+		v.insert(no, keys)
+		if rep := judged(t, v.b, Options{}); rep.Worst >= Warning {
+			t.Errorf("%q, with keys: %v", name, codes(rep, Info))
+		}
+	}
 }

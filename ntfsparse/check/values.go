@@ -107,25 +107,25 @@ const (
 
 func (c *checker) data(a *attr) {
 	k := &c.cur
-	k.data = true
+	k.noteData(a)
 	if a.lowest == 0 {
 		c.rep.Counts.Streams++
 	}
 	if a.nonRes && a.method() != 0 {
 		k.e.flags |= recPacked
 	}
-	if len(a.name) > 0 {
-		k.wofData = k.wofData || string(a.name) == nameWof
-		return
-	}
+}
+
+// noteData notes what the first extents of the streams tell, above all the unnamed one's.
+func (k *current) noteData(a *attr) {
+	k.data = true
+	k.wofData = k.wofData || string(a.name) == nameWof
 	if a.lowest != 0 {
 		return
 	}
-	k.contents(a)
-}
-
-// contents notes what the first extent of the unnamed data tells.
-func (k *current) contents(a *attr) {
+	if k.sealed = k.sealed || a.flags&aEncrypted != 0; len(a.name) > 0 {
+		return
+	}
 	k.unnamed, k.dataSeen, k.dataFlags = true, true, a.flags
 	if k.size = a.size; !a.nonRes {
 		k.size = int64(len(a.value))
