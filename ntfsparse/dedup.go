@@ -224,6 +224,7 @@ func (m *smap) verify(src io.ReaderAt) error {
 // 8 hexadecimal digits each.
 type chunkStore struct {
 	v     *Volume
+	guid  [16]byte
 	kinds [2]map[uint32][]containerFile // newest generation first
 	bad   [2]error                      // why some may be missing
 
@@ -278,7 +279,7 @@ func (v *Volume) chunkStore(guid [16]byte) (*chunkStore, error) {
 // openChunkStore lists a chunk store. It may give one with an error, that it is not whole
 // for now.
 func (v *Volume) openChunkStore(guid [16]byte) (*chunkStore, error) {
-	s := &chunkStore{v: v}
+	s := &chunkStore{v: v, guid: guid}
 	for kind, name := range chunkFolders {
 		path := "System Volume Information/Dedup/ChunkStore/{" + strings.ToUpper(GUIDText(guid[:])) + "}.ddp/" + name
 		f, err := v.Lookup(path)
@@ -497,8 +498,11 @@ type chunkHead struct {
 	hashSize int
 }
 
-// chunkLZ77 is the only method of compression that is known to be used.
-const chunkLZ77 = 2
+// Methods of compression. No other one is known to be used.
+const (
+	chunkPlain = 0
+	chunkLZ77  = 2
+)
 
 var chunkHeads = [...]chunkHead{chunkData: {88, 1, 0x28, 40, 32}, chunkMap: {104, 2, 0x38, 56, 16}}
 
@@ -557,7 +561,7 @@ func (s *chunkStore) readChunk(e chunkRef, p []byte) error {
 		} else if err == nil && proved(p, e.hash) {
 			return nil
 		}
-		if method := le.Uint32(head[32:]); method != chunkLZ77 && !whole {
+		if method := le.Uint32(head[32:]); method != chunkPlain && method != chunkLZ77 && !whole {
 			return classf(ErrUnsupported, NoRecord, "chunk store, %s: chunk at %#x is compressed with method %d", c.name, off, method)
 		}
 		return c.fault(off, "chunk does not have the contents that its hash proves")

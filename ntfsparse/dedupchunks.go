@@ -2,13 +2,25 @@ package ntfsparse
 
 // Chunk is a piece of a deduplicated file, as the chunk store has it.
 type Chunk struct {
-	Container, Number  uint32 // of a container of data, and of the chunk in it
-	Generation, Offset uint32 // where it was when it was written down
-	Begin, End         int64  // the piece of the file
-	Hash               [32]byte
+	Container  uint32 // of data, in which it is
+	Begin, End int64  // the piece of the file
 
 	store *chunkStore
-	len   uint32
+	ref   chunkRef
+}
+
+// ChunkKey has all that [Chunk.Prove] depends on: of two chunks with the same, one
+// proves the other.
+type ChunkKey struct {
+	store [16]byte
+	place chunkPlace
+	size  int64
+	hash  [32]byte
+}
+
+// Key is the chunk's key.
+func (k *Chunk) Key() ChunkKey {
+	return ChunkKey{k.store.guid, k.ref.chunkPlace, k.End - k.Begin, k.ref.hash}
 }
 
 // Chunks visits the chunks of a deduplicated file in their order until yield
@@ -53,8 +65,7 @@ func (m *smap) each(yield func(*Chunk) bool) (more bool, err error) {
 			if err := e.checkLen(k.End); err != nil {
 				return false, err
 			}
-			k.Begin, k.End, k.Hash, k.len = k.End, e.end, e.hash, e.len
-			k.Container, k.Number, k.Generation, k.Offset = e.container, e.number, e.generation, e.offset
+			k.Container, k.Begin, k.End, k.ref = e.container, k.End, e.end, e
 			if !yield(&k) {
 				return false, nil
 			}
@@ -71,5 +82,5 @@ func (k *Chunk) Stored() bool { return len(k.store.kinds[chunkData][k.Container]
 func (k *Chunk) Prove() error {
 	keep, p := borrow(k.End - k.Begin)
 	defer scratch.Put(keep)
-	return k.store.readChunk(chunkRef{chunkPlace{k.Number, k.Container, k.Offset, k.Generation, k.len}, k.End, k.Hash}, p)
+	return k.store.readChunk(k.ref, p)
 }

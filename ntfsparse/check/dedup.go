@@ -15,7 +15,7 @@ type chunkProofs struct {
 	v      *ntfsparse.Volume
 	err    error // of opening it
 	seed   maphash.Seed
-	sound  map[uint64]struct{} // chunks that were proved, by hash of place and contents
+	sound  map[uint64]struct{} // chunks that were proved, by hash of their keys
 	budget int64               // plain bytes that may still be proved
 	short  bool                // it was used up, and said so
 }
@@ -82,6 +82,7 @@ func (c *checker) dedupFile(no uint64) {
 	})
 	switch {
 	case errors.Is(err, ntfsparse.ErrUnsupported):
+		c.rep.Incomplete = true
 		c.findAs(Info, "T18", no, "$REPARSE_POINT", "The deduplicated file in record %d cannot be judged: %v.", no, err)
 	case err != nil:
 		c.find("T18", no, "$REPARSE_POINT", "The deduplicated file in record %d is damaged: %v.", no, err)
@@ -95,9 +96,7 @@ func (c *checker) dedupFile(no uint64) {
 func (c *checker) proveFile(no uint64) {
 	p := &c.proofs
 	c.chunks(no, func(k *ntfsparse.Chunk) bool {
-		id := maphash.Comparable(p.seed, [6]uint64{
-			uint64(k.Container)<<32 | uint64(k.Number), uint64(k.Generation)<<32 | uint64(k.Offset),
-			le.Uint64(k.Hash[:]), le.Uint64(k.Hash[8:]), le.Uint64(k.Hash[16:]), le.Uint64(k.Hash[24:])})
+		id := maphash.Comparable(p.seed, k.Key())
 		if _, ok := p.sound[id]; ok || !k.Stored() {
 			return !c.stopped() // what is absent is reported
 		}
@@ -109,7 +108,7 @@ func (c *checker) proveFile(no uint64) {
 			p.budget -= maxFailedPlaces * (k.End - k.Begin)
 			sev := Codes["D3"].Severity
 			if errors.Is(err, ntfsparse.ErrUnsupported) {
-				sev = Info
+				sev, c.rep.Incomplete = Info, true
 			}
 			c.findAs(sev, "D3", no, "$DATA", "Bytes %d to %d of the deduplicated file in record %d are not in the chunk store as they were: %v.", k.Begin, k.End, no, err)
 			return false

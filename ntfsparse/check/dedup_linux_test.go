@@ -45,6 +45,31 @@ func TestDedupShared(t *testing.T) {
 	if got := codes(rep, Error); !slices.Equal(got, []string{"D3"}) || len(rep.Findings) != 20 {
 		t.Errorf("%v, %d findings", got, len(rep.Findings))
 	}
+	v.chunk("Data/00000001.00000001.ccc", 0x5000+32, 3) // a method that nobody knows may be why
+	if rep := judged(t, v.b, Options{Deep: true}); rep.Worst != Info || !rep.Incomplete || !slices.Equal(codes(rep, Info), []string{"D3"}) {
+		t.Errorf("%q %v", rep.Summary, codes(rep, Info))
+	}
+}
+
+// TestDedupAnotherLength: that a chunk was proved for one file proves nothing for another
+// one that gives it another length.
+func TestDedupAnotherLength(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 24 << 20})
+	testvol.With(t, img, func(dir string) {
+		d := &testvol.Dedup{GUID: [16]byte{1, 2, 3}}
+		data, maps := d.Container(false, 1, 1), d.Container(true, 1, 1)
+		chunk := data.AddData(make([]byte, 131072), true)
+		for i := range 3 {
+			m := maps.AddMap(0, chunk)
+			testvol.WriteDedup(t, fmt.Sprintf("%s/file %d", dir, i), m.End, d.Point31(nil, m))
+			chunk.Plain++
+		}
+		d.Write(t, dir)
+	})
+	rep := judged(t, readImage(t, img), Options{Deep: true})
+	if got := codes(rep, Error); !slices.Equal(got, []string{"D3"}) || len(rep.Findings) != 2 {
+		t.Errorf("%v, %d findings", got, len(rep.Findings))
+	}
 }
 
 // TestDedupTooMuch: a small volume that claims to prove very much is given up,

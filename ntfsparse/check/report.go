@@ -125,7 +125,7 @@ type Report struct {
 	Findings []Finding      `json:"findings"`          // worst first, then by code and record
 	Omitted  map[string]int `json:"omitted,omitempty"` // findings beyond the bound, by code
 
-	Incomplete bool `json:"incomplete,omitempty"` // not all was looked at: a finding V11 or T18 says what
+	Incomplete bool `json:"incomplete,omitempty"` // not all was looked at, or can be judged: a finding V11, T18 or D3 says what
 }
 
 // Damaged reports whether something needs repair.
