@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"vitrine/internal/wreck"
@@ -20,7 +22,7 @@ func TestAgreement(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, agreeRounds))
 	for _, name := range []string{"testdata/small", "../testdata/used", "../testdata/fuzz"} {
 		img := unzipped(name + ".img.gz")
-		away := elsewhere(t, img)
+		was := truthOf(t, img)
 		v := wreck.New(img, structures(img)...)
 		for range agreeRounds {
 			n := rnd.IntN(v.Structures())
@@ -32,66 +34,93 @@ func TestAgreement(t *testing.T) {
 			if rep.Worst >= Error {
 				continue
 			}
-			if !agreed(t, b, away, rep) {
+			if !was.agreed(t, b, rep) {
 				t.Errorf("%s, %#x in the structure at %#x, done %#x", name, at, v.Offset(n), edit[4])
 			}
 		}
 	}
 }
 
-// elsewhere are the placeholders of a sound volume, at most one, whose contents are not on it.
-func elsewhere(t testing.TB, img []byte) map[uint64]bool {
-	t.Helper()
-	away := map[uint64]bool{}
-	if err := unread(img, func(no uint64) bool { away[no] = true; return true }); err != nil || len(away) > 1 {
-		t.Fatalf("%v, %v", err, away)
-	}
-	return away
+// truth is what a sound volume has.
+type truth struct {
+	away  map[uint64]bool // placeholders, at most one, whose contents are not on it
+	names map[string]bool // paths of all that is in the root, true for folders
 }
 
-// agreed tells whether the reader reads all of a volume in which the check found no error.
-func agreed(t *testing.T, img []byte, away map[uint64]bool, rep *Report) bool {
+func truthOf(t testing.TB, img []byte) *truth {
 	t.Helper()
-	err := unread(img, func(no uint64) bool { return away[no] })
+	w := &truth{away: map[uint64]bool{}}
+	var err error
+	w.names, err = readAll(img, func(no uint64) bool { w.away[no] = true; return true })
+	if err != nil || len(w.away) > 1 {
+		t.Fatalf("%v, %v", err, w.away)
+	}
+	return w
+}
+
+// agreed tells whether the reader reads all of a volume in which the check found no error,
+// and whether it has the names it had.
+func (w *truth) agreed(t *testing.T, img []byte, rep *Report) bool {
+	t.Helper()
+	names, err := readAll(img, func(no uint64) bool { return w.away[no] })
+	if err == nil && !maps.Equal(names, w.names) {
+		err = errors.New("the names are not those of the sound volume:")
+		for _, path := range slices.Sorted(maps.Keys(w.names)) {
+			if dir, ok := names[path]; !ok || dir != w.names[path] {
+				err = fmt.Errorf("%w -%q", err, path)
+			}
+		}
+		for _, path := range slices.Sorted(maps.Keys(names)) {
+			if dir, ok := w.names[path]; !ok || dir != names[path] {
+				err = fmt.Errorf("%w +%q", err, path)
+			}
+		}
+	}
 	if err != nil {
 		t.Errorf("%q %v, and %v", rep.Summary, codes(rep, Info), err)
 	}
 	return err == nil
 }
 
-// unread is the first thing on a volume that the reader cannot read; away tells whether
-// the contents of a file may be elsewhere.
-func unread(b []byte, away func(no uint64) bool) error {
+// readAll reads a volume until something cannot be read, and gives the paths; away tells
+// whether the contents of a file may be elsewhere.
+func readAll(b []byte, away func(no uint64) bool) (names map[string]bool, err error) {
 	v, err := ntfsparse.Open(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	root, err := v.Root()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	todo := []*ntfsparse.File{root}
-	for ; len(todo) > 0 && err == nil; todo = todo[1:] {
-		f := todo[0]
-		if err = unreadOf(f, away); err != nil || !f.IsDir() {
+	type item struct {
+		path string
+		file *ntfsparse.File
+	}
+	names = map[string]bool{}
+	for todo := []item{{"", root}}; len(todo) > 0 && err == nil; todo = todo[1:] {
+		at := todo[0]
+		if err = unreadOf(at.file, away); err != nil || !at.file.IsDir() {
 			continue
 		}
 		var d *ntfsparse.Dir
-		if d, err = f.Dir(); err != nil {
+		if d, err = at.file.Dir(); err != nil {
 			continue
 		}
 		d.Read(0, func(e ntfsparse.DirEntry, bad error) bool {
-			if err = bad; err != nil || f == root && e.Ref.Record() < ntfsparse.FirstUser {
+			if err = bad; err != nil || at.path == "" && e.Ref.Record() < ntfsparse.FirstUser {
 				return err == nil
 			}
 			var c *ntfsparse.File
 			if c, err = v.FileRef(e.Ref); err == nil {
-				todo = append(todo, c)
+				path := at.path + "/" + e.Name()
+				names[path] = c.IsDir()
+				todo = append(todo, item{path, c})
 			}
 			return err == nil
 		})
 	}
-	return err
+	return names, err
 }
 
 func unreadOf(f *ntfsparse.File, away func(no uint64) bool) error {

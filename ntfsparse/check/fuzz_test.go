@@ -154,10 +154,10 @@ func FuzzUsed(f *testing.F) {
 // finds no error, the reader must read all, as in TestAgreement.
 func FuzzFields(f *testing.F) {
 	var volumes []*wreck.Volume
-	var away []map[uint64]bool
+	var was []*truth
 	for i, img := range [][]byte{unzipped("../testdata/fuzz.img.gz"), usedVolume(), smallVolume()} {
 		v := wreck.New(img, structures(img)...)
-		volumes, away = append(volumes, v), append(away, elsewhere(f, img))
+		volumes, was = append(volumes, v), append(was, truthOf(f, img))
 		for n := range v.Structures() {
 			at := 0x30 + n*4%v.Used(n)
 			f.Add([]byte{byte(i), 0xFF, 0xFF, byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(n * 37)})
@@ -171,7 +171,7 @@ func FuzzFields(f *testing.F) {
 		img := volumes[n].Damaged(b[3:])
 		rep := coherent(t, &patchy{img, sector}, len(img))
 		if sector >= int64(len(img)) && rep.Worst < Error {
-			agreed(t, img, away[n], rep)
+			was[n].agreed(t, img, rep)
 		}
 	})
 }
@@ -179,7 +179,7 @@ func FuzzFields(f *testing.F) {
 // FuzzFile checks a volume in which all bytes of one file record are arbitrary, but for
 // its number and its update sequence; without an error, the reader must read it.
 func FuzzFile(f *testing.F) {
-	v, away := wreck.New(smallVolume()), elsewhere(f, smallVolume())
+	v, was := wreck.New(smallVolume()), truthOf(f, smallVolume())
 	for _, w := range []*wreck.Volume{v, wreck.New(usedVolume()), wreck.New(unzipped("../testdata/fuzz.img.gz"))} {
 		for n := range w.Structures() {
 			if b := w.Content(n); string(b[:4]) == "FILE" {
@@ -191,7 +191,7 @@ func FuzzFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		img := v.Replaced(place, b)
 		if rep := coherent(t, bytes.NewReader(img), len(img)); rep.Worst < Error {
-			agreed(t, img, away, rep)
+			was.agreed(t, img, rep)
 		}
 	})
 }
@@ -200,7 +200,7 @@ func FuzzFile(f *testing.F) {
 // byte names, are arbitrary, but for its number and its update sequence; without an error,
 // the reader must read all.
 func FuzzSystem(f *testing.F) {
-	v, away := wreck.New(usedVolume()), elsewhere(f, usedVolume())
+	v, was := wreck.New(usedVolume()), truthOf(f, usedVolume())
 	for n := range byte(32) {
 		if place := v.Record(uint32(n)); place >= 0 {
 			f.Add(append([]byte{n}, v.Content(place)...))
@@ -213,7 +213,7 @@ func FuzzSystem(f *testing.F) {
 		if place := v.Record(uint32(b[0] % 32)); place >= 0 {
 			img := v.Replaced(place, b[1:])
 			if rep := coherent(t, bytes.NewReader(img), len(img)); rep.Worst < Error {
-				agreed(t, img, away, rep)
+				was.agreed(t, img, rep)
 			}
 		}
 	})
@@ -224,7 +224,7 @@ func FuzzSystem(f *testing.F) {
 // the reader must read all, and the files have the contents they had.
 func FuzzDedup(f *testing.F) {
 	sound := unzipped("../testdata/dedup.img.gz")
-	away, files := elsewhere(f, sound), map[string][]byte{}
+	was, files := truthOf(f, sound), map[string][]byte{}
 	for _, name := range []string{"form12", "form21", "form31", "parts"} {
 		b, err := contents(sound, name)
 		must(f, err)
@@ -244,9 +244,9 @@ func FuzzDedup(f *testing.F) {
 			img[(int(edits[0])|int(edits[1])<<8|int(edits[2])<<16)%len(img)] = edits[3]
 		}
 		rep := coherent(t, bytes.NewReader(img), len(img))
-		if rep.Worst < Error && !rep.Incomplete && agreed(t, img, away, rep) {
-			for name, was := range files {
-				if b, err := contents(img, name); err == nil && !bytes.Equal(b, was) {
+		if rep.Worst < Error && !rep.Incomplete && was.agreed(t, img, rep) {
+			for name, had := range files {
+				if b, err := contents(img, name); err == nil && !bytes.Equal(b, had) {
 					t.Errorf("%q %v, and %s has other contents", rep.Summary, codes(rep, Info), name)
 				}
 			}
