@@ -192,8 +192,10 @@ func unfix(b []byte) {
 // as damage takes them.
 func FuzzStructures(f *testing.F) {
 	var volumes []structured
+	var sound []names
 	for _, name := range []string{"fuzz", "used", "dedup"} {
-		volumes = append(volumes, structuredVolume(f, "testdata/"+name+".img.gz"))
+		s := structuredVolume(f, "testdata/"+name+".img.gz")
+		volumes, sound = append(volumes, s), append(sound, namesOf(f, s.img))
 	}
 	for i, v := range volumes {
 		for at := 0; at < len(v.places); at += 7 {
@@ -207,8 +209,11 @@ func FuzzStructures(f *testing.F) {
 		if len(b) < 3 || len(b) > 400 {
 			return
 		}
-		img := volumes[int(b[0])%len(volumes)].damage(b[3:])
-		bounds.Check(t, func() { readEverything(t, bad{bytes.NewReader(img), int64(le.Uint16(b[1:])) - 1}) })
+		n := int(b[0]) % len(volumes)
+		img := volumes[n].damage(b[3:])
+		r := bad{bytes.NewReader(img), int64(le.Uint16(b[1:])) - 1}
+		bounds.Check(t, func() { readEverything(t, r) })
+		sound[n].kept(t, r)
 	})
 }
 
@@ -216,10 +221,11 @@ func FuzzStructures(f *testing.F) {
 // fit: volume (1 byte), sector that cannot be read (2), edits as wreck takes them.
 func FuzzFields(f *testing.F) {
 	var volumes []*wreck.Volume
+	var sound []names
 	for i, name := range []string{"fuzz", "used", "dedup"} {
 		s := structuredVolume(f, "testdata/"+name+".img.gz")
 		v := wreck.New(s.img, s.places...)
-		volumes = append(volumes, v)
+		volumes, sound = append(volumes, v), append(sound, namesOf(f, s.img))
 		for n := range v.Structures() {
 			at := 0x30 + n*4%v.Used(n)
 			f.Add([]byte{byte(i), 0, 0, byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(n * 37)})
@@ -229,9 +235,51 @@ func FuzzFields(f *testing.F) {
 		if len(b) < 3 {
 			return
 		}
-		img := volumes[int(b[0])%len(volumes)].Damaged(b[3:])
-		bounds.Check(t, func() { readEverything(t, bad{bytes.NewReader(img), int64(le.Uint16(b[1:])) - 1}) })
+		n := int(b[0]) % len(volumes)
+		img := volumes[n].Damaged(b[3:])
+		r := bad{bytes.NewReader(img), int64(le.Uint16(b[1:])) - 1}
+		bounds.Check(t, func() { readEverything(t, r) })
+		sound[n].kept(t, r)
 	})
+}
+
+// names are how many names each file of a sound volume has, by file record.
+type names map[uint64]int
+
+func namesOf(t testing.TB, img []byte) names {
+	t.Helper()
+	n, told := namesWalked(t, bytes.NewReader(img))
+	if len(n) < 10 || told {
+		t.Fatal("the volume is not sound")
+	}
+	return n
+}
+
+// kept fails when a walk tells no damage and lacks names. Deleted files may have come back.
+func (n names) kept(t testing.TB, r device) {
+	t.Helper()
+	now, told := namesWalked(t, r)
+	for no, had := range n {
+		if !told && now[no] < had {
+			t.Errorf("record %d has %d of %d names, and nothing is told", no, now[no], had)
+		}
+	}
+}
+
+// namesWalked counts the names that a walk visits; told says whether it tells any damage.
+func namesWalked(t testing.TB, r device) (n names, told bool) {
+	v, err := Open(r, r.Size())
+	if known(t, err); err != nil {
+		return nil, true
+	}
+	n = names{}
+	err = v.Walk(context.Background(), func(e *WalkEntry) error {
+		told = told || e.Err != nil
+		n[e.Info.Ref.Record()]++
+		return nil
+	})
+	known(t, err)
+	return n, told || err != nil
 }
 
 // TestRandomDamage wrecks bytes of file records, index blocks and the boot
@@ -548,9 +596,11 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	}
-	place := v.Record(70)
+	place, others := v.Record(70), namesOf(f, v.Image)
+	delete(others, 70)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		img := v.Replaced(place, b)
+		others.kept(t, bytes.NewReader(img))
 		bounds.Check(t, func() {
 			v, err := Open(bytes.NewReader(img), int64(len(img)))
 			if err != nil {
@@ -569,6 +619,7 @@ func FuzzFile(f *testing.F) {
 // which the first byte names, are arbitrary, but for its number and its update sequence.
 func FuzzSystem(f *testing.F) {
 	v := wreck.New(unzipped(f, "testdata/used.img.gz"))
+	sound := namesOf(f, v.Image)
 	for n := range byte(32) {
 		if place := v.Record(uint32(n)); place >= 0 {
 			f.Add(append([]byte{n}, v.Content(place)...))
@@ -581,6 +632,7 @@ func FuzzSystem(f *testing.F) {
 		if place := v.Record(uint32(b[0] % 32)); place >= 0 {
 			img := v.Replaced(place, b[1:])
 			bounds.Check(t, func() { readEverything(t, bytes.NewReader(img)) })
+			sound.kept(t, bytes.NewReader(img))
 		}
 	})
 }
