@@ -102,6 +102,7 @@ type walker struct {
 
 	partial map[uint64]partial // files of which parts are damaged
 	cut     bool               // there are more records than can be read
+	blind   bool               // not all folders can be read to the end
 	bad     map[uint64]bool    // damaged records
 	damaged []damagedName
 	bytes   int             // of them
@@ -113,8 +114,9 @@ type walker struct {
 // partial is what is known of a damaged file whose record can be read.
 type partial struct {
 	err   error
-	named bool // it has names of its own, or needs none
+	named bool // it has names of its own, was visited, or needs none
 	gone  bool // the record says that it is no file's
+	freed bool // and that it is in no use: no folder need have a name for it
 }
 
 // damagedName is the name that a folder has for a damaged record.
@@ -171,7 +173,7 @@ func (w *walker) suspect(rec *Record) {
 			return
 		}
 	}
-	w.notePartial(rec.N, partial{err: err, named: true, gone: true})
+	w.notePartial(rec.N, partial{err: err, gone: true, freed: !rec.InUse()})
 }
 
 func (w *walker) notePartial(n uint64, p partial) {
@@ -216,10 +218,12 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 	}
 	f, err := w.v.fileRef(rec.Ref(), w.extensions)
 	if err != nil {
+		w.blind = true
 		return nil
 	}
 	d, err := f.Dir()
 	if err != nil || d.broken != nil {
+		w.blind = true
 		return nil
 	}
 	if d.x.blocks != nil {
@@ -227,6 +231,7 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 	}
 	d.x.Scan(-1, func(_ int64, x IndexEntry, err error) bool {
 		if err != nil {
+			w.blind = true
 			return true
 		}
 		w.indexes.take(int64(len(x.b)))
@@ -308,7 +313,7 @@ func (w *walker) visitDamaged() error {
 	}
 	nameless := 0
 	for _, p := range w.partial {
-		if !p.named {
+		if !p.named && (!p.freed || w.blind) {
 			nameless++
 		}
 	}
@@ -333,7 +338,7 @@ func (w *walker) visitDamaged() error {
 func (w *walker) visitShort() error {
 	for _, n := range slices.Sorted(maps.Keys(w.partial)) {
 		part := w.partial[n]
-		if part.named {
+		if part.named || part.gone {
 			continue
 		}
 		f, err := w.v.file(n, w.extensions)
