@@ -282,6 +282,81 @@ func namesWalked(t testing.TB, r device) (n names, told bool) {
 	return n, told || err != nil
 }
 
+// FuzzUsedExtents damages a volume as FuzzFields does. Where nothing is left of it but
+// its used extents, the same can be read.
+func FuzzUsedExtents(f *testing.F) {
+	var volumes []*wreck.Volume
+	for i, name := range []string{"fuzz", "used", "dedup"} {
+		s := structuredVolume(f, "testdata/"+name+".img.gz")
+		v := wreck.New(s.img, s.places...)
+		volumes = append(volumes, v)
+		for n := range v.Structures() {
+			at := 0x30 + n*8%v.Used(n)
+			f.Add([]byte{byte(i), 0, 0, byte(n), byte(n >> 8), byte(at), byte(at >> 8), byte(n * 41)})
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 3 {
+			return
+		}
+		img := volumes[int(b[0])%len(volumes)].Damaged(b[3:])
+		sector := int64(le.Uint16(b[1:])) - 1
+		bounds.Check(t, func() {
+			v, err := Open(bad{bytes.NewReader(img), sector}, int64(len(img)))
+			if known(t, err); err != nil {
+				return
+			}
+			copied := bytes.Repeat([]byte{0xA5}, len(img))
+			known(t, v.UsedExtents(context.Background(), func(e Extent) bool {
+				copy(copied[e.Off:], img[e.Off:e.Off+e.Len])
+				return true
+			}))
+			whole, part := readable(t, img, sector), readable(t, copied, sector)
+			for what, sum := range whole {
+				if had, ok := part[what]; !ok || had != sum {
+					t.Errorf("%q is %#x, in the used extents %v, %#x", what, sum, ok, had)
+				}
+			}
+		})
+	})
+}
+
+// readable are the streams that can be read of files that can be walked to, and the
+// checksums of their contents.
+func readable(t testing.TB, img []byte, sector int64) map[string]uint32 {
+	v, err := Open(bad{bytes.NewReader(img), sector}, int64(len(img)))
+	if err != nil {
+		return nil
+	}
+	sums := map[string]uint32{}
+	known(t, v.Walk(context.Background(), func(e *WalkEntry) error {
+		sums[e.Path] = 0
+		f, err := v.FileRef(e.Info.Ref)
+		if err != nil {
+			return nil
+		}
+		add := func(name string, s *Stream, err error) {
+			sum := crc32.NewIEEE()
+			if err == nil {
+				_, err = io.Copy(sum, io.NewSectionReader(s, 0, min(s.Size(), 1<<20)))
+			}
+			if err == nil {
+				sums[e.Path+name] = sum.Sum32()
+			}
+		}
+		for _, in := range f.Streams() {
+			s, err := f.Stream(in.Name)
+			add(":"+in.Name, s, err)
+		}
+		if !f.IsDir() {
+			s, err := f.Open()
+			add("/", s, err)
+		}
+		return nil
+	}))
+	return sums
+}
+
 // TestRandomDamage wrecks bytes of file records, index blocks and the boot
 // sector, with update sequences kept whole so that the damage gets through.
 func TestRandomDamage(t *testing.T) {
