@@ -121,7 +121,7 @@ func (c *checker) overlayTable(o overlay, do func(i, off, n int64) string) strin
 			}
 			next += table
 		}
-		if next < last || next-last > chunk || next > o.stored.size {
+		if next < last || next-last > min(chunk, o.size-i*chunk) || next > o.stored.size {
 			return fmt.Sprintf("chunk %d of %d is said to have %d bytes", i, count, next-last)
 		}
 		if do != nil {
@@ -211,16 +211,15 @@ func (c *checker) expandOverlay(no uint64) {
 	}
 	f := wofForms[o.form]
 	src, dst := make([]byte, f.chunk), make([]byte, f.chunk)
-	msg = c.overlayTable(o, func(i, off, n int64) string {
+	c.overlayTable(o, func(i, off, n int64) string { // what is wrong with the table itself was reported
 		if err := c.read(o.stored, src[:n], off); err != nil {
-			return err.Error()
-		}
-		if plain := min(f.chunk, o.size-i*f.chunk); n < plain {
+			msg = err.Error()
+		} else if plain := min(f.chunk, o.size-i*f.chunk); n < plain {
 			if err := f.expand(dst[:plain], src[:n]); err != nil {
-				return fmt.Sprintf("chunk %d: %v", i, err)
+				msg = fmt.Sprintf("chunk %d: %v", i, err)
 			}
 		}
-		return ""
+		return msg
 	})
 	if msg != "" && c.err == nil {
 		c.find("D2", no, "$DATA:WofCompressedData", "The compressed system file in record %d does not decode: %s.", no, msg)

@@ -116,8 +116,9 @@ func coherent(t *testing.T, r io.ReaderAt, size int) (rep *Report) {
 	return rep
 }
 
-// FuzzRun breaks a small volume.
+// FuzzRun breaks a small volume. Where the check finds no error, the reader must read all.
 func FuzzRun(f *testing.F) {
+	was := truthOf(f, smallVolume())
 	f.Add([]byte{})
 	f.Add([]byte{1, 0, 22, 0, 0, 40, 0, 60, 1, 9})
 	for i := range 200 {
@@ -126,13 +127,17 @@ func FuzzRun(f *testing.F) {
 	f.Fuzz(func(t *testing.T, edits []byte) {
 		img := bytes.Clone(smallVolume())
 		spoil(img, smallStructures(), edits)
-		coherent(t, bytes.NewReader(img), len(img))
+		if rep := coherent(t, bytes.NewReader(img), len(img)); rep.Worst < Error {
+			was.agreed(t, img, rep)
+		}
 	})
 }
 
 // FuzzUsed breaks a volume in use, of which a sector may be unreadable: its number
-// (2 bytes), then the damage.
+// (2 bytes), then the damage. Where all can be read and the check finds no error, the
+// reader must read all.
 func FuzzUsed(f *testing.F) {
+	was := truthOf(f, usedVolume())
 	for i := range 250 {
 		f.Add([]byte{0xFF, 0xFF, byte(i), 0, byte(i * 7), byte(i & 3), byte(255 - i), byte(i), 0, byte(i * 13), byte(i & 1), byte(i)})
 	}
@@ -145,7 +150,10 @@ func FuzzUsed(f *testing.F) {
 		}
 		img := bytes.Clone(usedVolume())
 		spoil(img, usedStructures(), b[2:])
-		coherent(t, &patchy{img, int64(le.Uint16(b)) * 512}, len(img))
+		sector := int64(le.Uint16(b)) * 512
+		if rep := coherent(t, &patchy{img, sector}, len(img)); sector >= int64(len(img)) && rep.Worst < Error {
+			was.agreed(t, img, rep)
+		}
 	})
 }
 
