@@ -222,7 +222,7 @@ func FuzzStructures(f *testing.F) {
 func FuzzFields(f *testing.F) {
 	var volumes []*wreck.Volume
 	var sound []names
-	for i, name := range []string{"fuzz", "used", "dedup"} {
+	for i, name := range []string{"fuzz", "used", "dedup", "large"} {
 		s := structuredVolume(f, "testdata/"+name+".img.gz")
 		v := wreck.New(s.img, s.places...)
 		volumes, sound = append(volumes, v), append(sound, namesOf(f, s.img))
@@ -286,7 +286,7 @@ func namesWalked(t testing.TB, r device) (n names, told bool) {
 // its used extents, the same can be read.
 func FuzzUsedExtents(f *testing.F) {
 	var volumes []*wreck.Volume
-	for i, name := range []string{"fuzz", "used", "dedup"} {
+	for i, name := range []string{"fuzz", "used", "dedup", "large"} {
 		s := structuredVolume(f, "testdata/"+name+".img.gz")
 		v := wreck.New(s.img, s.places...)
 		volumes = append(volumes, v)

@@ -10,15 +10,19 @@ import (
 	"vitrine/internal/testvol"
 )
 
-// TestMakeFuzzVolume makes testdata/fuzz.img.gz and dedup.img.gz anew when
-// VITRINE_MAKE_SEEDS names them.
+// TestMakeFuzzVolume makes testdata/fuzz.img.gz, large.img.gz or dedup.img.gz anew when
+// VITRINE_MAKE_SEEDS names it.
 func TestMakeFuzzVolume(t *testing.T) {
 	name := os.Getenv("VITRINE_MAKE_SEEDS")
-	fill := map[string]func(*testing.T, string){"fuzz": fuzzContents, "dedup": dedupSeed}[name]
+	fill := map[string]func(*testing.T, string){"fuzz": fuzzContents, "large": largeContents, "dedup": dedupSeed}[name]
 	if fill == nil {
-		t.Skip("makes a test file; set VITRINE_MAKE_SEEDS to fuzz or dedup to do it")
+		t.Skip("makes a test file; set VITRINE_MAKE_SEEDS to fuzz, large or dedup to do it")
 	}
-	img := testvol.Make(t, testvol.Options{Size: 2 << 20, Label: "Fuzz", Args: []string{"-z", "1024"}})
+	o := testvol.Options{Size: 2 << 20, Label: "Fuzz", Args: []string{"-z", "1024"}}
+	if name == "large" {
+		o = testvol.Options{Size: 8 << 20, Label: "Large", Sector: 4096, Cluster: 64 << 10, Args: []string{"-z", "1024"}}
+	}
+	img := testvol.Make(t, o)
 	testvol.With(t, img, func(dir string) { fill(t, dir) })
 	b, err := os.ReadFile(img)
 	if err != nil {
@@ -52,6 +56,13 @@ func dedupSeed(t *testing.T, dir string) {
 }
 
 func fuzzContents(t *testing.T, dir string) {
+	os.Mkdir(filepath.Join(dir, "d"), 0o755)
+	testvol.Compressed(t, filepath.Join(dir, "d"))
+	largeContents(t, dir)
+}
+
+// largeContents are what any volume can have, however large its clusters.
+func largeContents(t *testing.T, dir string) {
 	p := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name string, data []byte) {
 		if err := os.WriteFile(p(name), data, 0o644); err != nil {
@@ -60,7 +71,6 @@ func fuzzContents(t *testing.T, dir string) {
 	}
 	text := bytes.Repeat([]byte("text that compresses. "), 4000)
 	os.Mkdir(p("d"), 0o755)
-	testvol.Compressed(t, p("d"))
 	write("d/compressed", text[:70000])
 	write("resident", []byte("small"))
 	write("resident:stream", []byte("named"))

@@ -19,7 +19,8 @@ const EditSize = 5
 // Edits are what can be done to a field.
 const Edits = 64
 
-// Volume is a sound volume with 512-byte sectors and the places of its structures.
+// Volume is a sound volume, whose update sequences have a stride of 512 bytes, and the
+// places of its structures.
 type Volume struct {
 	Image  []byte
 	places []place
@@ -38,7 +39,7 @@ func New(img []byte, blocks ...int) *Volume {
 		b := img[off:]
 		switch string(b[:4]) {
 		case "FILE":
-			p.size, p.used = 1024, int(le.Uint32(b[0x18:]))
+			p.size, p.used = int(le.Uint32(b[0x1C:])), int(le.Uint32(b[0x18:]))
 		case "INDX":
 			p.size, p.used = 4096, 0x18+int(le.Uint32(b[0x1C:]))
 		case "RSTR":
@@ -50,7 +51,7 @@ func New(img []byte, blocks ...int) *Volume {
 			continue
 		}
 		p.usa, p.words = int(le.Uint16(b[4:])), p.size/512
-		if p.size > len(b) || p.used < 8 || p.used > p.size || p.usa+2*p.words+2 > 510 || int(le.Uint16(b[6:])) != p.words+1 {
+		if p.size < 1024 || p.size > 4096 || p.size > len(b) || p.used < 8 || p.used > p.size || p.usa+2*p.words+2 > 510 || int(le.Uint16(b[6:])) != p.words+1 {
 			continue
 		}
 		v.places = append(v.places, p)

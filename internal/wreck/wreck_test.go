@@ -13,6 +13,7 @@ func volume() []byte {
 	le.PutUint16(r[4:], 0x30)
 	le.PutUint16(r[6:], 3)
 	le.PutUint32(r[0x18:], 600)
+	le.PutUint32(r[0x1C:], 1024)
 	le.PutUint32(r[0x2C:], 9)
 	le.PutUint16(r[0x30:], 0x1234) // the update sequence's number
 	le.PutUint16(r[0x32:], 0x5678) // what belongs at the first sector's end

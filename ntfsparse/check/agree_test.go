@@ -20,7 +20,7 @@ import (
 // each tells what the other overlooks.
 func TestAgreement(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, agreeRounds))
-	for _, name := range []string{"testdata/small", "../testdata/used", "../testdata/fuzz"} {
+	for _, name := range []string{"testdata/small", "../testdata/used", "../testdata/fuzz", "../testdata/large"} {
 		img := unzipped(name + ".img.gz")
 		was := truthOf(t, img)
 		v := wreck.New(img, structures(img)...)

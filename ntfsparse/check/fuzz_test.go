@@ -163,7 +163,7 @@ func FuzzUsed(f *testing.F) {
 func FuzzFields(f *testing.F) {
 	var volumes []*wreck.Volume
 	var was []*truth
-	for i, img := range [][]byte{unzipped("../testdata/fuzz.img.gz"), usedVolume(), smallVolume()} {
+	for i, img := range [][]byte{unzipped("../testdata/fuzz.img.gz"), usedVolume(), smallVolume(), unzipped("../testdata/large.img.gz")} {
 		v := wreck.New(img, structures(img)...)
 		volumes, was = append(volumes, v), append(was, truthOf(f, img))
 		for n := range v.Structures() {
