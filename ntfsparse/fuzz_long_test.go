@@ -5,4 +5,5 @@ package ntfsparse
 const (
 	damageSeed   = 2
 	damageRounds = 5000
+	sectorStep   = 1
 )

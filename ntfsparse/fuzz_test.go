@@ -321,6 +321,28 @@ func FuzzUsedExtents(f *testing.F) {
 	})
 }
 
+// TestUnreadableSectors: with any sector unreadable, or the volume cut short there, what
+// can be read is as it was, and whether names are missing is told.
+func TestUnreadableSectors(t *testing.T) {
+	img := fuzzVolume(t)
+	whole, had := readable(t, img, -1), namesOf(t, img)
+	for sector := int64(0); sector < int64(len(img)/512); sector += sectorStep {
+		cut := img[:sector*512]
+		had.kept(t, bad{bytes.NewReader(img), sector})
+		had.kept(t, bytes.NewReader(cut))
+		for _, now := range []map[string]uint32{readable(t, img, sector), readable(t, cut, -1)} {
+			for what, sum := range now {
+				if was, ok := whole[what]; ok && was != sum {
+					t.Errorf("sector %d: %q is %#x, not %#x", sector, what, sum, was)
+				}
+			}
+		}
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+}
+
 // readable are the streams that can be read of files that can be walked to, and the
 // checksums of their contents.
 func readable(t testing.TB, img []byte, sector int64) map[string]uint32 {
