@@ -56,9 +56,9 @@ type checker struct {
 
 	indexBytes              int64             // of all index allocations
 	nodes                   [][]byte          // of the index that is walked, see node
-	indexBudget             int64             // bytes of index blocks that may still be read
-	listBudget              int64             // attribute list entries that may still be followed
-	valueBudget             int64             // bytes of values and contents that may still be read
+	indexBudget             budget            // bytes of index blocks
+	listBudget              budget            // attribute list entries
+	valueBudget             budget            // bytes of values and contents
 	folders                 map[string]uint64 // children of $Extend by name
 	hiberfil                uint64
 	pathBytes               int // of the findings' paths

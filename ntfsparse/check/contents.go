@@ -160,16 +160,14 @@ func (c *checker) deep() {
 // readContents reads every run of every file.
 func (c *checker) readContents() {
 	buf := make([]byte, 1<<20)
-	budget := 2 * c.g.clusters * c.g.cluster
+	left := budget(2 * c.g.clusters * c.g.cluster)
 	var bad unreadable
 	c.start("contents", c.rep.Counts.OwnedClusters*c.g.cluster)
 	c.eachRun(func(int64) {}, func(no uint64, a *attr, r run) {
-		if budget < r.n*c.g.cluster {
-			budget = 0
+		if !left.take(r.n * c.g.cluster) {
 			c.leftOut("contents, which together are larger than the volume")
 			return
 		}
-		budget -= r.n * c.g.cluster
 		for off, end := r.lcn*c.g.cluster, (r.lcn+r.n)*c.g.cluster; off < end && !c.stopped(); off += int64(len(buf)) {
 			c.advance(min(int64(len(buf)), end-off))
 			if err := c.readAt(buf[:min(int64(len(buf)), end-off)], off); err != nil {

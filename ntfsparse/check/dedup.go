@@ -12,12 +12,12 @@ import (
 // ntfsparse: a chunk store is no structure of NTFS but contents, of which every
 // byte is proved by a hash.
 type chunkProofs struct {
-	v      *ntfsparse.Volume
-	err    error // of opening it
-	seed   maphash.Seed
-	sound  map[uint64]struct{} // chunks that were proved, by hash of their keys
-	budget int64               // plain bytes that may still be proved
-	short  bool                // it was used up, and said so
+	v     *ntfsparse.Volume
+	err   error // of opening it
+	seed  maphash.Seed
+	sound map[uint64]struct{} // chunks that were proved, by hash of their keys
+	left  budget              // plain bytes that may still be proved
+	short bool                // it was used up, and said so
 }
 
 // maxProved bounds the chunks that are remembered as proved: 64 GiB of the
@@ -29,7 +29,7 @@ func (c *checker) reader() (*ntfsparse.Volume, error) {
 	p := &c.proofs
 	if p.v == nil && p.err == nil {
 		p.v, p.err = ntfsparse.Open(c.r, c.size)
-		p.seed, p.sound, p.budget = maphash.MakeSeed(), map[uint64]struct{}{}, 8*c.g.clusters*c.g.cluster
+		p.seed, p.sound, p.left = maphash.MakeSeed(), map[uint64]struct{}{}, budget(8*c.g.clusters*c.g.cluster)
 	}
 	return p.v, p.err
 }
@@ -55,7 +55,7 @@ func (c *checker) chunks(no uint64, do func(*ntfsparse.Chunk) bool) error {
 			maps += int64(m.Len)
 		}
 	}
-	if !c.spend(2 * maps) {
+	if !c.valueBudget.take(2 * maps) {
 		c.tooMuch(no)
 		return nil
 	}
@@ -100,12 +100,12 @@ func (c *checker) proveFile(no uint64) {
 		if _, ok := p.sound[id]; ok || !k.Stored() {
 			return !c.stopped() // what is absent is reported
 		}
-		if p.budget -= k.End - k.Begin; p.budget < 0 {
+		if !p.left.take(k.End - k.Begin) {
 			c.tooMuch(no)
 			return false
 		}
 		if err := k.Prove(); err != nil {
-			p.budget -= maxFailedPlaces * (k.End - k.Begin)
+			p.left.take(maxFailedPlaces * (k.End - k.Begin))
 			sev := Codes["D3"].Severity
 			if errors.Is(err, ntfsparse.ErrUnsupported) {
 				sev, c.rep.Incomplete = Info, true

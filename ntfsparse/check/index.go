@@ -177,11 +177,14 @@ func (t *tree) openBlocks(name string) bool {
 
 // afford takes n bytes from what all indexes together may have.
 func (t *tree) afford(n int64) bool {
-	if t.c.indexBudget -= n; t.c.indexBudget < 0 && !t.over {
+	if t.c.indexBudget.take(n) {
+		return true
+	}
+	if !t.over {
 		t.over = true
 		t.bad("I5", "The indexes are larger than the volume.")
 	}
-	return t.c.indexBudget >= 0
+	return false
 }
 
 func (t *tree) bad(code, format string, args ...any) {

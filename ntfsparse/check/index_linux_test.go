@@ -52,7 +52,7 @@ func TestIndexesAreBounded(t *testing.T) {
 		if !c.boot() || !c.openTable() {
 			t.Fatal("the volume cannot be opened")
 		}
-		c.up, c.indexBudget, r.n = plainUpcase(), left, 0
+		c.up, c.indexBudget, r.n = plainUpcase(), budget(left), 0
 		n := 0
 		c.folder(many, v.c.table.at(many), func(uint64, []byte, []byte) { n++ })
 		if f := c.rep.Findings; len(f) != 1 || f[0].Code != "I5" || f[0].Severity != Error || n > 100 || r.n > left+16<<10 {

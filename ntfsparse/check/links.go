@@ -132,7 +132,7 @@ func (c *checker) collect(all map[uint64]*suspect) {
 	counts := c.rep.Counts
 	c.quiet = true
 	defer func() { c.quiet, c.rep.Counts = false, counts }()
-	c.indexBudget = 2 * c.g.clusters * c.g.cluster
+	c.indexBudget = budget(2 * c.g.clusters * c.g.cluster)
 	c.start("doubtful names", c.indexBytes)
 	add := func(dir, ref uint64, w want) {
 		if s := all[refRecord(ref)]; s != nil && c.linkBytes >= 0 {

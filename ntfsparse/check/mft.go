@@ -28,7 +28,7 @@ var systemNames = []string{"$MFT", "$MFTMirr", "$LogFile", "$Volume", "$AttrDef"
 
 // openTable finds all of the file table, from its own record or the mirror's.
 func (c *checker) openTable() bool {
-	c.listBudget, c.indexBudget, c.valueBudget = 1<<20, 2*c.g.clusters*c.g.cluster, 4*c.g.clusters*c.g.cluster+1<<20
+	c.listBudget, c.indexBudget, c.valueBudget = 1<<20, budget(2*c.g.clusters*c.g.cluster), budget(4*c.g.clusters*c.g.cluster+1<<20)
 	b, ok := c.ownRecord()
 	if !ok {
 		return false
@@ -142,7 +142,7 @@ func (c *checker) tableSize() bool {
 		c.find("M4", fMFT, "$DATA", "The file table has %d records, and NTFS has 2^32 at most.", c.records)
 		c.records = maxClusters
 	}
-	c.listBudget = 1<<20 + int64(c.records)*c.g.record/8
+	c.listBudget = budget(1<<20 + int64(c.records)*c.g.record/8)
 	c.table.init(c.records)
 	if c.records < uint64(len(systemNames)) {
 		c.find("M3", fMFT, "$DATA", "The file table has %d of the %d records of system files.", c.records, len(systemNames))

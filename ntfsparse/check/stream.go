@@ -220,12 +220,10 @@ func (c *checker) listOf(b []byte) (list []byte, err error) {
 
 // affordEntries takes n entries from what may still be followed of attribute lists.
 func (c *checker) affordEntries(n int64) error {
-	if c.listBudget < n {
-		c.listBudget = 0
+	if !c.listBudget.take(n) {
 		c.leftOut("attribute lists, which together are longer than the file table allows")
 		return errLists
 	}
-	c.listBudget -= n
 	return nil
 }
 

@@ -270,21 +270,11 @@ func (c *checker) shortValue(a *attr, limit int64) []byte {
 // afford takes n bytes from what may still be read beside the tables; a sound
 // volume never uses it up, one whose files overlap may.
 func (c *checker) afford(n int64) bool {
-	if c.spend(n) {
+	if c.valueBudget.take(n) {
 		return true
 	}
 	c.leftOut("values, security descriptors and compressed contents, which together are larger than the volume")
 	return false
-}
-
-// spend is afford where the caller says what was left out.
-func (c *checker) spend(n int64) bool {
-	if c.valueBudget < n {
-		c.valueBudget = 0
-		return false
-	}
-	c.valueBudget -= max(0, n)
-	return true
 }
 
 // eaInfo reads $EA_INFORMATION: packed size (2), how many are needed (2), size
