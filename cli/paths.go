@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -311,11 +312,16 @@ func match(pattern, name string) bool {
 // list reads a folder whole, with attributes, sorted by name. Each entry has
 // either Attr or Err.
 func (f finder) list(ctx context.Context, dir volume.ID) ([]volume.Entry, error) {
-	var all []volume.Entry
+	var full [][]volume.Entry // so that a large folder is copied but once
+	part := make([]volume.Entry, 0, 64)
 	err := f.read(ctx, dir, func(e volume.Entry) bool {
-		all = append(all, e)
+		if len(part) == cap(part) {
+			full, part = append(full, part), make([]volume.Entry, 0, min(4*cap(part), 16384))
+		}
+		part = append(part, e)
 		return true
 	})
+	all := slices.Concat(append(full, part)...)
 	sortByName(all)
 	return all, err
 }

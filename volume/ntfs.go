@@ -392,7 +392,7 @@ func (b *batch) flush(ctx context.Context) bool {
 			return false
 		}
 	}
-	b.entries, b.from, b.places, b.names, b.size = nil, b.from[:0], b.places[:0], b.names[:0], dirBatch
+	b.entries, b.from, b.places, b.names, b.size = b.entries[:0], b.from[:0], b.places[:0], b.names[:0], dirBatch
 	return true
 }
 
