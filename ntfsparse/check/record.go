@@ -640,6 +640,9 @@ func (c *checker) flags() {
 			c.find("T10", k.no, "$DATA", "The data of record %d is %s but the file's flags do not say so.", k.no, f.what)
 		}
 	}
+	if k.tag == tagWof && !k.wof && k.wofData {
+		c.find("T17", k.no, "$REPARSE_POINT", "Record %d has the data of a compressed system file, but its reparse point leads elsewhere.", k.no)
+	}
 	if k.wof && !k.wofData {
 		c.find("T17", k.no, "$DATA:WofCompressedData", "Record %d is a compressed system file but lacks the compressed data.", k.no)
 	}
