@@ -320,8 +320,11 @@ func (c *checker) form(a *attr) {
 	}
 	if a.method() > 1 {
 		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is compressed by the unknown method %d.", a.label(), k.no, a.method())
-	} else if a.typ == tAlloc && a.flags&(aCompressed|aEncrypted) != 0 {
-		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is marked as compressed or encrypted, which index blocks cannot be.", a.label(), k.no)
+	} else if a.flags&(aCompressed|aEncrypted) != 0 {
+		switch a.typ { // $INDEX_ROOT has what new files of the folder will have
+		case tList, tSecurity, tAlloc, tReparse, tEA:
+			c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is marked as compressed or encrypted, which it cannot be.", a.label(), k.no)
+		}
 	}
 	if i := a.typ >> 4; len(a.name) > 0 && i < 32 && unnamed>>i&1 != 0 {
 		c.find("T2", k.base, a.label(), "%s of record %d has a name, which it must not have.", a.label(), k.no)
