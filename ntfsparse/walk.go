@@ -102,7 +102,7 @@ type walker struct {
 
 	partial map[uint64]partial // files of which parts are damaged
 	cut     bool               // there are more records than can be read
-	blind   bool               // not all folders can be read to the end
+	blind   bool               // a folder cannot be read, so that names in it are not known
 	bad     map[uint64]bool    // damaged records
 	damaged []damagedName
 	bytes   int             // of them

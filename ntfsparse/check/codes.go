@@ -59,7 +59,7 @@ var Codes = map[string]Code{
 	"T6":  {Error, "A run list points outside the volume."},
 	"T7":  {Error, "The extents of an attribute do not join."},
 	"T8":  {Error, "The sizes of an attribute contradict each other."},
-	"T9":  {Warning, "The compression fields of an attribute are impossible or contradict its runs."},
+	"T9":  {Warning, "The compression fields of an attribute are impossible or contradict its runs, or it is none that can be compressed or encrypted."},
 	"T10": {Warning, "The file's flags contradict those of its data or its reparse point."},
 	"T11": {Error, "A file has an attribute twice."},
 	"T12": {Warning, "Two attributes of a record share an identifier."},
