@@ -347,3 +347,25 @@ func TestMirrorOfAnotherRecord(t *testing.T) {
 		t.Errorf("a copy in the mirror: %v", err)
 	}
 }
+
+// TestRecord0 changes each bit of $MFT's own record: by its copy in the mirror all
+// files are found.
+func TestRecord0(t *testing.T) {
+	for _, b := range [][]byte{small(t), made(t, testvol.Options{Size: 12 << 20, Cluster: 512}, func(dir string) { testvol.FragmentMFT(t, dir, 300) })} {
+		v := openBytes(t, b)
+		want := names(t, v)
+		rec := b[v.Boot().MFT*v.Boot().ClusterSize:][:1024]
+		used, step := int(binary.LittleEndian.Uint32(rec[0x18:])), 1+len(want)/100
+		for i := 0; i < 8*used; i += step {
+			if i/8%512 >= 510 {
+				continue
+			}
+			rec[i/8] ^= 1 << (i % 8)
+			got := slices.Compact(names(t, openBytes(t, b))) // what is wrong with the volume has the root's path
+			if !slices.Equal(got, want) {
+				t.Errorf("bit %d of byte %#x: %d names, want %d", i%8, i/8, len(got), len(want))
+			}
+			rec[i/8] ^= 1 << (i % 8)
+		}
+	}
+}

@@ -106,7 +106,7 @@ func (r *InfoReader) record(rec *Record, n uint64) error {
 	}
 	if n >= r.first && n-r.first < uint64(len(r.buf))/size {
 		copy(r.one, r.buf[(n-r.first)*size:])
-		if r.v.parseRecord(rec, n, r.one) == nil {
+		if r.v.parseInPlace(rec, n, r.one) == nil {
 			return nil
 		}
 	}

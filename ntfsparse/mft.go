@@ -1,23 +1,7 @@
 package ntfsparse
 
-// openMFT finds all extents of $MFT, which maps itself: record 0 holds the
-// first, and those in extension records are read through the ones before.
-// Where record 0 is of no use its copy in the mirror is taken; where the copy
-// is not sound either, as much of the runs as there is.
-func (v *Volume) openMFT() error {
-	err := v.openMFTAt(v.boot.MFT, false)
-	switch {
-	case err == nil:
-		return nil
-	case v.openMFTAt(v.boot.Mirror, false) == nil:
-		v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
-		return nil
-	case v.openMFTAt(v.boot.MFT, true) == nil:
-		return nil
-	}
-	return err
-}
-
+// openMFTAt opens $MFT by the copy of record 0 at lcn; partly: as far as its run
+// list goes.
 func (v *Volume) openMFTAt(lcn int64, partly bool) error {
 	rec, err := v.recordAt(lcn, 0)
 	if err != nil {
@@ -28,6 +12,7 @@ func (v *Volume) openMFTAt(lcn int64, partly bool) error {
 	if len(data) == 0 || data[0].Resident() {
 		return classf(ErrCorrupt, 0, "$MFT has no contents")
 	}
+	v.mftMap = mftMap{}
 	if v.mft, err = v.newStream(rec.Ref(), data); err != nil {
 		return err
 	}
@@ -106,9 +91,6 @@ func (v *Volume) extendMFT(rec *Record, attrs []Attr) {
 	if v.mft.runs.End() <= (v.mft.valid-1)>>v.geo.shift {
 		v.mft.bad = v.mft.beyond()
 	}
-	if v.mft.bad != nil {
-		v.note("$MFT cannot be read as a whole: %v.", v.mft.bad)
-	}
 }
 
 func (v *Volume) addExtents(rec *Record, list []ListEntry) (bad error) {
@@ -149,6 +131,14 @@ func (v *Volume) Record(n uint64) (*Record, error) {
 	return rec, v.readRecord(rec, n, b)
 }
 
+// parseInPlace is parseRecord for a record where the map has it.
+func (v *Volume) parseInPlace(rec *Record, n uint64, b []byte) error {
+	if n == RecordMFT && v.copied {
+		return classf(ErrCorrupt, n, "its map of the MFT does not lead to the file records")
+	}
+	return v.parseRecord(rec, n, b)
+}
+
 // readRecord reads record n into b.
 func (v *Volume) readRecord(rec *Record, n uint64, b []byte) error {
 	if n >= v.records {
@@ -156,7 +146,7 @@ func (v *Volume) readRecord(rec *Record, n uint64, b []byte) error {
 	}
 	err := v.mft.readRuns(b, int64(n)*int64(len(b)))
 	if err == nil {
-		err = v.parseRecord(rec, n, b)
+		err = v.parseInPlace(rec, n, b)
 	}
 	if err != nil && n < min(v.mirrored(), FirstUser) {
 		if m, merr := v.recordAt(v.boot.Mirror, n); merr == nil {

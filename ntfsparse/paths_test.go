@@ -9,7 +9,7 @@ import (
 // TestFolderNames: however long their names are, the folders that a walk remembers
 // hold no more than they may, and all are found.
 func TestFolderNames(t *testing.T) {
-	c := (&Volume{records: 1 << 30}).newPathCache()
+	c := (&Volume{mftMap: mftMap{records: 1 << 30}}).newPathCache()
 	name := u16(strings.Repeat("日", 255))
 	for round := range 3 {
 		for i := range c.slots {

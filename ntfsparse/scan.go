@@ -39,7 +39,7 @@ func (v *Volume) scanPiece(mft *Stream, n uint64, buf []byte, visit func(uint64,
 		b := buf[:v.boot.RecordSize:v.boot.RecordSize]
 		err := whole
 		if err == nil {
-			err = v.parseRecord(&rec, n, b)
+			err = v.parseInPlace(&rec, n, b)
 		}
 		if err != nil && err != errNeverUsed {
 			err = v.readRecord(&rec, n, b) // alone, or from the mirror

@@ -14,25 +14,23 @@ import (
 
 // Volume is an open NTFS volume: read-only, and safe for parallel use.
 type Volume struct {
-	r       io.ReaderAt
-	size    int64 // of the device
-	boot    Boot
-	geo     geometry
-	mft     *Stream
-	records uint64
-	unsure  bool // the map of the MFT may be wrong
-	upcase  *UpCase
-	info    VolumeInfo
-	meta    *cache               // pages of the device
-	units   *cache               // decompressed units
-	opened  atomic.Uint64        // streams in units
-	heavy   atomic.Pointer[File] // with a long attribute list, the last one read
-	secure  lazy[*secure]
-	bitmap  lazy[*Stream]
-	space   lazy[Space]
-	owners  lazy[*Owners]
-	lost    lazy[map[uint64][]stray]       // names in folders without a record
-	strays  lazy[map[uint64]*folderStrays] // names that folders with a damaged index have lost
+	r    io.ReaderAt
+	size int64 // of the device
+	boot Boot
+	geo  geometry
+	mftMap
+	upcase *UpCase
+	info   VolumeInfo
+	meta   *cache               // pages of the device
+	units  *cache               // decompressed units
+	opened atomic.Uint64        // streams in units
+	heavy  atomic.Pointer[File] // with a long attribute list, the last one read
+	secure lazy[*secure]
+	bitmap lazy[*Stream]
+	space  lazy[Space]
+	owners lazy[*Owners]
+	lost   lazy[map[uint64][]stray]       // names in folders without a record
+	strays lazy[map[uint64]*folderStrays] // names that folders with a damaged index have lost
 
 	mu         sync.Mutex
 	notes      []string

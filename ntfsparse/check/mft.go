@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"sort"
 )
 
 // Numbers of system files.
@@ -26,46 +28,64 @@ const (
 
 var systemNames = []string{"$MFT", "$MFTMirr", "$LogFile", "$Volume", "$AttrDef", ".", "$Bitmap", "$Boot", "$BadClus", "$Secure", "$UpCase", "$Extend"}
 
-// openTable finds all of the file table, from its own record or the mirror's.
-func (c *checker) openTable() bool {
-	c.listBudget, c.indexBudget, c.valueBudget = 1<<20, budget(2*c.g.clusters*c.g.cluster), budget(4*c.g.clusters*c.g.cluster+1<<20)
-	b, ok := c.ownRecord()
-	if !ok {
-		return false
-	}
-	if err := c.followTable(b); err != nil {
-		c.find("M3", fMFT, "$DATA", "The file table cannot be found in full: %v.", err)
-		return false
-	}
-	if msg := c.overlapping(); msg != "" {
-		c.find("M3", fMFT, "$DATA", "The file table cannot be found in full: %s.", msg)
-		return false
-	}
-	return c.tableSize()
+// tableMap is the file table as a copy of its own record has it.
+type tableMap struct {
+	lcn     int64  // of that copy
+	stream  stream // as far as it could be followed
+	records uint64
+	sizes   []string // what is wrong with its sizes
+	no      string   // why the copy is of no use
+	why     string   // why the table cannot be found in full
 }
 
-// ownRecord reads record 0, or its copy when it is damaged.
-func (c *checker) ownRecord() ([]byte, bool) {
-	why := ""
-	for i, lcn := range []int64{c.g.mft, c.g.mirror} {
-		b := make([]byte, c.g.record)
-		msg := c.tableRecord(b, lcn)
-		if msg == "" {
-			if i > 0 {
-				c.find("M2", fMFT, "", "The file table's own record is damaged: %s. The mirror's copy was used.", why)
-				c.spare = make([]byte, c.g.record)
-				if c.readAt(c.spare, lcn*c.g.cluster) != nil {
-					c.spare = nil
-				}
-			}
-			return b, true
-		}
-		if i == 0 {
-			why = msg
+// openTable finds all of the file table, from its own record or the mirror's.
+func (c *checker) openTable() bool {
+	c.indexBudget, c.valueBudget = budget(2*c.g.clusters*c.g.cluster), budget(4*c.g.clusters*c.g.cluster+1<<20)
+	own, copied := c.tableBy(c.g.mft), c.tableBy(c.g.mirror)
+	used := own
+	for _, msg := range own.sizes {
+		c.find("M4", fMFT, "$DATA", "The file table %s.", msg)
+	}
+	if copied.no == "" && copied.why == "" && (own.no != "" || c.better(&copied, &own)) {
+		c.find("M2", fMFT, "", "The file table's own record is damaged: %s. The mirror's copy was used.",
+			cmp.Or(own.no, own.why, "it does not lead to all file records"))
+		used, c.spare = copied, make([]byte, c.g.record)
+		if c.readAt(c.spare, copied.lcn*c.g.cluster) != nil {
+			c.spare = nil
 		}
 	}
-	c.find("M3", fMFT, "", "The file table's own record is damaged, %s, and so is the mirror's.", why)
-	return nil, false
+	switch {
+	case used.no != "":
+		c.find("M3", fMFT, "", "The file table's own record is damaged, %s, and so is the mirror's.", used.no)
+		return false
+	case used.why != "":
+		c.find("M3", fMFT, "$DATA", "The file table cannot be found in full: %s.", used.why)
+		return false
+	case used.records < uint64(len(systemNames)):
+		c.find("M3", fMFT, "$DATA", "The file table has %d of the %d records of system files.", used.records, len(systemNames))
+		return false
+	}
+	c.mft, c.records = used.stream, used.records
+	c.listBudget = budget(1<<20 + int64(c.records)*c.g.record/8)
+	c.table.init(c.records)
+	return true
+}
+
+// tableBy finds the file table by the copy of record 0 at lcn.
+func (c *checker) tableBy(lcn int64) (m tableMap) {
+	m.lcn, c.mft, c.listBudget = lcn, stream{}, 1<<20
+	b := make([]byte, c.g.record)
+	if m.no = c.tableRecord(b, lcn); m.no != "" {
+		return m
+	}
+	if err := c.followTable(b); err != nil {
+		m.why = err.Error()
+	} else {
+		m.why = c.overlapping()
+	}
+	m.stream = c.mft
+	m.measure(c.g)
+	return m
 }
 
 // tableRecord reads a copy of record 0 and says what is wrong with it.
@@ -79,7 +99,9 @@ func (c *checker) tableRecord(b []byte, lcn int64) string {
 	if msg := fixup(b, headOld); msg != "" {
 		return msg
 	}
-	c.mft = stream{}
+	if parseHeader(b).base != 0 {
+		return "it calls itself a part of another"
+	}
 	if ok, err := c.mft.find(b, tData, "", 0); err != nil || !ok || c.mft.resident || len(c.mft.runs) == 0 {
 		return "its run list is missing or damaged"
 	}
@@ -122,33 +144,75 @@ func (c *checker) overlapping() string {
 	return ""
 }
 
-// tableSize finds how many records there are. Behind the valid bytes of the table
+// measure finds how many records there are. Behind the valid bytes of the table
 // stand, perhaps, records of a former volume.
-func (c *checker) tableSize() bool {
-	room, valid := c.mft.end()*c.g.cluster, c.mft.init
+func (m *tableMap) measure(g geometry) {
+	wrong := func(format string, args ...any) { m.sizes = append(m.sizes, fmt.Sprintf(format, args...)) }
+	room, size, valid := m.stream.end()*g.cluster, m.stream.size, m.stream.init
 	switch {
-	case c.mft.size > room || c.mft.size < 16*c.g.record:
-		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes does not fit its clusters of %d bytes.", c.mft.size, room)
-		c.mft.size = room
-	case c.mft.size%c.g.record != 0:
-		c.find("M4", fMFT, "$DATA", "The file table's size of %d bytes is no multiple of its records.", c.mft.size)
+	case size > room || size < 16*g.record:
+		wrong("has a size of %d bytes, which does not fit its clusters of %d bytes", size, room)
+		size = room
+	case size%g.record != 0:
+		wrong("has a size of %d bytes, which is no multiple of its records", size)
 	}
-	if valid < 16*c.g.record || valid <= c.mft.size && valid%c.g.record != 0 {
-		c.find("M4", fMFT, "$DATA", "The file table says that %d of its %d bytes are valid.", valid, c.mft.size)
-		valid = c.mft.size
+	if valid < 16*g.record || valid <= size && valid%g.record != 0 {
+		wrong("says that %d of its %d bytes are valid", valid, size)
+		valid = size
 	}
-	c.records = uint64(max(0, min(c.mft.size, valid, room)) / c.g.record)
-	if c.records > maxClusters {
-		c.find("M4", fMFT, "$DATA", "The file table has %d records, and NTFS has 2^32 at most.", c.records)
-		c.records = maxClusters
+	m.records = uint64(max(0, min(size, valid, room)) / g.record)
+	if m.records > maxClusters {
+		wrong("has %d records, and NTFS has 2^32 at most", m.records)
+		m.records = maxClusters
 	}
-	c.listBudget = budget(1<<20 + int64(c.records)*c.g.record/8)
-	c.table.init(c.records)
-	if c.records < uint64(len(systemNames)) {
-		c.find("M3", fMFT, "$DATA", "The file table has %d of the %d records of system files.", c.records, len(systemNames))
-		return false
+}
+
+// better tells whether table a leads to more file records than b: where they differ,
+// some records are looked at that should be there.
+func (c *checker) better(a, b *tableMap) bool {
+	score, left := 0, 1024
+	buf := make([]byte, c.g.record)
+	for vcn := int64(0); left > 0; {
+		from, end := a.place(c.g, vcn)
+		other, otherEnd := b.place(c.g, vcn)
+		end = min(end, otherEnd)
+		if end == math.MaxInt64 {
+			break
+		}
+		for at := vcn; from != other && at < end && left > 0; at += max(1, (end-vcn)/8) {
+			no := uint64((at*c.g.cluster + c.g.record - 1) / c.g.record)
+			score += c.leads(a, no, buf) - c.leads(b, no, buf)
+			left--
+		}
+		vcn = end
 	}
-	return true
+	return score > 0
+}
+
+// place is where table m has VCN vcn, and the VCN up to which the clusters follow each
+// other from there; behind the last record that is nowhere.
+func (m *tableMap) place(g geometry, vcn int64) (lcn, end int64) {
+	last := min(m.stream.end(), (int64(m.records)*g.record+g.cluster-1)/g.cluster)
+	if vcn >= last {
+		return -2, math.MaxInt64
+	}
+	runs := m.stream.runs
+	r := runs[sort.Search(len(runs), func(i int) bool { return runs[i].vcn+runs[i].n > vcn })]
+	if lcn = r.lcn; lcn >= 0 {
+		lcn += vcn - r.vcn
+	}
+	return lcn, min(last, r.vcn+r.n)
+}
+
+// leads is 1 when table m has record no in its place, otherwise 0.
+func (c *checker) leads(m *tableMap, no uint64, b []byte) int {
+	if no >= m.records || c.read(&m.stream, b, int64(no)*c.g.record) != nil || string(b[:4]) != "FILE" || fixup(b, headOld) != "" {
+		return 0
+	}
+	if h := parseHeader(b); h.usaOff >= headNew && uint64(h.number) != no {
+		return 0
+	}
+	return 1
 }
 
 // recordBits is the bitmap of file records, of which a piece is held.
@@ -244,7 +308,7 @@ func (c *checker) damagedOwnRecord() {
 	}
 	counts := c.rep.Counts
 	c.scanRecord(fMFT, b)
-	*c.table.at(fMFT), c.rep.Counts, c.lists = entry{}, counts, 0
+	*c.table.at(fMFT), c.rep.Counts, c.lists, c.doubled = entry{}, counts, 0, spans{}
 	c.owned.reset(0, c.g.clusters)
 }
 

@@ -1,6 +1,11 @@
 package check
 
-import "testing"
+import (
+	"os"
+	"testing"
+
+	"vitrine/internal/testvol"
+)
 
 // TestStaleRecords: what stands behind the valid bytes of the file table are no
 // records of it, whoever left them there.
@@ -22,4 +27,32 @@ func TestStaleRecords(t *testing.T) {
 	if rep.Worst != Info || rep.Counts != v.c.rep.Counts {
 		t.Errorf("%s\n%+v", rep.Summary, rep.Findings)
 	}
+}
+
+// TestRecord0 changes each bit of the file table's own record: as the mirror's copy is
+// sound, no other file than the table itself is called damaged.
+func TestRecord0(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 12 << 20, Cluster: 512})
+	testvol.With(t, img, func(dir string) { testvol.FragmentMFT(t, dir, 300) })
+	b, err := os.ReadFile(img)
+	must(t, err)
+	v := openVol(t, b)
+	if n := len(v.c.mft.runs); n < 20 {
+		t.Fatalf("the file table is in %d runs", n)
+	}
+	v.raw(fMFT, func(rec []byte) {
+		end, _ := v.find(rec, tBitmap, "") // where that is wrong, so are its bits
+		for i := 8 * 0x12; i < 8*end; i += 5 { // not the sequence number, which the root's index has as well
+			if i/8%stride >= stride-2 {
+				continue
+			}
+			rec[i/8] ^= 1 << (i % 8)
+			for _, f := range judged(t, b, Options{}).Findings {
+				if f.Record != fMFT && f.Severity > Warning {
+					t.Errorf("bit %d of byte %#x: %v", i%8, i/8, f)
+				}
+			}
+			rec[i/8] ^= 1 << (i % 8)
+		}
+	})
 }

@@ -273,7 +273,8 @@ func (c *checker) follow(s *stream, list []byte, no uint64, typ uint32, name str
 			break
 		}
 		list = rest
-		if e.typ != typ || string(e.name) != name || refRecord(e.ref) == no && e.lowest < s.end() {
+		known := refRecord(e.ref) == no || no == fMFT // the file table is found without its list as far as possible
+		if e.typ != typ || string(e.name) != name || known && e.lowest < s.end() {
 			continue
 		}
 		if err := c.affordEntries(1); err != nil {
