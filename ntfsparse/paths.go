@@ -34,7 +34,7 @@ type foundPath struct {
 	path   string
 	names  int
 	lost   bool   // it goes through folders that are lost
-	orphan uint64 // N, where it begins with "$Orphan-N"; 0: it does not
+	orphan uint64 // N with orphanBit, where it begins with "$Orphan-N"; 0: it does not
 	system bool   // it is in $Extend, and has no path
 }
 
@@ -129,7 +129,7 @@ func (c *pathCache) orphan(ref Ref) (foundPath, bool) {
 	if !c.lost {
 		return foundPath{}, false
 	}
-	n := orphanNumber(ref)
+	n := orphanNumber(ref) | orphanBit
 	return foundPath{path: orphanPath(n), names: 1, lost: true, orphan: n}, true
 }
 

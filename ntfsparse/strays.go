@@ -280,7 +280,7 @@ func (v *Volume) findLostNames() (map[uint64][]stray, error) {
 	paths.lost, paths.user = true, false
 	nowhere := func(parent Ref) bool {
 		p, ok := paths.find(parent)
-		return ok && p.names == 1 && p.orphan == orphanNumber(parent)
+		return ok && p.names == 1 && p.orphan == orphanNumber(parent)|orphanBit
 	}
 	names := map[uint64][]stray{}
 	unread, err := v.eachName(context.Background(), func(s stray, parent Ref) error {

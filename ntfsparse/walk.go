@@ -388,7 +388,7 @@ func (w *walker) lostFolder(p *foundPath) error {
 	}
 	w.told[head] = true
 	keep := w.info
-	f := w.v.ghost(p.orphan|orphanBit, nil)
+	f := w.v.ghost(p.orphan, nil)
 	w.info = f.Info()
 	err := w.visitOne(head, f.bad)
 	w.info = keep

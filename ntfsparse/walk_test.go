@@ -83,6 +83,7 @@ func TestWalkTellsFlips(t *testing.T) {
 		"a DOS name that no folder has": {oneFile(0x20, 1, named(5, "g", NameDOS), contents), []string{"/f!"}},
 
 		"below a metafile": {oneFile(0x20, 1, named(7, "f", NameWinDOS), contents), []string{"/$Orphan-7!", "/$Orphan-7/f"}},
+		"below $MFT":       {oneFile(0x20, 1, named(0, "f", NameWinDOS), contents), []string{"/$Orphan-0!", "/$Orphan-0/f"}},
 		"in $Extend":       {oneFile(0x20, 1, named(11, "f", NameWinDOS), contents), nil},
 
 		"unknown attribute":         {oneFile(0x20, 1, name, contents, has(0x4080, "s", "stream")), []string{"/f!"}},
