@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"path"
 	"strings"
 	"time"
@@ -192,8 +193,19 @@ func timeTest(flag, when string, now time.Time, pass func(mod, t int64) bool) (t
 	if err != nil {
 		return nil, usage("dates are like 2026-11-02 or 2026-11-02T14:00, ages like 12h or 3d", "%s: %v", flag, err)
 	}
-	limit := t.UnixNano()
+	limit := nanoseconds(t)
 	return func(_ []byte, a *volume.Attr) bool { return a.ModTime != volume.NoTime && pass(a.ModTime, limit) }, nil
+}
+
+// nanoseconds clamps to what attributes can express: the years 1677 to 2262.
+func nanoseconds(t time.Time) int64 {
+	switch first, last := time.Unix(0, volume.NoTime+1), time.Unix(0, math.MaxInt64); {
+	case t.Before(first):
+		return first.UnixNano()
+	case t.After(last):
+		return last.UnixNano()
+	}
+	return t.UnixNano()
 }
 
 // parseWhen reads a date in local time, or an age before now.

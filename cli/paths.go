@@ -208,6 +208,9 @@ func (f finder) findLost(ctx context.Context, p string, why error) (found, error
 	i := strings.LastIndexByte(full, ':')
 	streams, ok := f.fs.(volume.Streams)
 	if errors.Is(err, fs.ErrNotExist) && ok && i > strings.LastIndexByte(full, '/') {
+		if _, led := f.find(ctx, full[:i], true); led == nil {
+			return found{}, why // the file is not lost, it has no such stream
+		}
 		if at, err = f.lookupLost(ctx, able, full[:i]); err == nil {
 			return streamIn(ctx, streams, at, full[i+1:])
 		}

@@ -322,6 +322,12 @@ func TestCaseSensitiveFlag(t *testing.T) {
 	if _, err := v.Lookup("d/name"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("d/name: %v", err)
 	}
+	if ref, _, err := v.LookupLost(t.Context(), "/D/Name"); err != nil || ref != f.Ref()+1 {
+		t.Errorf("/D/Name among all files: %v, %v", ref, err)
+	}
+	if _, _, err := v.LookupLost(t.Context(), "/d/name"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("/d/name among all files: %v", err)
+	}
 }
 
 // TestMirrorOfAnotherRecord: what lies in a record's place in the mirror is its

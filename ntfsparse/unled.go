@@ -6,11 +6,13 @@ import (
 	"errors"
 	"hash/maphash"
 	"slices"
+	"strings"
 )
 
 // LookupLost finds the file that [Volume.Walk] visits under a path, whether folders lead
 // to it or not; it takes as long as a walk. Names are compared
-// without regard to case where none is spelled like that, and of several files one that
+// without regard to case where none is spelled like that and no folder distinguishes them,
+// and of several files one that
 // is not damaged is found; spelled is the path as the volume has it. What has no record
 // of its own is not found.
 func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled string, err error) {
@@ -26,7 +28,7 @@ func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled 
 			fit |= sound
 		}
 		switch {
-		case fit <= best || fit&exact == 0 && v.upcase.CompareFold(units, EncodeName(e.Path)) != 0:
+		case fit <= best || fit&exact == 0 && (v.upcase.CompareFold(units, EncodeName(e.Path)) != 0 || v.distinguishes(path, e.Path)):
 			return nil
 		case fit&sound == 0 && !v.hasRecord(e.Info.Ref):
 			return nil
@@ -43,6 +45,25 @@ func (v *Volume) LookupLost(ctx context.Context, path string) (ref Ref, spelled 
 		return 0, "", notFound(path)
 	}
 	return ref, spelled, nil
+}
+
+// distinguishes tells whether names in two paths differ, be it in case alone, and are in
+// a folder that is sensitive to case.
+func (v *Volume) distinguishes(path, other string) bool {
+	a, b := strings.Split(path, "/"), strings.Split(other, "/")
+	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			continue
+		}
+		f, err := v.Lookup(strings.Join(b[:i], "/"))
+		if err != nil {
+			continue
+		}
+		if d, err := f.Dir(); err == nil && d.CaseSensitive() {
+			return true
+		}
+	}
+	return false
 }
 
 // hasRecord tells whether ref leads to a file that has a record of its own.
