@@ -19,6 +19,7 @@ import (
 // deletedObject is a deleted file in --json. Sizes are bytes.
 type deletedObject struct {
 	Path     string `json:"path"`
+	RawPath  []byte `json:"path_bytes,omitempty"`
 	Kind     string `json:"kind"`
 	ID       uint64 `json:"id"`
 	Size     int64  `json:"size"`
@@ -218,7 +219,7 @@ func whenChanged(d *ntfsparse.DeletedFile) int64 {
 }
 
 func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
-	o := deletedObject{Path: full, Kind: "file", ID: d.Ref.Record(), Size: d.Info.Size, Modified: iso(whenChanged(d)),
+	o := deletedObject{Path: full, RawPath: notUnicode(full), Kind: "file", ID: d.Ref.Record(), Size: d.Info.Size, Modified: iso(whenChanged(d)),
 		Clusters: d.Clusters, Free: d.Free, State: deletedState(d)}
 	switch {
 	case d.Info.Mode()&fs.ModeSymlink != 0:

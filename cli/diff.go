@@ -67,10 +67,11 @@ func newSide(f finder, top found) side { return side{f, top.path, map[volume.ID]
 
 // difference is one object that differs, in --json.
 type difference struct {
-	Change string       `json:"change"` // new, gone, changed
-	Path   string       `json:"path"`
-	Before *entryObject `json:"before,omitempty"`
-	After  *entryObject `json:"after,omitempty"`
+	Change  string       `json:"change"` // new, gone, changed
+	Path    string       `json:"path"`
+	RawPath []byte       `json:"path_bytes,omitempty"`
+	Before  *entryObject `json:"before,omitempty"`
+	After   *entryObject `json:"after,omitempty"`
 }
 
 func (d *differ) top(ctx context.Context, from, to *found) error {
@@ -209,7 +210,7 @@ func (d *differ) show(mark byte, full, name string, before, after *volume.Attr) 
 		fmt.Fprintf(d.e.Out, "%c %s\n", mark, printable(full))
 		return
 	}
-	o := difference{Change: map[byte]string{'+': "new", '-': "gone", '*': "changed"}[mark], Path: full}
+	o := difference{Change: map[byte]string{'+': "new", '-': "gone", '*': "changed"}[mark], Path: full, RawPath: notUnicode(full)}
 	if before != nil {
 		b := newEntryObject(name, o.Path, *before)
 		o.Before = &b

@@ -145,7 +145,7 @@ func (l *lister) print(ctx context.Context, dir string, entries []volume.Entry) 
 		}
 		switch {
 		case l.e.json && en.Err != nil:
-			l.e.emit("entry", entryObject{Name: en.Name, Path: full, Error: plain(en.Err)})
+			l.e.emit("entry", entryObject{Name: en.Name, Path: full, RawName: notUnicode(en.Name), RawPath: notUnicode(full), Error: plain(en.Err)})
 		case l.e.json:
 			l.e.emit("entry", l.object(ctx, en.Name, full, *en.Attr))
 		case !l.o.long:
@@ -223,7 +223,7 @@ func (l *lister) beside(ctx context.Context, full string, a *volume.Attr) (targe
 			l.hurt.add(l.e, full, at("not all of its named streams can be read", err))
 		}
 		for _, s := range list {
-			streams = append(streams, streamObject{s.Name, s.Size})
+			streams = append(streams, streamObject{s.Name, notUnicode(s.Name), s.Size})
 		}
 	}
 	return target, streams
@@ -247,7 +247,8 @@ func (l *lister) extra(ctx context.Context, full string, a *volume.Attr) string 
 type entryObject struct {
 	Name       string         `json:"name"`
 	Path       string         `json:"path"`
-	RawName    []byte         `json:"name_bytes,omitempty"` // where the name is not valid Unicode
+	RawName    []byte         `json:"name_bytes,omitempty"` // as all …_bytes: where it is not valid Unicode
+	RawPath    []byte         `json:"path_bytes,omitempty"`
 	Kind       string         `json:"kind,omitempty"`
 	ID         uint64         `json:"id,omitempty"`
 	Size       int64          `json:"size"`
@@ -265,21 +266,27 @@ type entryObject struct {
 }
 
 type streamObject struct {
-	Name string `json:"name"`
-	Size int64  `json:"size"`
+	Name    string `json:"name"`
+	RawName []byte `json:"name_bytes,omitempty"`
+	Size    int64  `json:"size"`
 }
 
 func newEntryObject(name, full string, a volume.Attr) entryObject {
-	o := entryObject{Name: name, Path: full, Kind: kindWord(a.Kind), ID: uint64(a.ID), Size: a.Size, Alloc: a.Alloc, Links: a.Links,
+	o := entryObject{Name: name, Path: full, RawName: notUnicode(name), RawPath: notUnicode(full), Kind: kindWord(a.Kind), ID: uint64(a.ID), Size: a.Size, Alloc: a.Alloc, Links: a.Links,
 		Modified: iso(a.ModTime), Accessed: iso(a.AccessTime), Changed: iso(a.ChangeTime), Created: iso(a.BirthTime),
 		Attributes: attributeWords(a.Win)}
 	if o.NoSize = a.NoSize; a.Damage != nil {
 		o.Error = plain(a.Damage)
 	}
-	if !utf8.ValidString(name) {
-		o.RawName = []byte(name)
-	}
 	return o
+}
+
+// notUnicode is the bytes of a name or path that JSON cannot hold as it is, otherwise nil.
+func notUnicode(s string) []byte {
+	if utf8.ValidString(s) {
+		return nil
+	}
+	return []byte(s)
 }
 
 func kindWord(k volume.Kind) string {

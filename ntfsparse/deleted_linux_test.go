@@ -190,6 +190,12 @@ func TestVeryDeepFolders(t *testing.T) {
 	deep, n := 0, 0
 	err = openBytes(t, b).Walk(t.Context(), func(e *ntfsparse.WalkEntry) error {
 		deep, n = max(deep, strings.Count(e.Path, "/")), n+1
+		if strings.HasPrefix(e.Path, "/$Orphan-") && strings.Count(e.Path, "/") == 1 {
+			f, err := openBytes(t, b).Lookup(e.Path)
+			if !errors.Is(e.Err, ntfsparse.ErrUnsupported) || err != nil || f.Damage() != nil && !errors.Is(f.Damage(), ntfsparse.ErrUnsupported) {
+				t.Errorf("%s: %v, %v, %v", e.Path, e.Err, err, f.Damage())
+			}
+		}
 		return nil
 	})
 	if err != nil || deep != 1025 || n != folders+2 { // a folder's path has 1,024 names; deeper ones are below "/$Orphan-N"

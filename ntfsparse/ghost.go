@@ -84,7 +84,7 @@ func (v *Volume) ghostFile(rec *Record, bad error) *File {
 	switch {
 	case errors.Is(bad, ErrDeleted):
 		bad = classf(ErrCorrupt, rec.N, "the file record is empty")
-	case bad != nil && !errors.Is(bad, ErrCorrupt):
+	case bad != nil && !errors.As(bad, new(*Error)):
 		bad = &Error{Class: ErrCorrupt, What: "the file record cannot be read", Record: rec.N, Off: -1, Err: bad}
 	}
 	f := &File{v: v, rec: rec, bad: bad, ghost: true}
@@ -99,7 +99,10 @@ func (v *Volume) ghost(n uint64, err error) *File {
 	case n&^(orphanBit-1) == orphanBit:
 		units := EncodeName(orphanName + strconv.FormatUint(n&^orphanBit, 10))
 		rec := ghostRecord(MakeRef(n, 0), &FileName{Parent: MakeRef(RecordRoot, 0), Attributes: nameIsDir, Units: units})
-		return v.ghostFile(rec, errOrphans(n))
+		c := v.fewPaths()
+		c.lost = true
+		p, _ := c.find(MakeRef(n&^orphanBit, 0))
+		return v.ghostFile(rec, errOrphans(n, p.deep && p.orphan == n))
 	case n == RecordRoot:
 		root := MakeRef(RecordRoot, RecordRoot)
 		return v.ghostFile(ghostRecord(root, &FileName{Parent: root, Attributes: nameIsDir, Units: []byte(".\x00")}), err)
@@ -113,7 +116,11 @@ func (v *Volume) ghost(n uint64, err error) *File {
 	return v.ghostFile(g.rec, err)
 }
 
-func errOrphans(n uint64) error {
+// errOrphans tells why there is a folder "$Orphan-N".
+func errOrphans(n uint64, deep bool) error {
+	if deep {
+		return classf(ErrUnsupported, n&^orphanBit, "these files are below more than %d folders, and are shown here", maxDepth)
+	}
 	return classf(ErrCorrupt, n&^orphanBit, "no folder leads to these files")
 }
 

@@ -289,7 +289,13 @@ func TestLoopOfFolders(t *testing.T) {
 		}
 	}
 	v = openBytes(t, b)
-	paths, _ := walked(t, v)
+	paths, bad := walked(t, v)
+	if len(bad) != 1 {
+		t.Fatalf("damaged: %q", bad)
+	}
+	if f, err := v.Lookup(bad[0]); err != nil || errors.Is(f.Damage(), ntfsparse.ErrUnsupported) {
+		t.Errorf("%s is called too deep: %v", bad[0], err)
+	}
 	for _, name := range []string{"in a", "in b", "a", "b"} {
 		n := 0
 		for _, p := range paths {

@@ -35,6 +35,7 @@ type foundPath struct {
 	names  int
 	lost   bool   // it goes through folders that are lost
 	orphan uint64 // N with orphanBit, where it begins with "$Orphan-N"; 0: it does not
+	deep   bool   // … because it would have too many names
 	system bool   // it is in $Extend, and has no path
 }
 
@@ -110,27 +111,39 @@ func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 		}
 		f, ok := c.folder(ref)
 		if !ok && c.lost {
-			head, _ = c.orphan(ref)
+			head, _ = c.orphan(ref, false)
 			break
 		}
 		if !ok || len(names) >= maxDepth {
-			return c.orphan(from)
+			return c.orphan(from, ok && !c.circle(ref))
 		}
 		names, ref, lost = append(names, f.name), f.parent, lost || f.ghost
 	}
 	if head.names+len(names) > maxDepth {
-		return c.orphan(from)
+		return c.orphan(from, true)
 	}
-	return foundPath{path: joinUp(head.path, names), names: head.names + len(names), lost: lost || head.lost, orphan: head.orphan}, true
+	return foundPath{path: joinUp(head.path, names), names: head.names + len(names), lost: lost || head.lost, orphan: head.orphan, deep: head.deep}, true
 }
 
-// orphan is the path of a folder that the root does not lead to.
-func (c *pathCache) orphan(ref Ref) (foundPath, bool) {
+// circle tells whether a folder is in itself.
+func (c *pathCache) circle(ref Ref) bool {
+	f, ok := c.folder(ref)
+	for i := 0; ok && i < maxDepth && f.parent.Record() != RecordRoot; i++ {
+		if f.parent.Record() == ref.Record() {
+			return true
+		}
+		f, ok = c.folder(f.parent)
+	}
+	return false
+}
+
+// orphan is the path of a folder that the root does not lead to, or on too deep a way.
+func (c *pathCache) orphan(ref Ref, deep bool) (foundPath, bool) {
 	if !c.lost {
 		return foundPath{}, false
 	}
 	n := orphanNumber(ref) | orphanBit
-	return foundPath{path: orphanPath(n), names: 1, lost: true, orphan: n}, true
+	return foundPath{path: orphanPath(n), names: 1, lost: true, orphan: n, deep: deep}, true
 }
 
 // joinUp joins names that were gathered from the innermost outwards.

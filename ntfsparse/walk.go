@@ -390,7 +390,7 @@ func (w *walker) lostFolder(p *foundPath) error {
 	keep := w.info
 	f := w.v.ghost(p.orphan, nil)
 	w.info = f.Info()
-	err := w.visitOne(head, f.bad)
+	err := w.visitOne(head, errOrphans(p.orphan, p.deep))
 	w.info = keep
 	return err
 }
