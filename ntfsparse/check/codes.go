@@ -30,7 +30,7 @@ var Codes = map[string]Code{
 	"V11": {Info, "Not all was looked at, as it is more than this check reads or holds."},
 
 	"M1": {Error, "The file table's mirror differs from its original."},
-	"M2": {Error, "The file table's own record is unreadable; the mirror's was used."},
+	"M2": {Error, "The file table's own record is unreadable, or leads to fewer file records than the mirror's copy; that was used."},
 	"M3": {Fatal, "The file table cannot be found in full."},
 	"M4": {Error, "The file table's size is impossible."},
 	"M5": {Error, "The bitmap of file records is too short or unreadable."},
