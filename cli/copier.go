@@ -630,7 +630,7 @@ func (w *worker) file(ctx context.Context, j job) (ok bool, err error) {
 	w.c.files.Add(1)
 	w.c.gaps(j.from, j.dir, &w.lost)
 	if bad := j.from.attr.Damage; bad != nil {
-		w.c.hurt.add(w.c.e, j.dir.where(j.from), fmt.Errorf("its contents were copied, times or streams may be missing: %w", bad))
+		w.c.hurt.add(w.c.e, j.dir.where(j.from), fmt.Errorf("it was copied, but contents, times or streams may be missing: %w", bad))
 	}
 	w.c.setSecurity(j.from, j.dir, j.name, w.c.sddl(ctx, j.place, j.from, j.dir))
 	return true, nil

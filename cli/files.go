@@ -45,6 +45,7 @@ func runCat(ctx context.Context, e *env, o *catOptions, args []string) error {
 		return err
 	}
 	defer places.close()
+	hurt := &tally{}
 	for _, p := range places.list {
 		all, err := p.matches(ctx, true)
 		if err != nil {
@@ -54,9 +55,12 @@ func runCat(ctx context.Context, e *env, o *catOptions, args []string) error {
 			if err := p.cat(ctx, e.Out, f, o.raw); err != nil {
 				return err
 			}
+			if f.attr.Damage != nil {
+				hurt.add(e, f.path, f.attr.Damage)
+			}
 		}
 	}
-	return nil
+	return hurt.err("may not be whole")
 }
 
 func (p place) cat(ctx context.Context, w io.Writer, f found, raw bool) error {

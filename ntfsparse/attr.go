@@ -239,6 +239,11 @@ func (a Attr) overlong() bool {
 	return !a.Resident() && a.LowVCN() == 0 && a.Size() > a.Alloc()
 }
 
+// overwritten tells whether more bytes were written than the value has.
+func (a Attr) overwritten() bool {
+	return !a.Resident() && a.LowVCN() == 0 && a.Valid() > a.Size()
+}
+
 // is tells whether the attribute has this type and name (in UTF-16LE).
 func (a Attr) is(t AttrType, name string) bool {
 	return a.Type() == t && string(a.NameUnits()) == name

@@ -59,8 +59,11 @@ func (in *Info) begin(v *Volume, rec *Record) {
 
 // add takes in one attribute.
 func (in *Info) add(a Attr) {
-	if a.overlong() {
+	switch {
+	case a.overlong():
 		in.hurt(a, corrupt("attribute has more bytes than are allocated for it", a.Off))
+	case a.overwritten():
+		in.hurt(a, corrupt("attribute has fewer bytes than were written to it", a.Off))
 	}
 	switch a.Type() {
 	case TypeStandardInfo:

@@ -219,6 +219,16 @@ func TestOverlong(t *testing.T) {
 	}
 }
 
+// TestOverwritten: a stream of which more is valid than it has is damaged.
+func TestOverwritten(t *testing.T) {
+	for valid, want := range map[int64]string{0: "/f", 100: "/f", 101: "/f!", 8192: "/f!"} {
+		b := newRB(200, 4096, 1024, 64)
+		b.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "f", 3, 0)))
+		b.put(30, 1, 1, 0, b.si(0x20), b.fn(5, 5, "f", 3, 0), b.nonres(TypeData, "", 0, 0, 0, 1, runs(2, b.alloc(2, nil)), 8192, 100, valid))
+		wantVisits(t, fmt.Sprint(valid), b.open(t), "/", want)
+	}
+}
+
 // TestSparseIsNotOverlong: the allocated size of sparse and compressed streams counts their
 // holes.
 func TestSparseIsNotOverlong(t *testing.T) {
