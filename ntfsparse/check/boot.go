@@ -321,6 +321,14 @@ func bootDifferences(a, b []byte) (out []difference) {
 	return out
 }
 
+func firstDifference(a, b []byte) int {
+	i := 0
+	for i < bootSize && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
 func number(b []byte) (v uint64) {
 	for i := len(b) - 1; i >= 0; i-- {
 		v = v<<8 | uint64(b[i])
@@ -343,7 +351,11 @@ func (c *checker) compareBackup(b, back []byte) {
 		}
 		c.findAs(sev, d.code, NoRecord, "", "The boot sector and its backup differ: %s in the backup.", d)
 	}
-	if len(diffs) == 0 && (back[510] != 0x55 || back[511] != 0xaa) {
+	switch i := firstDifference(b, back); {
+	case len(diffs) > 0:
+	case back[510] != 0x55 || back[511] != 0xaa:
 		c.find("B6", NoRecord, "", "The backup boot sector has no signature 55 AA.")
+	case i < bootSize:
+		c.findAs(Info, "B6", NoRecord, "", "The boot sector and its backup differ from byte %d on, in what reading the volume does not need.", i)
 	}
 }

@@ -2,7 +2,11 @@ package check
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 	"testing"
+
+	"vitrine/ntfsparse"
 )
 
 // TestLargerDevice checks volumes that end before their device does, whose end
@@ -47,5 +51,38 @@ func TestNoBootSector(t *testing.T) {
 	rep := judged(t, img, Options{})
 	if got := codes(rep, Fatal); len(got) < 2 || got[0] != "B1" || got[1] != "B2" {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestBackupDiffers: a byte that only one of the boot sectors has so is a remark.
+func TestBackupDiffers(t *testing.T) {
+	img := bytes.Clone(smallVolume())
+	for _, sector := range [][]byte{img[:512], img[len(img)-512:]} {
+		for _, at := range []int{0, 24, 36, 65, 80, 200, 509} {
+			sector[at] ^= 0xFF
+			if rep := judged(t, img, Options{}); !slices.Equal(codes(rep, Info), []string{"B6"}) || rep.Worst != Info {
+				t.Errorf("byte %d: %v", at, codes(rep, Info))
+			}
+			sector[at] ^= 0xFF
+		}
+	}
+}
+
+// TestCutShort: of an image that ends too early, each file that cannot be read is named.
+func TestCutShort(t *testing.T) {
+	img := unzipped("../testdata/used.img.gz")
+	told := 0
+	for cut := len(img) / 32; cut < len(img); cut += len(img) / 32 &^ 511 {
+		rep := judged(t, img[:cut], Options{})
+		readAll(img[:cut], func(no uint64, err error) bool {
+			named := slices.ContainsFunc(rep.Findings, func(f Finding) bool { return f.Record == no && f.Severity == Error })
+			if told++; !named && !errors.Is(err, ntfsparse.ErrNotCaptured) {
+				t.Errorf("%d of %d bytes: record %d, %v: %v", cut, len(img), no, err, codes(rep, Info))
+			}
+			return true
+		})
+	}
+	if told == 0 {
+		t.Error("all could be read")
 	}
 }

@@ -56,7 +56,7 @@ var Codes = map[string]Code{
 	"T3":  {Error, "A resident value is misplaced, or its index flag is wrong."},
 	"T4":  {Warning, "An attribute's type is unknown, or it has a form or size that it must not have."},
 	"T5":  {Error, "A run list cannot be read or does not cover its range."},
-	"T6":  {Error, "A run list points outside the volume."},
+	"T6":  {Error, "A run list points outside the volume, or behind the end of what is here of it."},
 	"T7":  {Error, "The extents of an attribute do not join."},
 	"T8":  {Error, "The sizes of an attribute contradict each other."},
 	"T9":  {Warning, "The compression fields of an attribute are impossible or contradict its runs, or it is none that can be compressed or encrypted."},

@@ -457,6 +457,9 @@ func (c *checker) own(a *attr, e run) {
 		c.find("T6", c.cur.base, a.label(), "%s in record %d has clusters %d to %d, but the volume ends at %d.",
 			a.label(), c.cur.no, e.lcn, e.lcn+e.n-1, c.g.clusters)
 		e.n = c.g.clusters - e.lcn
+	} else if here := c.size / c.g.cluster; e.lcn+e.n > here {
+		c.find("T6", c.cur.base, a.label(), "%s in record %d has clusters %d to %d, but of the volume only %d are here.",
+			a.label(), c.cur.no, e.lcn, e.lcn+e.n-1, here)
 	}
 	if e.n > 0 {
 		c.owned.mark(e.lcn, e.n, c.doubled.add)

@@ -23,7 +23,7 @@ func TestRealRecords(t *testing.T) {
 func judgeTable(t *testing.T, path string) {
 	b, err := os.ReadFile(path)
 	must(t, err)
-	c := newChecker(context.Background(), nil, 0, Options{})
+	c := newChecker(context.Background(), nil, 1<<44, Options{})
 	c.info, c.up = volumeInfo{major: 3, minor: 1}, plainUpcase()
 	c.g = geometry{sector: 512, cluster: 4096, record: int64(le.Uint32(b[28:])), clusters: 1 << 32}
 	c.records = uint64(int64(len(b)) / c.g.record)
