@@ -326,6 +326,15 @@ func (c *checker) form(a *attr) {
 			c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is marked as compressed or encrypted, which it cannot be.", a.label(), k.no)
 		}
 	}
+	switch a.typ {
+	case tStandard, tName, tObjectID, tVolName, tVolInfo, tEAInfo: // which are read all the same
+		if a.flags&(aCompressed|aEncrypted|aSparse) != 0 {
+			c.find("T9", k.base, a.label(), "%s of record %d is marked as compressed, encrypted or sparse, which it cannot be.", a.label(), k.no)
+		}
+	}
+	if odd := a.flags &^ (aCompressed | aEncrypted | aSparse); odd != 0 {
+		c.findAs(Info, "T9", k.base, a.label(), "%s of record %d has the unknown flags %#x.", a.label(), k.no, odd)
+	}
 	if i := a.typ >> 4; len(a.name) > 0 && i < 32 && unnamed>>i&1 != 0 {
 		c.find("T2", k.base, a.label(), "%s of record %d has a name, which it must not have.", a.label(), k.no)
 	}
@@ -597,6 +606,9 @@ func (c *checker) folderFlag() {
 		c.find("R8", k.no, "", "Record %d is marked as a folder but has data and no index.", k.no)
 	case !dir && k.i30:
 		c.find("R8", k.no, "", "Record %d has a folder's index but is not marked as a folder.", k.no)
+	}
+	if odd := k.h.flags &^ (flagUsed | flagDir | flagExt | flagView); odd != 0 {
+		c.findAs(Info, "R8", k.no, "", "Record %d has the unknown flags %#x.", k.no, odd)
 	}
 	if marked := k.h.flags&flagView != 0; marked != k.view {
 		c.findAs(Warning, "R8", k.no, "", "Record %d is %smarked as a view, and has %s.", k.no,

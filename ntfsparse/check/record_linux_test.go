@@ -95,3 +95,26 @@ func TestEncryptedStreams(t *testing.T) {
 		}
 	}
 }
+
+// TestOddFlags: flags that mean nothing where they are.
+func TestOddFlags(t *testing.T) {
+	for _, c := range []struct {
+		code string
+		sev  Severity
+		typ  uint32
+		flag uint16
+	}{{"T9", Warning, tStandard, 1}, {"T9", Warning, tName, 0x4000}, {"T9", Warning, tName, 0x8000}, {"T9", Info, tData, 0x400}, {"R8", Info, 0, 0x80}, {"R8", Info, 0, 0x8000}} {
+		v := soundVolume(t)
+		no := v.no("/plain")
+		if c.typ == 0 {
+			v.edit(no, func(b []byte) { u16(b, 22, le.Uint16(b[22:])|c.flag) })
+		} else {
+			v.attr(no, c.typ, "", func(a []byte) { u16(a, 12, c.flag) })
+		}
+		rep := judged(t, v.b, Options{})
+		told := slices.ContainsFunc(rep.Findings, func(f Finding) bool { return f.Code == c.code && f.Severity == c.sev && f.Record == no })
+		if !told || rep.Worst != c.sev || len(rep.Findings) != 2 { // X5 is the volume's own
+			t.Errorf("%+v: %+v", c, rep.Findings)
+		}
+	}
+}
