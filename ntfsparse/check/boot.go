@@ -29,6 +29,10 @@ const (
 
 // boot finds the geometry, in the boot sector or its backup.
 func (c *checker) boot() bool {
+	if c.size < bootSize {
+		c.find("B8", NoRecord, "", "The volume is not NTFS: %d bytes are less than a boot sector has.", c.size)
+		return false
+	}
 	b := make([]byte, bootSize)
 	if err := c.readAt(b, 0); err != nil {
 		return c.unreadBoot(err)

@@ -36,7 +36,7 @@ func TestOtherFileSystems(t *testing.T) {
 		}
 	}
 	for _, size := range []int{0, 1, 511} {
-		if rep := judged(t, make([]byte, size), Options{}); rep.Worst != Fatal {
+		if rep := judged(t, make([]byte, size), Options{}); rep.Worst != Fatal || rep.Findings[0].Code != "B8" {
 			t.Errorf("%d bytes: %s", size, rep.Summary)
 		}
 	}
