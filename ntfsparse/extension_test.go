@@ -192,17 +192,25 @@ func TestNothingGuessed(t *testing.T) {
 	}
 }
 
-// TestNoContents: a file of $Extend may have named streams alone, no other file.
+// TestNoContents: a file of $Extend may have named streams alone, and is empty then; no other file.
 func TestNoContents(t *testing.T) {
 	for flags, class := range map[uint16]error{FlagExtend: fs.ErrNotExist, FlagView: fs.ErrNotExist, 0: ErrCorrupt} {
 		c := newRB(200, 4096, 1024, 64)
-		c.put(40, 1, FlagInUse|flags, 0, c.si(6), c.fn(5, 5, "j", 3, 0), c.res(TypeData, "$Max", 0, make([]byte, 32)))
-		f, err := c.open(t).File(40)
-		if err != nil {
-			t.Fatal(err)
+		for n, parent := range map[int]uint64{40: RecordRoot, 41: RecordExtend} {
+			c.put(n, 1, FlagInUse|flags, 0, c.si(6), c.fn(parent, 5, "j", 3, 0), c.res(TypeData, "$Max", 0, make([]byte, 32)))
 		}
-		if _, err := f.Open(); !errors.Is(err, class) {
-			t.Errorf("flags %#x: %v", flags, err)
+		v := c.open(t)
+		for n, want := range map[uint64]error{40: class, 41: class} {
+			f, err := v.File(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 41 && flags != 0 {
+				want = nil
+			}
+			if s, err := f.Open(); !errors.Is(err, want) || err == nil && s.Size() != 0 {
+				t.Errorf("record %d, flags %#x: %v", n, flags, err)
+			}
 		}
 	}
 }

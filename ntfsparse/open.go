@@ -14,8 +14,13 @@ func (f *File) Open() (*Stream, error) {
 		return nil, classf(ErrIsDir, f.rec.N, "folders have no contents")
 	}
 	s, err := f.attrStream(TypeData, "")
-	if errors.Is(err, fs.ErrNotExist) && f.rec.Flags()&(FlagView|FlagExtend) == 0 { // $UsnJrnl has named streams alone
-		err = errNoContents(f.rec.N)
+	if errors.Is(err, fs.ErrNotExist) {
+		switch n, _ := f.mainName(); {
+		case f.rec.Flags()&(FlagView|FlagExtend) == 0:
+			err = errNoContents(f.rec.N)
+		case f.rec.N < FirstUser || n.Parent.Record() == RecordExtend: // $UsnJrnl has named streams alone, $Quota indexes
+			return &Stream{v: f.v, file: f.Ref()}, nil
+		}
 	}
 	if err != nil {
 		return nil, err
