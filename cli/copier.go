@@ -768,7 +768,7 @@ func (c *copier) count(ctx context.Context, items []item) {
 		return
 	case <-time.After(time.Second):
 	}
-	n := counter{seen: map[uint64]bool{}}
+	n := counter{seen: map[uint64]bool{}, streams: c.o.streams != ""}
 	for i, it := range items {
 		n.shelf = uint64(i) << 56
 		n.add(ctx, it.place.finder, &it.found.attr, 0)
@@ -779,10 +779,11 @@ func (c *copier) count(ctx context.Context, items []item) {
 }
 
 type counter struct {
-	total int64
-	shelf uint64
-	seen  map[uint64]bool // files with several names, folders
-	lists heldLists
+	total   int64
+	shelf   uint64
+	seen    map[uint64]bool // files with several names, folders
+	streams bool            // count, too
+	lists   heldLists
 }
 
 func (n *counter) add(ctx context.Context, f finder, a *volume.Attr, depth int) {
@@ -796,6 +797,12 @@ func (n *counter) add(ctx context.Context, f finder, a *volume.Attr, depth int) 
 	}
 	if a.Kind == volume.File {
 		n.total += a.Size
+	}
+	if able, ok := f.fs.(volume.Streams); ok && n.streams && !a.NoStreams {
+		list, _ := able.Streams(ctx, a.ID)
+		for _, s := range list {
+			n.total += s.Size
+		}
 	}
 	if a.Kind == volume.Dir && depth < maxDepth {
 		n.below(ctx, f, a.ID, depth+1)

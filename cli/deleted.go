@@ -235,7 +235,11 @@ func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
 		fmt.Fprintln(l.e.Out, printable(full))
 		return
 	}
-	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, grouped(o.Size), stampNano(whenChanged(d)), printable(full))
+	size := grouped(o.Size)
+	if d.Info.IsDir {
+		size = "-"
+	}
+	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, size, stampNano(whenChanged(d)), printable(full))
 }
 
 // deletedState says how much of the contents nobody else uses by now.

@@ -132,6 +132,19 @@ func TestDeepCount(t *testing.T) {
 	}
 }
 
+// TestCountStreams: the bytes of streams count where these are copied.
+func TestCountStreams(t *testing.T) {
+	f := newFakeFS()
+	f.file(f.root(), "f", "123").streams = map[string][]byte{"s": make([]byte, 1000)}
+	f.dir(f.root(), "d").streams = map[string][]byte{"s": make([]byte, 10)}
+	for streams, want := range map[bool]int64{false: 3, true: 1013} {
+		n := counter{seen: map[uint64]bool{}, streams: streams}
+		if n.add(t.Context(), finder{fs: f}, &f.root().attr, 0); n.total != want {
+			t.Errorf("%v: %d bytes", streams, n.total)
+		}
+	}
+}
+
 // TestLetGo: a list that was let go is given to its end all the same, each entry once, a
 // name that is there twice, too.
 func TestLetGo(t *testing.T) {

@@ -208,7 +208,7 @@ func printStat(e *env, f found, o statObject) {
 	row("attributes", strings.Join(o.Attributes, ", "))
 	row("mode", o.Mode)
 	if o.Reparse != 0 {
-		row("reparse tag", fmt.Sprintf("0x%08X", o.Reparse))
+		row("reparse tag", strings.TrimSuffix(fmt.Sprintf("0x%08X, %s", o.Reparse, o.Point), ", "))
 	}
 	for _, s := range o.Streams {
 		row("stream", fmt.Sprintf("%s, %s", printable(s.Name), exactSize(s.Size)))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"vitrine/ntfsparse"
 	"vitrine/volume"
 )
 
@@ -229,12 +231,15 @@ func (l *lister) beside(ctx context.Context, full string, a *volume.Attr) (targe
 	return target, streams
 }
 
-// extra is beside in words.
+// extra is beside in words, and what a reparse point is that makes no link.
 func (l *lister) extra(ctx context.Context, full string, a *volume.Attr) string {
 	target, streams := l.beside(ctx, full, a)
 	var b strings.Builder
 	if target != "" {
 		b.WriteString(" -> " + printable(target))
+	}
+	if a.Reparse != 0 && (a.Kind == volume.File || a.Kind == volume.Dir) {
+		fmt.Fprintf(&b, "  [%s]", cmp.Or(ntfsparse.TagWord(a.Reparse), ntfsparse.TagName(a.Reparse)))
 	}
 	for _, s := range streams {
 		fmt.Fprintf(&b, "  [:%s %s]", printable(s.Name), size(s.Size))
@@ -261,6 +266,7 @@ type entryObject struct {
 	Created    string         `json:"created,omitempty"`
 	Attributes []string       `json:"attributes,omitempty"`
 	Target     string         `json:"target,omitempty"`
+	Point      string         `json:"reparse,omitempty"` // what the reparse point is, where that is known
 	Streams    []streamObject `json:"streams,omitempty"`
 	Error      string         `json:"error,omitempty"`
 }
@@ -274,7 +280,7 @@ type streamObject struct {
 func newEntryObject(name, full string, a volume.Attr) entryObject {
 	o := entryObject{Name: name, Path: full, RawName: notUnicode(name), RawPath: notUnicode(full), Kind: kindWord(a.Kind), ID: uint64(a.ID), Size: a.Size, Alloc: a.Alloc, Links: a.Links,
 		Modified: iso(a.ModTime), Accessed: iso(a.AccessTime), Changed: iso(a.ChangeTime), Created: iso(a.BirthTime),
-		Attributes: attributeWords(a.Win)}
+		Attributes: attributeWords(a.Win), Point: ntfsparse.TagWord(a.Reparse)}
 	if o.NoSize = a.NoSize; a.Damage != nil {
 		o.Error = plain(a.Damage)
 	}

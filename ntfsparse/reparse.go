@@ -36,23 +36,30 @@ const (
 // IsCloud tells whether a tag is one of the sixteen of cloud placeholders.
 func IsCloud(tag uint32) bool { return tag&^0xF000 == TagCloud }
 
-// tagNames are for people; tags of links are not among them.
+// tagNames are for people.
 var tagNames = map[uint32]string{
+	TagMountPoint: "junction or mount point", TagSymlink: "symbolic link", TagLXSymlink: "WSL symbolic link", TagNFS: "NFS special file",
+	TagAFUnix: "WSL socket", TagLXFifo: "WSL pipe", TagLXChar: "WSL character device", TagLXBlock: "WSL block device",
+	TagAppExec: "app execution alias", TagDFS: "distributed file system",
 	TagHSM: "hierarchical storage", TagHSM2: "hierarchical storage", TagSIS: "single-instance store", TagWIM: "WIM image",
 	TagDedup: "deduplication", TagWOF: "CompactOS", TagStorageSync: "Azure File Sync", TagOneDrive: "OneDrive", TagPlaceholder: "OneDrive",
 	TagProjFS: "projected file system", TagWCI: "container layer", TagWCI1: "container layer",
 }
 
-// TagName says what a reparse tag stands for, with its number.
-func TagName(tag uint32) string {
-	name := tagNames[tag]
+// TagWord says what a reparse tag stands for; "" for tags that are not known.
+func TagWord(tag uint32) string {
 	if IsCloud(tag) {
-		name = "cloud files"
+		return "cloud files"
 	}
-	if name == "" {
-		return fmt.Sprintf("reparse tag %#x", tag)
+	return tagNames[tag]
+}
+
+// TagName is [TagWord] with the tag's number.
+func TagName(tag uint32) string {
+	if name := TagWord(tag); name != "" {
+		return fmt.Sprintf("%s, reparse tag %#x", name, tag)
 	}
-	return fmt.Sprintf("%s, reparse tag %#x", name, tag)
+	return fmt.Sprintf("reparse tag %#x", tag)
 }
 
 // ReparsePoint is the value of $REPARSE_POINT.
