@@ -798,7 +798,7 @@ func (n *counter) add(ctx context.Context, f finder, a *volume.Attr, depth int) 
 	if a.Kind == volume.File {
 		n.total += a.Size
 	}
-	if able, ok := f.fs.(volume.Streams); ok && n.streams && !a.NoStreams {
+	if able, ok := f.fs.(volume.Streams); ok && n.streams && !a.NoStreams && a.Kind != volume.Symlink {
 		list, _ := able.Streams(ctx, a.ID)
 		for _, s := range list {
 			n.total += s.Size

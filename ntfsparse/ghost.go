@@ -84,7 +84,7 @@ func (v *Volume) ghostFile(rec *Record, bad error) *File {
 	switch {
 	case errors.Is(bad, ErrDeleted):
 		bad = classf(ErrCorrupt, rec.N, "the file record is empty")
-	case bad != nil && !errors.As(bad, new(*Error)):
+	case bad != nil && !errors.Is(bad, ErrCorrupt) && !errors.Is(bad, ErrUnsupported):
 		bad = &Error{Class: ErrCorrupt, What: "the file record cannot be read", Record: rec.N, Off: -1, Err: bad}
 	}
 	f := &File{v: v, rec: rec, bad: bad, ghost: true}
