@@ -267,7 +267,7 @@ func (w *walker) damagedName(dir Ref, x IndexEntry) {
 		return
 	}
 	w.damaged = append(w.damaged, damagedName{dir, x.Ref(), bytes.Clone(x.Key())})
-	if n.IsDir() && w.bad[x.Ref().Record()] {
+	if n.IsDir() && w.bad[x.Ref().Record()] && n.Parent.Record() == dir.Record() { // other entries are not listed
 		w.v.addGhost(x.Ref(), &n)
 	}
 }
