@@ -254,7 +254,7 @@ func (c *checker) compareZone(s *stream) error {
 		n := min(int64(len(buf)), (c.owned.to-lcn+7)/8)
 		p := buf[:(n+7)&^7]
 		clear(p)
-		if err := c.read(s, p[:n], lcn/8); err != nil {
+		if err := c.readValid(s, p[:n], lcn/8); err != nil {
 			c.find("C7", fBitmap, "$DATA", "The cluster bitmap cannot be read at byte %d: %v.", lcn/8, err)
 			return err
 		}
@@ -296,7 +296,7 @@ func stretches(w uint64, do func(at, n int64)) {
 // padding looks at the bits behind the volume's end, which should be set.
 func (c *checker) padding(s *stream) {
 	var b [1]byte
-	if c.g.clusters&7 == 0 || c.read(s, b[:], c.g.clusters/8) != nil {
+	if c.g.clusters&7 == 0 || c.readValid(s, b[:], c.g.clusters/8) != nil {
 		return
 	}
 	if b[0]>>(c.g.clusters&7) != 0xff>>(c.g.clusters&7) {

@@ -129,7 +129,7 @@ func (c *checker) journal() {
 				c.leftOut("pages of the change journal, which share clusters")
 				return
 			}
-			if err := c.read(j, p, off); err != nil {
+			if err := c.readValid(j, p, off); err != nil {
 				c.find("X4", no, "$DATA:$J", "The change journal cannot be read at byte %d: %v.", off, err)
 				return
 			}

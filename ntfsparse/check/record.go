@@ -488,6 +488,8 @@ func (c *checker) sizes(a *attr) {
 		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes but only %d allocated.", a.label(), k.no, a.size, a.alloc)
 	case a.typ == tAlloc && a.init < a.size:
 		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes of index blocks of which only %d count as written.", a.label(), k.no, a.size, a.init)
+	case a.init < a.size && a.typ == tData && (k.base == fBitmap && len(a.name) == 0 || k.base == fSecure && string(a.name) == nameSDS):
+		c.findAs(Warning, "T8", k.base, a.label(), "%s of record %d has %d bytes of which only %d count as written: the others are zeros.", a.label(), k.no, a.size, a.init)
 	case a.init > a.size:
 		c.find("T8", k.base, a.label(), "%s of record %d has %d bytes but claims that %d are valid.", a.label(), k.no, a.size, a.init)
 	case !k.list && k.no == k.base && a.last+1 != a.alloc/c.g.cluster:

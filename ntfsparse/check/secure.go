@@ -119,7 +119,7 @@ func (c *checker) descriptor(sds *stream, d descriptor) {
 		return
 	}
 	b := make([]byte, d.n)
-	if err := c.read(sds, b, int64(d.off)); err != nil {
+	if err := c.readValid(sds, b, int64(d.off)); err != nil {
 		c.find("S2", fSecure, "$DATA:$SDS", "The security descriptor %d cannot be read: %v.", d.id, err)
 		return
 	}
@@ -134,7 +134,7 @@ func (c *checker) descriptor(sds *stream, d descriptor) {
 		c.find("S5", fSecure, "$DATA:$SDS", "The security descriptor %d is malformed: %s.", d.id, msg)
 	}
 	twin := make([]byte, d.n)
-	if c.read(sds, twin, int64(d.off)+sdsBlock) != nil || !bytes.Equal(b, twin) {
+	if c.readValid(sds, twin, int64(d.off)+sdsBlock) != nil || !bytes.Equal(b, twin) {
 		c.find("S4", fSecure, "$DATA:$SDS", "The second copy of the security descriptor %d differs.", d.id)
 	}
 }

@@ -330,3 +330,20 @@ func TestNeededEAs(t *testing.T) {
 		t.Errorf("%+v", rep.Findings)
 	}
 }
+
+// TestNotWritten: what of the cluster bitmap and of the security descriptors does not
+// count as written is zeros, as it is for all that read the volume.
+func TestNotWritten(t *testing.T) {
+	for _, c := range []struct {
+		no   uint64
+		name string
+		code string
+	}{{fBitmap, "", "C2"}, {fSecure, nameSDS, "S2"}} {
+		v := soundVolume(t)
+		v.attr(c.no, tData, c.name, func(a []byte) { u64(a, 56, 0) })
+		rep := judged(t, v.b, Options{})
+		if got := codes(rep, Warning); !slices.Contains(got, c.code) || !slices.Contains(got, "T8") {
+			t.Errorf("record %d: %v", c.no, got)
+		}
+	}
+}

@@ -105,6 +105,13 @@ func (c *checker) read(s *stream, p []byte, off int64) error {
 	return nil
 }
 
+// readValid is read with zeros behind what was ever written.
+func (c *checker) readValid(s *stream, p []byte, off int64) error {
+	err := c.read(s, p, off)
+	clear(p[max(0, min(int64(len(p)), s.init-off)):])
+	return err
+}
+
 func (c *checker) readRun(r run, p []byte, in int64) error {
 	if r.lcn < 0 {
 		clear(p)
