@@ -237,7 +237,7 @@ func (x *Index) cost() int64 {
 	for _, e := range x.blocks.extents() {
 		n += e.Len
 	}
-	return min(n, x.Blocks()*int64(x.BlockSize)) + x.Blocks()/8
+	return min(n, x.Blocks()*int64(x.BlockSize)) + min(x.Blocks()/8, x.bitmap.size)
 }
 
 // BlockVCN is the VCN by which entries name index block i.

@@ -226,9 +226,7 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 		w.blind = true
 		return nil
 	}
-	if d.x.blocks != nil {
-		w.indexes.take(d.x.blocks.size)
-	}
+	w.indexes.take(d.x.cost())
 	d.x.Scan(-1, func(_ int64, x IndexEntry, err error) bool {
 		if err != nil {
 			w.blind = true
