@@ -171,16 +171,27 @@ func (c *pathCache) folder(ref Ref) (folder, bool) {
 	if err != nil || file.ghost {
 		c.noteDamaged(ref.Record())
 	}
-	if err != nil || !file.IsDir() || file.ghost && !c.lost {
+	if err == nil && file.IsDir() && (!file.ghost || c.lost) {
+		if n, ok := file.mainName(); ok {
+			f = folder{file.Ref(), n.Parent, n.Name(), file.ghost}
+			c.keep(f)
+			return f, true
+		}
+	}
+	return c.entryOf(ref)
+}
+
+// entryOf is a folder whose record does not tell its name any more, as the entry has it
+// that leads there.
+func (c *pathCache) entryOf(ref Ref) (folder, bool) {
+	c.v.mu.Lock()
+	rec := c.v.ghosts[ref.Record()].rec
+	c.v.mu.Unlock()
+	if rec == nil || !c.lost || ref.Seq() != 0 && ref.Seq() != rec.Seq() {
 		return folder{}, false
 	}
-	n, ok := file.mainName()
-	if !ok {
-		return folder{}, false
-	}
-	f = folder{file.Ref(), n.Parent, n.Name(), file.ghost}
-	c.keep(f)
-	return f, true
+	n, ok := c.v.ghostFile(rec, nil).mainName()
+	return folder{rec.Ref(), n.Parent, n.Name(), true}, ok
 }
 
 // folderOf is the file that ref names, without its extension records where its own has

@@ -51,6 +51,7 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 		if err := w.scan(ctx, w.namesOfDamaged); err != nil {
 			return err
 		}
+		w.leaveExtend()
 	}
 	w.paths = v.newPathCache()
 	w.paths.lost, w.paths.extensions = true, w.extensions
@@ -245,6 +246,26 @@ func (w *walker) namesOfDamaged(rec *Record) error {
 	return nil
 }
 
+// leaveExtend forgets the damaged records that $Extend has names for: what is in it is
+// never told.
+func (w *walker) leaveExtend() {
+	f, err := w.v.File(RecordExtend)
+	if err != nil {
+		return
+	}
+	d, err := f.Dir()
+	if err != nil || !w.indexes.take(d.x.cost()) {
+		return
+	}
+	d.scan(-1, func(_ int64, e IndexEntry, n FileName, err error) bool {
+		if err == nil && bytes.HasPrefix(n.Units, []byte("$\x00")) {
+			delete(w.bad, e.Ref().Record())
+			delete(w.partial, e.Ref().Record())
+		}
+		return true
+	})
+}
+
 func (w *walker) damagedName(dir Ref, x IndexEntry) {
 	n, err := ParseFileName(x.Key())
 	if err != nil || n.Space == NameDOS || x.Ref().Record() < FirstUser {
@@ -265,7 +286,7 @@ func (w *walker) damagedName(dir Ref, x IndexEntry) {
 		return
 	}
 	w.damaged = append(w.damaged, damagedName{dir, x.Ref(), bytes.Clone(x.Key())})
-	if n.IsDir() && w.bad[x.Ref().Record()] && n.Parent.Record() == dir.Record() { // other entries are not listed
+	if n.IsDir() && n.Parent.Record() == dir.Record() { // other entries are not listed
 		w.v.addGhost(x.Ref(), &n)
 	}
 }
