@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -160,9 +161,15 @@ func (d *differ) tell(s *side, all []volume.Entry) {
 	}
 }
 
-// both compares an object that both trees have.
+// both compares an object that both trees have. A folder that is none in the other is
+// gone with all below it, or new.
 func (d *differ) both(ctx context.Context, o, n *volume.Entry, level int) error {
+	if (o.Attr.Kind == volume.Dir) != (n.Attr.Kind == volume.Dir) {
+		return cmp.Or(d.one(ctx, &d.a, '-', o, level), d.one(ctx, &d.b, '+', n, level))
+	}
 	defer d.path.up(d.path.down(o.Name))
+	d.damage(&d.a, o.Attr)
+	d.damage(&d.b, n.Attr)
 	if o.Attr.Kind == volume.Dir && n.Attr.Kind == volume.Dir {
 		return d.folders(ctx, o.Attr.ID, n.Attr.ID, level+1)
 	}
@@ -173,9 +180,17 @@ func (d *differ) both(ctx context.Context, o, n *volume.Entry, level int) error 
 	return nil
 }
 
+// damage tells that the object that s has come to is damaged.
+func (d *differ) damage(s *side, a *volume.Attr) {
+	if a.Damage != nil {
+		d.hurt.add(d.e, d.full(s), a.Damage)
+	}
+}
+
 // one shows an object that only one tree has, with all below it.
 func (d *differ) one(ctx context.Context, s *side, mark byte, en *volume.Entry, level int) error {
 	defer d.path.up(d.path.down(en.Name))
+	d.damage(s, en.Attr)
 	if mark == '+' {
 		d.added++
 		d.show(mark, d.full(s), en.Name, nil, en.Attr)

@@ -106,6 +106,9 @@ func (d *drawer) below(ctx context.Context, k volume.Kind, id volume.ID, level i
 			d.path.up(up)
 			continue
 		}
+		if bad := en.Attr.Damage; bad != nil {
+			d.hurt.add(d.e, string(d.path), bad)
+		}
 		d.count(en.Attr.Kind)
 		d.name(branch, en.Name, en.Attr)
 		d.indent = append(d.indent, next...)
