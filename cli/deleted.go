@@ -26,7 +26,8 @@ type deletedObject struct {
 	Modified string `json:"modified,omitempty"`
 	Clusters int64  `json:"clusters"`
 	Free     int64  `json:"free_clusters"`
-	State    string `json:"state"` // whole, partly overwritten, overwritten, unknown
+	Shared   int64  `json:"shared_clusters,omitempty"` // with other deleted files
+	State    string `json:"state"`                     // whole, doubtful, partly overwritten, overwritten, unknown
 }
 
 // deleted lists the deleted files below the place's path whose file records
@@ -103,7 +104,7 @@ func runRecover(ctx context.Context, e *env, o *cpOptions) error {
 		}
 		e.say("recovered %s%s (%s) to %s", plural(r.files, "deleted file"), links, size(r.bytes), o.dir)
 	}
-	return r.hurt.err("not recovered")
+	return r.hurt.err("not recovered, or doubtful")
 }
 
 // file recovers one file, and its named streams when they are wanted; folders
@@ -118,7 +119,9 @@ func (r *recovery) file(ctx context.Context, p place, v *ntfsparse.Volume, full 
 		}
 	} else if !d.Info.IsDir {
 		s, err := v.OpenDeleted(d.Ref)
-		r.stream(p, full, d, s, err)
+		if r.stream(p, full, d, s, err) && d.Shared > 0 {
+			r.hurt.add(r.e, full, fmt.Errorf("it was copied, but another deleted file had %s of its %s, too: what is in there may be that file's", grouped(d.Shared), plural(d.Clusters, "cluster")))
+		}
 	}
 	if r.o.streams == "" {
 		return
@@ -132,7 +135,7 @@ func (r *recovery) file(ctx context.Context, p place, v *ntfsparse.Volume, full 
 	}
 }
 
-func (r *recovery) stream(p place, full string, d *ntfsparse.DeletedFile, s *ntfsparse.Stream, err error) {
+func (r *recovery) stream(p place, full string, d *ntfsparse.DeletedFile, s *ntfsparse.Stream, err error) bool {
 	if err == nil && p.shelf.file != "" && !s.Resident() {
 		err = fmt.Errorf("an image does not hold what was free on the disk: %w", volume.ErrNotCaptured)
 	}
@@ -142,6 +145,7 @@ func (r *recovery) stream(p place, full string, d *ntfsparse.DeletedFile, s *ntf
 	if err != nil {
 		r.hurt.add(r.e, full, err)
 	}
+	return err == nil
 }
 
 // link makes the link that was deleted.
@@ -220,7 +224,7 @@ func whenChanged(d *ntfsparse.DeletedFile) int64 {
 
 func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
 	o := deletedObject{Path: full, RawPath: notUnicode(full), Kind: "file", ID: d.Ref.Record(), Size: d.Info.Size, Modified: iso(whenChanged(d)),
-		Clusters: d.Clusters, Free: d.Free, State: deletedState(d)}
+		Clusters: d.Clusters, Free: d.Free, Shared: d.Shared, State: deletedState(d)}
 	switch {
 	case d.Info.Mode()&fs.ModeSymlink != 0:
 		o.Kind = "link"
@@ -242,11 +246,14 @@ func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
 	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, size, stampNano(whenChanged(d)), printable(full))
 }
 
-// deletedState says how much of the contents nobody else uses by now.
+// deletedState says how much of the contents nobody else uses by now. It is doubtful
+// where another deleted file had the same clusters.
 func deletedState(d *ntfsparse.DeletedFile) string {
 	switch {
 	case d.Err != nil:
 		return "unknown"
+	case d.Recoverable() && d.Shared > 0:
+		return "doubtful"
 	case d.Recoverable():
 		return "whole"
 	case d.Free == 0:

@@ -18,9 +18,10 @@ type DeletedFile struct {
 	Info *Info // valid until visit returns
 	// Clusters is the number of clusters that its contents had, Free how
 	// many of them nobody uses now. Contents can be recovered where the two
-	// are equal.
-	Clusters, Free int64
-	Err            error // why Clusters and Free are not known
+	// are equal. Shared of them other deleted files had, too, so that what is
+	// in them may be theirs.
+	Clusters, Free, Shared int64
+	Err                    error // why these are not known
 }
 
 // Recoverable tells whether nothing of the file has been given to others.
@@ -30,8 +31,11 @@ func (d *DeletedFile) Recoverable() bool { return d.Err == nil && d.Free == d.Cl
 // contents, in the order of the MFT, until visit returns an error. Where $Bitmap cannot be
 // read, that is the Err of every file that has clusters.
 func (v *Volume) Deleted(ctx context.Context, visit func(*DeletedFile) error) error {
-	bitmap, err := v.clusterBitmap()
-	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, blind: err, paths: v.newPathCache()}
+	w, err := v.deletedWalk(ctx)
+	if err != nil {
+		return err
+	}
+	w.paths = v.newPathCache()
 	err = v.Scan(ctx, FirstUser, func(n uint64, rec *Record, err error) error {
 		if err != nil || rec.InUse() || rec.Base() != 0 {
 			return nil
@@ -48,10 +52,20 @@ type deletedWalk struct {
 	v      *Volume
 	window bitWindow
 	blind  error // why there is no bitmap
+	claims *claims
 	sums   *freeSums
 	paths  *pathCache
 	gone   map[Ref]foundPath // deleted folders; names counts those that are gone
 	bytes  int               // of their paths
+}
+
+func (v *Volume) deletedWalk(ctx context.Context) (*deletedWalk, error) {
+	c, err := v.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bitmap, err := v.clusterBitmap()
+	return &deletedWalk{v: v, window: bitWindow{s: bitmap}, blind: err, claims: c}, nil
 }
 
 // maxGoneDepth is how many deleted folders a path has at most.
@@ -72,7 +86,7 @@ func (w *deletedWalk) file(n uint64) (*DeletedFile, bool) {
 	default:
 		return nil, false
 	}
-	d.Clusters, d.Free, d.Err = w.count(f)
+	d.Err = w.count(d, f)
 	return d, true
 }
 
@@ -113,22 +127,23 @@ func sameOrNext(seq uint16, f *File) bool {
 	return !f.rec.InUse() && (f.rec.Seq() == seq || f.rec.Seq() == nextSeq(seq))
 }
 
-func (w *deletedWalk) count(f *File) (clusters, free int64, err error) {
+// count adds up the clusters of a file's contents.
+func (w *deletedWalk) count(d *DeletedFile, f *File) error {
 	if f.IsDir() {
-		return 0, 0, nil
+		return nil
 	}
+	sum := *d
 	for _, name := range f.contentStreams() {
 		s, err := f.Stream(name)
-		if err != nil {
-			return 0, 0, err
+		if err == nil {
+			err = w.countStream(&sum, s)
 		}
-		n, m, err := w.countStream(s)
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
-		clusters, free = clusters+n, free+m
 	}
-	return clusters, free, nil
+	*d = sum
+	return nil
 }
 
 // contentStreams are the streams that a file's contents are read from.
@@ -139,31 +154,34 @@ func (f *File) contentStreams() []string {
 	return []string{""}
 }
 
-func (w *deletedWalk) countStream(s *Stream) (clusters, free int64, err error) {
+func (w *deletedWalk) countStream(d *DeletedFile, s *Stream) error {
 	switch {
 	case s.bad != nil || s.runs == nil:
-		return 0, 0, s.bad
+		return s.bad
 	case s.runs.End() <= (s.size-1)>>w.v.geo.shift:
-		return 0, 0, s.beyond() // an extension record has been used anew
+		return s.beyond() // an extension record has been used anew
 	}
+	clusters := int64(0)
 	for i := range s.runs.Len() {
 		r := s.runs.At(i)
 		if r.LCN == Hole {
 			continue
 		}
 		if w.blind != nil {
-			return 0, 0, w.blind
+			return w.blind
 		}
-		if clusters+r.Len > w.v.geo.clusters {
-			return 0, 0, classf(ErrCorrupt, s.file.Record(), "stream %q has more clusters than the volume", s.name)
+		if clusters += r.Len; clusters > w.v.geo.clusters {
+			return classf(ErrCorrupt, s.file.Record(), "stream %q has more clusters than the volume", s.name)
 		}
 		n, err := w.free(r.LCN, r.LCN+r.Len)
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
-		clusters, free = clusters+r.Len, free+n
+		d.Free += min(n, r.Len-w.claims.taken.count(r.LCN, r.Len)) // $Bitmap may be wrong
+		d.Shared += w.claims.shared.count(r.LCN, r.Len)
 	}
-	return clusters, free, nil
+	d.Clusters += clusters
+	return nil
 }
 
 // free counts the clusters in [from, to) that are free. Deleted files may have lain
@@ -307,11 +325,13 @@ func (v *Volume) deletedFile(ref Ref) (*File, error) {
 
 // stillFree fails when other files have taken clusters of a deleted one's stream.
 func (v *Volume) stillFree(s *Stream) error {
-	bitmap, err := v.clusterBitmap()
-	w := deletedWalk{v: v, window: bitWindow{s: bitmap}, blind: err}
-	n, free, err := w.countStream(s)
-	if err == nil && n != free {
-		err = classf(ErrNotCaptured, s.file.Record(), "%d of %d clusters of the deleted file belong to others", n-free, n)
+	w, err := v.deletedWalk(context.Background())
+	if err != nil {
+		return err
+	}
+	var d DeletedFile
+	if err = w.countStream(&d, s); err == nil && !d.Recoverable() {
+		err = classf(ErrNotCaptured, s.file.Record(), "%d of %d clusters of the deleted file belong to others", d.Clusters-d.Free, d.Clusters)
 	}
 	return err
 }
