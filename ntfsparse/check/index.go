@@ -483,6 +483,8 @@ func (c *checker) deadEnd(dir, ref uint64, f *fileName, r *entry) {
 		c.remember(dir, ref, f) // reported when the record was read
 	case r != nil && r.flags&recExt != 0:
 		c.dangling(dir, ref, f, "which is a part of another file")
+	case refRecord(ref) >= c.records:
+		c.dangling(dir, ref, f, "which the file table, as far as it can be found, does not have")
 	default:
 		c.dangling(dir, ref, f, "which is not in use")
 	}
