@@ -159,7 +159,7 @@ func TestShortMFT(t *testing.T) {
 		}, 64},
 		"no list": {func(c *rb) {
 			c.put(0, 1, 1, 0, c.si(6), c.fn(5, 5, "$MFT", 3, 0), c.extent(TypeData, "", 0, 64<<10, 8, 8))
-		}, 32},
+		}, 64},
 	} {
 		c := mftInTwo(0)
 		k.spoil(c)

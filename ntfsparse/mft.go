@@ -88,9 +88,56 @@ func (v *Volume) extendMFT(rec *Record, attrs []Attr) {
 	if v.mft.bad == nil {
 		v.mft.bad = err
 	}
-	if v.mft.runs.End() <= (v.mft.valid-1)>>v.geo.shift {
+	whole := func() bool { return v.mft.runs.End() > (v.mft.valid-1)>>v.geo.shift }
+	switch {
+	case whole():
+	case v.seekExtents(rec) && whole():
+		v.mft.bad = nil
+	default:
 		v.mft.bad = v.mft.beyond()
 	}
+}
+
+// seekExtents adds extents of $MFT that its attribute list does not lead to, from records
+// that say to be its extensions. Those are among the first of all.
+func (v *Volume) seekExtents(base *Record) bool {
+	const most = 1 << 16
+	at := map[int64]uint64{} // records by the first VCN of what they have
+	mapped := func() uint64 { return uint64(v.mft.runs.End()<<v.geo.shift) / uint64(v.boot.RecordSize) }
+	for n := uint64(1); n < min(v.records, mapped(), most); n++ {
+		ext, err := v.Record(n)
+		if err != nil || !ext.InUse() || ext.Base() != base.Ref() {
+			continue
+		}
+		for a, err := range ext.Attrs() {
+			if err == nil && !a.Resident() && a.is(TypeData, "") {
+				at[a.LowVCN()] = n
+			}
+		}
+		for v.addFrom(at[v.mft.runs.End()]) {
+			v.sought = true
+		}
+	}
+	return v.sought
+}
+
+// addFrom adds the extent of $MFT in extension record n that begins where the map ends.
+func (v *Volume) addFrom(n uint64) bool {
+	if n == 0 {
+		return false
+	}
+	ext, err := v.Record(n)
+	if err != nil {
+		return false
+	}
+	end := v.mft.runs.End()
+	for a, err := range ext.Attrs() {
+		if err == nil && !a.Resident() && a.is(TypeData, "") && a.LowVCN() == end {
+			v.mapMFT(a, ext)
+			break
+		}
+	}
+	return v.mft.runs.End() > end
 }
 
 func (v *Volume) addExtents(rec *Record, list []ListEntry) (bad error) {

@@ -11,6 +11,7 @@ type mftMap struct {
 	records uint64
 	unsure  bool // the map may be wrong
 	copied  bool // it is that of record 0's copy in the mirror, not of record 0
+	sought  bool // extension records were found that the attribute list does not lead to
 }
 
 // openMFT finds all extents of $MFT, which maps itself: record 0 holds the
@@ -26,6 +27,9 @@ func (v *Volume) openMFT() error {
 		v.note("The first record of $MFT is damaged; its copy in $MFTMirr was used.")
 	} else if v.mftMap = own; why != nil && v.openMFTAt(v.boot.MFT, true) != nil {
 		return why
+	}
+	if v.sought {
+		v.note("The attribute list of $MFT is damaged; its extension records were found without it.")
 	}
 	if v.mft.bad != nil {
 		v.note("$MFT cannot be read as a whole: %v.", v.mft.bad)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -183,6 +184,46 @@ func TestDamagedMapOfMFT(t *testing.T) {
 			if notes := strings.Join(v.Notes(), " "); err != nil || found < 16 || !strings.Contains(notes, "$MFT cannot be read as a whole") {
 				t.Errorf("record %d: %d records, %v, %q", rec.N, found, err, notes)
 			}
+		}
+	}
+}
+
+// TestListOfMFTLost: the extension records of $MFT are found without its attribute list.
+func TestListOfMFTLost(t *testing.T) {
+	b := made(t, testvol.Options{Size: 48 << 20}, func(dir string) { testvol.FragmentMFT(t, dir, 7000) })
+	sound := openBytes(t, b)
+	mft, err := sound.File(ntfsparse.RecordMFT)
+	if err != nil || len(mft.Extensions()) == 0 {
+		t.Fatalf("%v, %d extension records", err, len(mft.Extensions()))
+	}
+	want := names(t, sound)
+	_, list := attribute(t, ntfsparse.TypeAttributeList, "", mft.Base())
+	for what, change := range map[string]func(entries []byte){
+		"zeros": func(e []byte) { clear(e) },
+		"names another record": func(e []byte) {
+			for ; len(e) > 26 && binary.LittleEndian.Uint16(e[4:]) > 0; e = e[binary.LittleEndian.Uint16(e[4:]):] {
+				if binary.LittleEndian.Uint32(e) == uint32(ntfsparse.TypeData) && binary.LittleEndian.Uint64(e[8:]) > 0 {
+					e[16]++
+				}
+			}
+		},
+	} {
+		var bad []byte
+		if list.Resident() {
+			bad = edited(t, b, 0, func(r []byte) {
+				at := list.Off + int(binary.LittleEndian.Uint16(list.Bytes()[0x14:]))
+				change(r[at : at+len(list.Value())])
+			})
+		} else {
+			bad = bytes.Clone(b)
+			ntfsparse.DecodeRuns(list.RunList(), 0, 1<<20, func(r ntfsparse.Run) bool {
+				change(bad[r.LCN*4096:][:min(r.Len*4096, list.Size())])
+				return false
+			})
+		}
+		v := openBytes(t, bad)
+		if got, notes := names(t, v), strings.Join(v.Notes(), " "); !slices.Equal(got, want) || strings.Contains(notes, "cannot be read as a whole") {
+			t.Errorf("%s: %d names, want %d; %q", what, len(got), len(want), notes)
 		}
 	}
 }

@@ -467,7 +467,10 @@ func (c *checker) places() {
 		no  uint64
 		lcn int64
 	}{{fMFT, c.g.mft}, {fMirror, c.g.mirror}, {fBoot, 0}} {
-		s, err := c.load(p.no, tData, "")
+		s, err := &c.mft, error(nil) // though its attribute list may be damaged
+		if p.no != fMFT {
+			s, err = c.load(p.no, tData, "")
+		}
 		if err != nil || s.resident || len(s.runs) == 0 {
 			c.find("C6", p.no, "$DATA", "The system file %s has no clusters.", systemNames[p.no])
 			continue

@@ -108,12 +108,59 @@ func (c *checker) tableRecord(b []byte, lcn int64) string {
 // followTable adds the extents that further records hold; each lies in what is
 // known already.
 func (c *checker) followTable(b []byte) error {
+	first := c.mft
+	first.runs = slices.Clone(first.runs)
 	list, err := c.listOf(b)
 	if err != nil {
-		return fmt.Errorf("its attribute list: %w", err)
+		err = fmt.Errorf("its attribute list: %w", err)
+	} else {
+		_, err = c.follow(&c.mft, list, fMFT, tData, "", true)
 	}
-	_, err = c.follow(&c.mft, list, fMFT, tData, "", true)
+	whole := func() bool { return c.mft.end()*c.g.cluster >= c.mft.init }
+	if err == nil && whole() {
+		return nil
+	}
+	found := c.mft
+	if c.mft = first; c.seekTable(parseHeader(b).seq) && whole() {
+		return nil // what is wrong with the list is found when it is judged
+	}
+	c.mft = found
 	return err
+}
+
+// seekTable adds extents of the file table that its attribute list does not lead to, from
+// records that say to be its extensions. Those are among the first of all.
+func (c *checker) seekTable(seq uint16) (found bool) {
+	const most = 1 << 16
+	at := map[int64]uint64{} // records by the first cluster of what they have
+	buf := make([]byte, c.g.record)
+	for no := uint64(1); no < min(uint64(c.mft.end()*c.g.cluster/c.g.record), most); no++ {
+		b, msg := c.record(no, buf)
+		if b == nil || msg != "" {
+			continue
+		}
+		if h := parseHeader(b); h.flags&flagUsed == 0 || h.base == 0 || refRecord(h.base) != fMFT || refSeq(h.base) != seq {
+			continue
+		}
+		each(b, func(a *attr) bool {
+			if a.typ == tData && len(a.name) == 0 && a.nonRes {
+				at[a.lowest] = no
+			}
+			return true
+		})
+		for at[c.mft.end()] != 0 {
+			end := c.mft.end()
+			b, msg := c.record(at[end], buf)
+			if b == nil || msg != "" {
+				break
+			}
+			if got, err := c.mft.find(b, tData, "", end); !got || err != nil || c.mft.end() <= end {
+				return found
+			}
+			found = true
+		}
+	}
+	return found
 }
 
 // overlapping refuses a file table with a cluster twice: its size is what bounds

@@ -57,3 +57,37 @@ func TestRecord0(t *testing.T) {
 		}
 	})
 }
+
+// TestListOfTableLost: without its attribute list the file table is found by its extension
+// records, and nothing else is called damaged.
+func TestListOfTableLost(t *testing.T) {
+	img := testvol.Make(t, testvol.Options{Size: 48 << 20})
+	testvol.With(t, img, func(dir string) { testvol.FragmentMFT(t, dir, 7000) })
+	b, err := os.ReadFile(img)
+	must(t, err)
+	v := openVol(t, b)
+	lost := 0
+	rec, msg := v.c.record(fMFT, nil)
+	if msg != "" {
+		t.Fatal(msg)
+	}
+	each(rec, func(a *attr) bool {
+		if a.typ == tList && a.nonRes {
+			r := runReader{b: a.pairs}
+			e, _, _ := r.next()
+			clear(v.b[e.lcn*v.c.g.cluster:][:a.size])
+			lost++
+		} else if a.typ == tList {
+			v.value(fMFT, tList, "", func(x []byte) { clear(x) })
+			lost++
+		}
+		return true
+	})
+	if lost != 1 {
+		t.Fatalf("%d attribute lists", lost)
+	}
+	rep := judged(t, v.b, Options{})
+	if got := codes(rep, Warning); len(got) != 1 || got[0] != "T13" || rep.Counts.Files != v.c.rep.Counts.Files-1 { // $MFT itself
+		t.Errorf("%v, %d files, want %d", got, rep.Counts.Files, v.c.rep.Counts.Files)
+	}
+}
