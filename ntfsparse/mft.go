@@ -112,6 +112,7 @@ func (v *Volume) seekExtents(base *Record) bool {
 		for a, err := range ext.Attrs() {
 			if err == nil && !a.Resident() && a.is(TypeData, "") {
 				at[a.LowVCN()] = n
+				break // a record has one
 			}
 		}
 		for v.addFrom(at[v.mft.runs.End()]) {

@@ -143,10 +143,11 @@ func (c *checker) seekTable(seq uint16) (found bool) {
 			continue
 		}
 		each(b, func(a *attr) bool {
-			if a.typ == tData && len(a.name) == 0 && a.nonRes {
+			mine := a.typ == tData && len(a.name) == 0 && a.nonRes
+			if mine {
 				at[a.lowest] = no
 			}
-			return true
+			return !mine // a record has one
 		})
 		for at[c.mft.end()] != 0 {
 			end := c.mft.end()
@@ -214,6 +215,9 @@ func (m *tableMap) measure(g geometry) {
 // better tells whether table a leads to more file records than b: where they differ,
 // some records are looked at that should be there.
 func (c *checker) better(a, b *tableMap) bool {
+	if a.records == b.records && slices.Equal(a.stream.runs, b.stream.runs) {
+		return false
+	}
 	score, left := 0, 1024
 	buf := make([]byte, c.g.record)
 	for vcn := int64(0); left > 0; {
