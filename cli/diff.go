@@ -15,7 +15,8 @@ func newDiff(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "diff IMAGE@A[:PATH] IMAGE@B[:PATH]", Short: "Show which files differ between two points", GroupID: groupRead, Args: takes(2, 2),
 		Long: `Compare two points, or two folders, by names, sizes, times and file numbers; contents
-are not read. '+' is new in the second, '-' is gone, '*' has changed.`,
+are not read. '+' is new in the second, '-' is gone, '*' has changed. A folder that is a
+file in the other is gone, with all below it, or new.`,
 		Example: `  vitrine diff backups@3 backups@4
   vitrine diff backups@3:/Users/ann backups@4:/Users/ann`,
 		RunE: func(c *cobra.Command, args []string) error { return runDiff(c.Context(), e, args) },

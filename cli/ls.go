@@ -26,7 +26,11 @@ func newLs(e *env) *cobra.Command {
 	o := lsOptions{}
 	c := &cobra.Command{
 		Use: "ls IMAGE[:N][:PATH]...", Short: "List a folder of an image", GroupID: groupRead,
-		Long: "List folders and files of an image, without mounting it.",
+		Long: `List folders and files of an image, without mounting it.
+
+With -l, --deleted tells what is left of each deleted file's contents: whole, partly
+overwritten, overwritten or unknown; doubtful where another deleted file had the same
+clusters, so that nobody knows whose contents are there.`,
 		Example: `  vitrine ls backups/                        the newest point of the set in backups
   vitrine ls backups@3:/Users/ann -l         as of point 3, with sizes and times
   vitrine ls backups:2:'/Windows/*.exe'      partition 2, by pattern
