@@ -85,7 +85,6 @@ func TestLostExtension(t *testing.T) {
 		"freed":      func(c *rb, rec []byte) { rec[0x16] = 0 },
 		"torn":       func(c *rb, rec []byte) { rec[510]++ },
 		"another's":  func(c *rb, rec []byte) { c.put(31, 1, 1, 0, c.si(0)) },
-		"used anew":  func(c *rb, rec []byte) { rec[0x10]++ },
 		"no extents": func(c *rb, rec []byte) { c.put(31, 1, 1, MakeRef(30, 1), c.res(TypeData, "x", 0, nil)) },
 	} {
 		c := twoExtents(MakeRef(31, 1), 0)
@@ -105,6 +104,56 @@ func TestLostExtension(t *testing.T) {
 			t.Errorf("%s: first cluster: %v", name, err)
 		}
 	}
+}
+
+// TestExtensionsWithoutList: what an attribute list should lead to, and does not, is found
+// by what the extension records say, which is told.
+func TestExtensionsWithoutList(t *testing.T) {
+	for name, c := range map[string]struct {
+		ref   Ref
+		spoil func(c *rb)
+	}{
+		"list names another record":    {MakeRef(29, 1), func(c *rb) {}},
+		"list names a record too far":  {MakeRef(1<<40, 1), func(c *rb) {}},
+		"another sequence number":      {MakeRef(31, 1), func(c *rb) { c.img[c.off(31)+0x10]++ }},
+		"list ends before":             {MakeRef(31, 1), func(c *rb) { c.lister(30, c.firstExtent(), listEntry(TypeData, 0, MakeRef(30, 1), 0)) }},
+		"no list":                      {MakeRef(31, 1), func(c *rb) { c.put(30, 1, 1, 0, c.si(0x20), c.fn(5, 5, "f", 3, 0), c.firstExtent()) }},
+		"what is there already, twice": {MakeRef(29, 1), func(c *rb) { c.put(32, 1, 1, MakeRef(30, 1), c.firstExtent(), c.fn(5, 5, "f", 3, 0)) }},
+	} {
+		b := twoExtents(c.ref, 0)
+		c.spoil(b)
+		v := b.open(t)
+		s, err := readTwoExtents(t, v)
+		if err != nil || s.Damage() != nil {
+			t.Errorf("%s: %v; of the stream: %v", name, err, s.Damage())
+		}
+		f, _ := v.Lookup("f")
+		if f.Damage() == nil || len(f.Names()) != 1 {
+			t.Errorf("%s: damage is %v, %d names", name, f.Damage(), len(f.Names()))
+		}
+		told := false
+		v.Walk(t.Context(), func(e *WalkEntry) error {
+			told = told || e.Path == "/f" && e.Err != nil && e.Info.Size == 8192
+			return nil
+		})
+		if !told {
+			t.Errorf("%s: a walk does not tell the damage", name)
+		}
+	}
+}
+
+// firstExtent is the one that twoExtents has in the file's base record.
+func (b *rb) firstExtent() []byte {
+	rec, err := ParseRecord(30, bytes.Clone(b.img[b.off(30):][:1024]))
+	if err != nil {
+		panic(err)
+	}
+	for a := range rec.Attrs() {
+		if a.is(TypeData, "") {
+			return a.Bytes()
+		}
+	}
+	panic("no extent")
 }
 
 // TestLongAttributeList: a file may have as many extension records as a list can name.

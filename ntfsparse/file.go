@@ -2,7 +2,6 @@ package ntfsparse
 
 import (
 	"bytes"
-	"errors"
 	"io/fs"
 	"slices"
 )
@@ -80,7 +79,7 @@ func (v *Volume) ownFile(rec *Record, b *budget) (*File, error) {
 		return f, nil
 	}
 	f, err := v.fileOf(rec, b)
-	if err == nil && len(f.list) >= longList && !f.retry {
+	if err == nil && max(len(f.list), len(f.exts)) >= longList && !f.retry {
 		v.heavy.Store(f)
 	}
 	return f, err
@@ -115,94 +114,6 @@ func collect(attrs []Attr, rec *Record) ([]Attr, error) {
 	}
 	return attrs, bad
 }
-
-func (f *File) loadExtensions(b *budget) {
-	if !slices.ContainsFunc(f.attrs, isList) {
-		return
-	}
-	if !b.take(int64(f.v.boot.RecordSize)) {
-		f.cutShort()
-		return
-	}
-	var err error
-	f.list, err = f.v.attributeList(f.rec, f.attrs)
-	f.fail(err)
-	if !b.take(int64(listEntrySize * len(f.list))) {
-		f.cutShort()
-		return
-	}
-	seen, failed := map[uint64]bool{f.rec.N: true}, 0
-	for _, x := range f.list {
-		n := x.Ref.Record()
-		if seen[n] {
-			continue
-		}
-		seen[n] = true
-		if !b.take(int64(f.v.boot.RecordSize)) {
-			f.cutShort()
-			return
-		}
-		if failed >= maxBadExt {
-			break // bad tells the first of them
-		}
-		if len(f.exts)*f.v.boot.RecordSize >= maxExtRecords {
-			f.fail(classf(ErrUnsupported, f.rec.N, "the file has more than %d MiB of extension records", maxExtRecords>>20))
-			break
-		}
-		if !f.loadExtension(x.Ref) {
-			failed++
-		}
-	}
-}
-
-func (f *File) cutShort() {
-	f.bad, f.cut, f.retry = errExtensions(f.rec.N), true, true
-}
-
-func (f *File) loadExtension(ref Ref) bool {
-	ext, err := f.v.extension(f.rec, ref)
-	if err != nil {
-		f.fail(err)
-		return false
-	}
-	f.exts = append(f.exts, ext)
-	f.attrs, err = collect(f.attrs, ext)
-	f.fail(err)
-	return true
-}
-
-func (f *File) fail(err error) {
-	if f.bad == nil && err != nil {
-		f.bad = inRecord(err, f.rec.N)
-	}
-	f.retry = f.retry || err != nil && !errors.Is(err, ErrCorrupt)
-}
-
-// extension reads an extension record and checks that it belongs to base. Of a
-// deleted file both have counted their sequence numbers up, and what refers to
-// them was left as it was. A sequence number of 0 is not compared.
-func (v *Volume) extension(base *Record, ref Ref) (*Record, error) {
-	ext, err := v.Record(ref.Record())
-	if errors.Is(err, ErrDeleted) { // which the file is not
-		return nil, classf(ErrCorrupt, ref.Record(), "extension record is empty")
-	}
-	if err != nil {
-		return nil, err
-	}
-	fits := func(rec *Record, ref Ref) bool {
-		return ref.Seq() == 0 || rec.Seq() == ref.Seq() || !rec.InUse() && rec.Seq() == nextSeq(ref.Seq())
-	}
-	switch {
-	case !fits(ext, ref) || ext.InUse() != base.InUse():
-		return nil, classf(ErrCorrupt, ref.Record(), "extension record has been used anew")
-	case ext.Base().Record() != base.N || !fits(base, ext.Base()):
-		return nil, classf(ErrCorrupt, ref.Record(), "extension record does not belong to record %d", base.N)
-	}
-	return ext, nil
-}
-
-// nextSeq is the sequence number that a record has once its file was deleted.
-func nextSeq(seq uint16) uint16 { return max(seq+1, 1) }
 
 func isList(a Attr) bool { return a.Type() == TypeAttributeList }
 

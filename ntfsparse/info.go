@@ -37,6 +37,7 @@ type Info struct {
 	reparse  []byte
 	ea       []byte
 	wof      int64 // bytes allocated to WofCompressedData
+	unmapped int64 // clusters that are allocated, less those that are mapped
 	v        *Volume
 	file     *File // where it is known
 }
@@ -65,6 +66,7 @@ func (in *Info) add(a Attr) {
 	case a.overwritten():
 		in.hurt(a, corrupt("attribute has fewer bytes than were written to it", a.Off))
 	}
+	in.mapped(a)
 	switch a.Type() {
 	case TypeStandardInfo:
 		if s, err := ParseStandardInfo(a.Value()); err == nil {
@@ -90,6 +92,20 @@ func (in *Info) add(a Attr) {
 		in.addValue(a)
 	}
 }
+
+// mapped counts the clusters of an extent.
+func (in *Info) mapped(a Attr) {
+	if a.Resident() || in.v == nil {
+		return
+	}
+	if a.LowVCN() == 0 {
+		in.unmapped += (a.Alloc() + in.v.geo.cluster - 1) >> in.v.geo.shift
+	}
+	in.unmapped -= a.HighVCN() + 1 - a.LowVCN()
+}
+
+// lacks tells whether parts are missing that may be in extension records.
+func (in *Info) lacks() bool { return in.Damage != nil || in.unmapped > 0 }
 
 const wofUnits = "W\x00o\x00f\x00C\x00o\x00m\x00p\x00r\x00e\x00s\x00s\x00e\x00d\x00D\x00a\x00t\x00a\x00"
 
@@ -435,20 +451,28 @@ func (v *Volume) infoOf(rec *Record, in *Info, b *budget) error {
 			in.hurt(a, err)
 			continue
 		case a.Type() == TypeAttributeList:
-			own := *rec
-			own.b = slices.Clone(rec.b)
-			f, err := v.ownFile(&own, b)
-			if err != nil {
-				return err
-			}
-			*in = f.Info()
-			in.file = f
-			return cmp.Or(f.sized(), in.Passing())
+			return v.wholeInfo(rec, in, b)
 		}
 		in.add(a)
 	}
 	in.end()
+	if in.lacks() && len(v.extensionsOf(rec.N)) > 0 {
+		return v.wholeInfo(rec, in, b)
+	}
 	return in.Passing()
+}
+
+// wholeInfo is infoOf for a file that has, or should have, extension records.
+func (v *Volume) wholeInfo(rec *Record, in *Info, b *budget) error {
+	own := *rec
+	own.b = slices.Clone(rec.b)
+	f, err := v.ownFile(&own, b)
+	if err != nil {
+		return err
+	}
+	*in = f.Info()
+	in.file = f
+	return cmp.Or(f.sized(), in.Passing())
 }
 
 // sized is why the size of the contents is not known, though it may be the next time.

@@ -14,6 +14,7 @@ const (
 	nameCost       = 64       // bytes for an attribute that is looked at for a name once more
 	maxRuns        = 1 << 22  // per stream; 16 bytes each
 	maxExtRecords  = 40 << 20 // bytes of extension records of one file: all that a list can name, of 4 KiB each
+	maxExtensions  = 1 << 22  // records that say to be extensions, 8 bytes each, among which those of damaged files are sought
 	maxReparse     = 16 << 10
 	maxEAs         = 64 << 10
 	maxSecurity    = 64 << 10

@@ -106,7 +106,7 @@ func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 			head = p
 			break
 		}
-		if c.user && ref.Record() == RecordExtend {
+		if c.user && c.v.isExtend(ref) {
 			return foundPath{system: true}, false
 		}
 		f, ok := c.folder(ref)
@@ -123,6 +123,15 @@ func (c *pathCache) resolve(ref Ref) (foundPath, bool) {
 		return c.orphan(from, true)
 	}
 	return foundPath{path: joinUp(head.path, names), names: head.names + len(names), lost: lost || head.lost, orphan: head.orphan, deep: head.deep}, true
+}
+
+// isExtend tells whether a file's name says that it is in $Extend.
+func (v *Volume) isExtend(ref Ref) bool {
+	if ref.Record() != RecordExtend {
+		return false
+	}
+	rec, err := v.Record(RecordExtend)
+	return err != nil || ref.Seq() == 0 || ref.Seq() == rec.Seq()
 }
 
 // circle tells whether a folder is in itself.

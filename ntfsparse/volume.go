@@ -19,19 +19,20 @@ type Volume struct {
 	boot Boot
 	geo  geometry
 	mftMap
-	upcase  *UpCase
-	info    VolumeInfo
-	meta    *cache               // pages of the device
-	units   *cache               // decompressed units
-	opened  atomic.Uint64        // streams in units
-	heavy   atomic.Pointer[File] // with a long attribute list, the last one read
-	secure  lazy[*secure]
-	bitmap  lazy[*Stream]
-	space   lazy[Space]
-	owners  lazy[*Owners]
-	claimed lazy[*claims]
-	lost    lazy[map[uint64][]stray]       // names in folders without a record
-	strays  lazy[map[uint64]*folderStrays] // names that folders with a damaged index have lost
+	upcase   *UpCase
+	info     VolumeInfo
+	meta     *cache               // pages of the device
+	units    *cache               // decompressed units
+	opened   atomic.Uint64        // streams in units
+	heavy    atomic.Pointer[File] // with a long attribute list, the last one read
+	secure   lazy[*secure]
+	bitmap   lazy[*Stream]
+	space    lazy[Space]
+	owners   lazy[*Owners]
+	claimed  lazy[*claims]
+	extended lazy[[]extension]              // records that say to be extensions, sorted
+	lost     lazy[map[uint64][]stray]       // names in folders without a record
+	strays   lazy[map[uint64]*folderStrays] // names that folders with a damaged index have lost
 
 	mu         sync.Mutex
 	notes      []string

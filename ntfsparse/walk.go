@@ -479,6 +479,9 @@ func (w *walker) gather(rec *Record) error {
 		w.info.add(a)
 	}
 	w.info.end()
+	if w.info.lacks() && len(w.v.extensionsOf(rec.N)) > 0 {
+		return w.gatherFile(rec)
+	}
 	return w.info.Damage
 }
 

@@ -225,7 +225,7 @@ func (t *tree) stale() (n int) {
 // lost; the nodes beside are not.
 func (t *tree) node(b []byte, depth int) {
 	first, used, room := int64(le.Uint32(b)), int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:]))
-	if used <= int64(len(b)) && (room < used || room > int64(len(b))) {
+	if used <= int64(len(b)) && (room < used || room > int64(len(b)) || depth > 0 && room < int64(len(b))) { // ntfs-3g refuses less
 		t.bad(map[bool]string{true: "I1", false: "I2"}[depth == 0], "An index node of record %d says that it uses %d of %d bytes, and has %d.", t.no, used, room, len(b))
 	}
 	if first < 16 || first&7 != 0 || used > int64(len(b)) || first > used {
