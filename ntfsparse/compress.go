@@ -25,13 +25,18 @@ func (c *lznt1Blocks) allocated(i int64) (int64, error) {
 	if first >= last || last < first+c.unit && last<<c.s.v.geo.shift < c.s.alloc {
 		return 0, c.s.beyond() // part of a compressed unit may decode to something else
 	}
-	n := int64(0)
+	n, hole := int64(0), false
 	for j := c.s.runs.Find(first); j < c.s.runs.Len(); j++ {
 		run := c.s.runs.At(j)
 		if run.VCN >= last {
 			break
 		}
-		if run.LCN != Hole {
+		switch {
+		case run.LCN == Hole:
+			hole = true
+		case hole:
+			return 0, classf(ErrCorrupt, c.s.file.Record(), "stream %q is marked as compressed, but has clusters behind a hole in a compression unit", c.s.name)
+		default:
 			n += min(run.VCN+run.Len, last) - max(run.VCN, first)
 		}
 	}

@@ -390,6 +390,7 @@ func (c *checker) runList(a *attr) {
 	k := &c.cur
 	r := runReader{b: a.pairs, vcn: a.lowest}
 	var t tally
+	hole, torn := false, false // the run before is one; a unit has clusters behind one
 	for {
 		e, ok, msg := r.next()
 		if msg != "" {
@@ -399,12 +400,17 @@ func (c *checker) runList(a *attr) {
 		if !ok {
 			break
 		}
+		torn = torn || hole && e.lcn >= 0 && (r.vcn-e.n)&15 != 0
+		hole = e.lcn < 0
 		if t.run(e); e.lcn >= 0 {
 			c.own(a, e)
 		}
 	}
 	if r.vcn != a.last+1 {
 		c.find("T5", k.base, a.label(), "%s in record %d: its run list ends at cluster %d of the stream instead of %d.", a.label(), k.no, r.vcn, a.last+1)
+	}
+	if torn && a.flags&aCompressed != 0 {
+		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is marked as compressed, but has clusters behind a hole in a compression unit.", a.label(), k.no)
 	}
 	c.behind(a, len(a.raw)-len(r.b)+1)
 	if a.lowest == 0 && !k.list && k.no == k.base { // else the file has more extents elsewhere

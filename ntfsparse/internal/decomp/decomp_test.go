@@ -108,12 +108,19 @@ func TestLZNT1Cases(t *testing.T) {
 
 func TestShortChunkIsPadded(t *testing.T) {
 	dst := bytes.Repeat([]byte{0xaa}, 3*4096)
-	n, err := LZNT1(dst, []byte("\x00\x30A\x00\x30B\x00\x00"))
+	n, err := LZNT1(dst, []byte("\x01\xb0\x00A\x01\xb0\x00B\x00\x00"))
 	must(t, err)
 	want := make([]byte, 3*4096)
 	want[0], want[4096] = 'A', 'B'
 	if n != 2*4096 || !bytes.Equal(dst, want) {
 		t.Fatalf("n = %d", n)
+	}
+}
+
+func TestShortPlainChunkIsAnError(t *testing.T) {
+	n, err := LZNT1(make([]byte, 3*4096), []byte("\x00\x30A\x00\x30B\x00\x00"))
+	if !errors.Is(err, ErrCorrupt) || n != 1 {
+		t.Fatalf("n = %d, error %v", n, err)
 	}
 }
 

@@ -7,7 +7,8 @@ const lznt1Chunk = 4096
 
 // LZNT1 expands one compression unit [MS-XCA 2.5]: chunks, each with a 16-bit
 // header, up to a zero header, the end of src, or a full dst. A chunk that
-// yields less than 4096 bytes counts as if zeros followed, as NTFS has it.
+// yields less than 4096 bytes counts as if zeros followed, as NTFS has it, but one
+// of plain bytes before others has all of them.
 //
 //	header bits 0-11   length of the chunk, header included, less 3
 //	            12-14  3 (not checked, as other readers do not either)
@@ -25,6 +26,9 @@ func LZNT1(dst, src []byte) (n int, err error) {
 		}
 		got, msg := lznt1Expand(room, body, src[1]&0x80 != 0)
 		clear(room[got:])
+		if msg == "" && src[1]&0x80 == 0 && got < len(room) && len(rest) >= 2 && le.Uint16(rest) != 0 {
+			msg = "a chunk of plain bytes is too short"
+		}
 		if msg != "" {
 			clear(dst[n+got:])
 			return n + got, &Error{"LZNT1", n + got, msg}
