@@ -63,6 +63,8 @@ func (in *Info) add(a Attr) {
 	switch {
 	case a.overlong():
 		in.hurt(a, corrupt("attribute has more bytes than are allocated for it", a.Off))
+	case !a.Resident() && a.LowVCN() == 0 && a.Alloc() == 0 && a.HighVCN() >= 0:
+		in.hurt(a, corrupt("attribute has clusters, but says that none are allocated for it", a.Off))
 	case a.overwritten():
 		in.hurt(a, corrupt("attribute has fewer bytes than were written to it", a.Off))
 	}

@@ -108,6 +108,6 @@ var Codes = map[string]Code{
 	"X5": {Info, "Files that were deleted while open remain."},
 
 	"D1": {Error, "File contents cannot be read."},
-	"D2": {Error, "Compressed contents do not decode."},
+	"D2": {Error, "Compressed contents do not decode; a compression unit that ends early is a warning."},
 	"D3": {Error, "Contents of a deduplicated file are not as their hash proves."},
 }

@@ -258,6 +258,7 @@ func (c *checker) expandFile(no uint64) {
 func (c *checker) expandStream(no uint64, label string, s *stream, src, dst []byte) {
 	const unit = lznt1Unit
 	end := min((min(s.size, s.init)+c.g.cluster-1)/c.g.cluster, s.end())
+	cut := false // that a unit ends early was told
 	for vcn, i := int64(0), 0; vcn < end && !c.stopped(); {
 		for s.runs[i].vcn+s.runs[i].n <= vcn {
 			i++
@@ -266,25 +267,31 @@ func (c *checker) expandStream(no uint64, label string, s *stream, src, dst []by
 			vcn = (r.vcn + r.n) / unit * unit // a hole, or stored plain
 			continue
 		}
-		if msg := c.expandUnit(s, s.stored(i, vcn, unit), vcn, src, dst); msg != "" {
+		n, msg := c.expandUnit(s, s.stored(i, vcn, unit), vcn, src, dst)
+		if msg != "" {
 			c.find("D2", no, label, "The contents of record %d do not decode at byte %d: %s.", no, vcn*c.g.cluster, msg)
 			return
+		}
+		if want := min(unit*c.g.cluster, min(s.size, s.init)-vcn*c.g.cluster); n < want && !cut {
+			c.findAs(Warning, "D2", no, label, "The compression unit of record %d at byte %d ends after %d of %d bytes: the others read as zeros.", no, vcn*c.g.cluster, n, want)
+			cut = true
 		}
 		vcn += unit
 	}
 }
 
 // expandUnit expands the compression unit at vcn, of which have clusters are
-// there; one that is all there is stored plain.
-func (c *checker) expandUnit(s *stream, have, vcn int64, src, dst []byte) string {
+// there, and tells how many bytes it gives; one that is all there is stored plain.
+func (c *checker) expandUnit(s *stream, have, vcn int64, src, dst []byte) (int64, string) {
 	src = src[:have*c.g.cluster]
 	if have == 0 || have == 16 || !c.afford(int64(len(src))) || c.read(s, src, vcn*c.g.cluster) != nil {
-		return ""
+		return int64(len(dst)), ""
 	}
-	if _, err := decomp.LZNT1(dst, src); err != nil {
-		return err.Error()
+	n, err := decomp.LZNT1(dst, src)
+	if err != nil {
+		return 0, err.Error()
 	}
-	return ""
+	return int64(n), ""
 }
 
 // stored counts the clusters that the unit at vcn has before its hole; runs
