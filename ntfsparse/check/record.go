@@ -400,7 +400,7 @@ func (c *checker) runList(a *attr) {
 		if !ok {
 			break
 		}
-		torn = torn || hole && e.lcn >= 0 && (r.vcn-e.n)&15 != 0
+		torn = torn || hole && e.lcn >= 0 && (r.vcn-e.n)%lznt1Unit != 0
 		hole = e.lcn < 0
 		if t.run(e); e.lcn >= 0 {
 			c.own(a, e)
