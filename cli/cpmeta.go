@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"vitrine/volume"
 )
@@ -16,17 +15,7 @@ const maxXattr = 64 << 10
 // setTimes gives name in dir the times of a; times that the file system does
 // not record stay.
 func setTimes(dir *os.Root, name string, a volume.Attr) error {
-	if err := dir.Chtimes(name, nanoTime(a.AccessTime), nanoTime(a.ModTime)); err != nil {
-		return grave(err)
-	}
-	return setBirth(dir, name, a)
-}
-
-func nanoTime(ns int64) time.Time {
-	if ns == volume.NoTime {
-		return time.Time{} // leaves it as it is
-	}
-	return time.Unix(0, ns)
+	return grave(writeTimes(dir, name, a))
 }
 
 // fileStreams copies the named streams of a file that is still open for

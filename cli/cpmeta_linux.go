@@ -43,26 +43,28 @@ func setXattr(f *os.File, name string, value []byte) error {
 	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
 }
 
-// setBirth does nothing: Linux keeps its own birth times.
-func setBirth(*os.Root, string, volume.Attr) error { return nil }
-
-// setLinkTimes sets the times of a link itself.
-func setLinkTimes(dir *os.Root, name string, a volume.Attr) error {
+// writeTimes is not [os.Root.Chtimes], which knows the years 1677 to 2262 only. Linux
+// keeps its own birth times.
+func writeTimes(dir *os.Root, name string, a volume.Attr) error {
 	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	ts := []unix.Timespec{timespec(a.AccessTime), timespec(a.ModTime)}
+	ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_OMIT}}
+	for i, t := range []time.Time{a.AccessTime, a.ModTime} {
+		if t.IsZero() {
+			continue
+		}
+		if ts[i], err = unix.TimeToTimespec(t); err != nil {
+			return err
+		}
+	}
 	return unix.UtimesNanoAt(int(d.Fd()), name, ts, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-func timespec(ns int64) unix.Timespec {
-	if ns == volume.NoTime {
-		return unix.Timespec{Nsec: unix.UTIME_OMIT}
-	}
-	return unix.NsecToTimespec(ns)
-}
+// setLinkTimes sets the times of a link itself.
+func setLinkTimes(dir *os.Root, name string, a volume.Attr) error { return writeTimes(dir, name, a) }
 
 // setAttributes keeps the Windows attributes where Samba looks for them, and
 // the owner if we may.

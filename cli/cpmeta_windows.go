@@ -35,14 +35,21 @@ func abandoned(dir *os.Root, name string, _ int) bool {
 
 func setXattr(*os.File, string, []byte) error { return errors.ErrUnsupported }
 
-func setBirth(dir *os.Root, name string, a volume.Attr) error {
-	if a.BirthTime == volume.NoTime {
+// writeTimes is not [os.Root.Chtimes], which knows the years 1677 to 2262 only.
+func writeTimes(dir *os.Root, name string, a volume.Attr) error {
+	return withHandle(dir, name, func(h windows.Handle) error {
+		return windows.SetFileTime(h, filetime(a.BirthTime), filetime(a.AccessTime), filetime(a.ModTime))
+	})
+}
+
+// filetime is nil, which leaves a time as it is, for one that there is not.
+func filetime(t time.Time) *windows.Filetime {
+	if t.IsZero() {
 		return nil
 	}
-	return withHandle(dir, name, func(h windows.Handle) error {
-		t := windows.NsecToFiletime(a.BirthTime)
-		return windows.SetFileTime(h, &t, nil, nil)
-	})
+	const from1601 = 11644473600
+	steps := uint64((t.Unix()+from1601)*1e7 + int64(t.Nanosecond())/100)
+	return &windows.Filetime{LowDateTime: uint32(steps), HighDateTime: uint32(steps >> 32)}
 }
 
 // setLinkTimes does nothing: links keep the time of their making here.

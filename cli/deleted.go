@@ -208,18 +208,16 @@ func (r *recovery) write(full string, d *ntfsparse.DeletedFile, s *ntfsparse.Str
 		return err
 	}
 	r.files, r.bytes = r.files+1, r.bytes+n
-	if ns := whenChanged(d); ns != volume.NoTime {
-		return r.dest.Chtimes(target, time.Unix(0, ns), time.Unix(0, ns))
-	}
-	return nil
+	changed := whenChanged(d)
+	return writeTimes(r.dest, target, volume.Attr{ModTime: changed, AccessTime: changed})
 }
 
 // whenChanged is the time of the file's contents; 0 on the volume means none.
-func whenChanged(d *ntfsparse.DeletedFile) int64 {
+func whenChanged(d *ntfsparse.DeletedFile) time.Time {
 	if d.Info.Modified == 0 {
-		return volume.NoTime
+		return time.Time{}
 	}
-	return d.Info.Modified.Unix()
+	return d.Info.Modified.Time()
 }
 
 func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
@@ -243,7 +241,7 @@ func (l *lister) deletedFile(full string, d *ntfsparse.DeletedFile) {
 	if d.Info.IsDir {
 		size = "-"
 	}
-	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, size, stampNano(whenChanged(d)), printable(full))
+	fmt.Fprintf(l.e.Out, "%-18s %16s  %-16s  %s\n", o.State, size, stampOf(whenChanged(d)), printable(full))
 }
 
 // deletedState says how much of the contents nobody else uses by now. It is doubtful

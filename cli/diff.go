@@ -174,7 +174,7 @@ func (d *differ) both(ctx context.Context, o, n *volume.Entry, level int) error 
 	if o.Attr.Kind == volume.Dir && n.Attr.Kind == volume.Dir {
 		return d.folders(ctx, o.Attr.ID, n.Attr.ID, level+1)
 	}
-	if !sameVersion(*o.Attr, *n.Attr) {
+	if !sameVersion(o.Attr, n.Attr) {
 		d.changed++
 		d.show('*', d.full(&d.a), o.Name, o.Attr, n.Attr)
 	}

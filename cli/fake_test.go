@@ -35,7 +35,7 @@ type fakeNode struct {
 	reads   atomic.Int64
 }
 
-const fakeTime = 1_700_000_000_123_456_700
+var fakeTime = time.Unix(0, 1_700_000_000_123_456_700)
 
 func newFakeFS() *fakeFS {
 	f := &fakeFS{nodes: map[volume.ID]*fakeNode{}}
@@ -45,7 +45,7 @@ func newFakeFS() *fakeFS {
 
 func (f *fakeFS) add(k volume.Kind) *fakeNode {
 	f.next++
-	n := &fakeNode{attr: volume.Attr{ID: f.next, Kind: k, Links: 1, ModTime: fakeTime + int64(f.next)*1e9, AccessTime: fakeTime, ChangeTime: fakeTime, BirthTime: fakeTime}}
+	n := &fakeNode{attr: volume.Attr{ID: f.next, Kind: k, Links: 1, ModTime: fakeTime.Add(time.Duration(f.next) * time.Second), AccessTime: fakeTime, ChangeTime: fakeTime, BirthTime: fakeTime}}
 	f.nodes[f.next] = n
 	return n
 }

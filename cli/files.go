@@ -201,10 +201,10 @@ func printStat(e *env, f found, o statObject) {
 	}
 	row("target", printable(o.Target))
 	row("id", fmt.Sprintf("%d, generation %d, %s", o.ID, o.Generation, plural(int64(o.Links), "name")))
-	row("modified", exactNano(f.attr.ModTime))
-	row("accessed", exactNano(f.attr.AccessTime))
-	row("changed", exactNano(f.attr.ChangeTime))
-	row("created", exactNano(f.attr.BirthTime))
+	row("modified", exactTime(f.attr.ModTime))
+	row("accessed", exactTime(f.attr.AccessTime))
+	row("changed", exactTime(f.attr.ChangeTime))
+	row("created", exactTime(f.attr.BirthTime))
 	row("attributes", strings.Join(o.Attributes, ", "))
 	row("mode", o.Mode)
 	if o.Reparse != 0 {
@@ -221,9 +221,9 @@ func printStat(e *env, f found, o statObject) {
 	}
 }
 
-func exactNano(ns int64) string {
-	if ns == volume.NoTime {
+func exactTime(t time.Time) string {
+	if t.IsZero() {
 		return ""
 	}
-	return exactStamp(time.Unix(0, ns))
+	return exactStamp(t)
 }

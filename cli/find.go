@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"path"
 	"strings"
 	"time"
@@ -105,8 +104,8 @@ func (o *findOptions) tests(now time.Time) (all []test, err error) {
 	for _, s := range o.sizes {
 		add(sizeTest(s))
 	}
-	add(timeTest("--newer", o.newer, now, func(mod, t int64) bool { return mod >= t }))
-	add(timeTest("--older", o.older, now, func(mod, t int64) bool { return mod < t }))
+	add(timeTest("--newer", o.newer, now, func(mod, t time.Time) bool { return !mod.Before(t) }))
+	add(timeTest("--older", o.older, now, time.Time.Before))
 	return all, err
 }
 
@@ -185,7 +184,7 @@ func sizeTest(s string) (test, error) {
 	}, nil
 }
 
-func timeTest(flag, when string, now time.Time, pass func(mod, t int64) bool) (test, error) {
+func timeTest(flag, when string, now time.Time, pass func(mod, t time.Time) bool) (test, error) {
 	if when == "" {
 		return nil, nil
 	}
@@ -193,19 +192,7 @@ func timeTest(flag, when string, now time.Time, pass func(mod, t int64) bool) (t
 	if err != nil {
 		return nil, usage("dates are like 2026-11-02 or 2026-11-02T14:00, ages like 12h or 3d", "%s: %v", flag, err)
 	}
-	limit := nanoseconds(t)
-	return func(_ []byte, a *volume.Attr) bool { return a.ModTime != volume.NoTime && pass(a.ModTime, limit) }, nil
-}
-
-// nanoseconds clamps to what attributes can express: the years 1677 to 2262.
-func nanoseconds(t time.Time) int64 {
-	switch first, last := time.Unix(0, volume.NoTime+1), time.Unix(0, math.MaxInt64); {
-	case t.Before(first):
-		return first.UnixNano()
-	case t.After(last):
-		return last.UnixNano()
-	}
-	return t.UnixNano()
+	return func(_ []byte, a *volume.Attr) bool { return !a.ModTime.IsZero() && pass(a.ModTime, t) }, nil
 }
 
 // parseWhen reads a date in local time, or an age before now.

@@ -247,7 +247,7 @@ func newMemberObject(m *reader.Member, here map[index.UID]bool) memberObject {
 	if m.Kind == 0 { // the header could not be read
 		return o
 	}
-	o.Kind, o.UID, o.Created = m.Kind.String(), m.UID.String(), iso(m.Created)
+	o.Kind, o.UID, o.Created = m.Kind.String(), m.UID.String(), iso(m.Time())
 	if m.ParentNumber != index.NoParent {
 		o.Parent = &m.ParentNumber
 	}

@@ -191,7 +191,7 @@ func appendBytes(b []byte, a *volume.Attr) []byte {
 
 // appendModified is the time in ls -l, '?' where the file has lost it.
 func appendModified(b []byte, a *volume.Attr) []byte {
-	if at := len(b); a.ModTime == volume.NoTime && a.Damage != nil {
+	if at := len(b); a.ModTime.IsZero() && a.Damage != nil {
 		return alignLeft(append(b, '?'), at, len(minutes))
 	}
 	return appendStamp(b, a.ModTime)
@@ -342,28 +342,27 @@ func appendMode(b []byte, a *volume.Attr) []byte {
 }
 
 // appendStamp is a time in ls -l, of 16 letters.
-func appendStamp(b []byte, ns int64) []byte {
+func appendStamp(b []byte, t time.Time) []byte {
 	at := len(b)
-	if ns == volume.NoTime {
+	if t.IsZero() {
 		b = append(b, '-')
 	} else {
-		b = time.Unix(0, ns).AppendFormat(b, minutes)
+		b = t.Local().AppendFormat(b, minutes)
 	}
 	return alignLeft(b, at, len(minutes))
 }
 
-func stampNano(ns int64) string {
-	if ns == volume.NoTime {
-		return "-"
-	}
-	return stamp(time.Unix(0, ns))
-}
-
-func iso(ns int64) string {
-	if ns == volume.NoTime {
+// iso is a time in JSON. A year of more than four digits has a sign before it, as ISO
+// 8601 wants it.
+func iso(t time.Time) string {
+	if t.IsZero() {
 		return ""
 	}
-	return time.Unix(0, ns).UTC().Format(time.RFC3339Nano)
+	s := t.UTC().Format(time.RFC3339Nano)
+	if t.UTC().Year() > 9999 {
+		s = "+0" + s
+	}
+	return s
 }
 
 func join(dir, name string) string { return strings.TrimSuffix(dir, "/") + "/" + name }

@@ -93,7 +93,7 @@ func (e *env) version(t *table, v fileVersion) {
 	}
 	bytes, modified := "-", "-"
 	if v.Entry != nil {
-		bytes, modified = grouped(v.attr.Size), stampNano(v.attr.ModTime)
+		bytes, modified = grouped(v.attr.Size), stampOf(v.attr.ModTime)
 	}
 	if v.Error != "" {
 		modified = v.Error
@@ -103,7 +103,7 @@ func (e *env) version(t *table, v fileVersion) {
 
 // versionAt looks ref's path up in one point.
 func (e *env) versionAt(ctx context.Context, m *reader.Member, ref imageRef, pool *reader.Pool) fileVersion {
-	v := fileVersion{Point: m.Number, When: iso(m.Created), member: m}
+	v := fileVersion{Point: m.Number, When: iso(m.Time()), member: m}
 	if !m.Usable() {
 		v.Error, v.err = memberState(m), m.Err
 		return v
@@ -145,7 +145,7 @@ func (v *fileVersion) compare(before fileVersion) {
 		v.Change = "gone"
 	case before.Entry == nil:
 		v.Change = "new"
-	case sameVersion(v.attr, before.attr):
+	case sameVersion(&v.attr, &before.attr):
 		v.Change = "same"
 	default:
 		v.Change = "changed"
@@ -154,6 +154,6 @@ func (v *fileVersion) compare(before fileVersion) {
 
 // sameVersion compares what changes when somebody writes to a file. The
 // contents are not read.
-func sameVersion(a, b volume.Attr) bool {
-	return a.ID == b.ID && a.Gen == b.Gen && a.Kind == b.Kind && a.Size == b.Size && a.ModTime == b.ModTime && a.ChangeTime == b.ChangeTime && a.Win == b.Win
+func sameVersion(a, b *volume.Attr) bool {
+	return a.ID == b.ID && a.Gen == b.Gen && a.Kind == b.Kind && a.Size == b.Size && a.ModTime.Equal(b.ModTime) && a.ChangeTime.Equal(b.ChangeTime) && a.Win == b.Win
 }

@@ -128,7 +128,7 @@ func waitGone(t testing.TB, img string) {
 type object struct {
 	Mode  fs.FileMode
 	Size  int64
-	Mtime int64
+	Mtime time.Time
 	Links uint64
 	Sum   string // SHA-256 of the contents, or the link's target
 }
@@ -151,7 +151,7 @@ func treeOf(t testing.TB, dir string) tree {
 		if err != nil {
 			return err
 		}
-		o := object{Mode: info.Mode().Type(), Mtime: info.ModTime().UnixNano(), Links: uint64(info.Sys().(*syscall.Stat_t).Nlink)}
+		o := object{Mode: info.Mode().Type(), Mtime: info.ModTime().UTC(), Links: uint64(info.Sys().(*syscall.Stat_t).Nlink)}
 		if info.IsDir() {
 			o.Links = 0 // ntfs-3g and others count them differently
 		}

@@ -117,7 +117,7 @@ func TestLostFolders(t *testing.T) {
 		}
 		whole(what, dir)
 		if got := treeOf(t, dir)["short"]; got.Mtime != want["short"].Mtime {
-			t.Errorf("%s: time of a folder that was opened again: %d, not %d", what, got.Mtime, want["short"].Mtime)
+			t.Errorf("%s: time of a folder that was opened again: %v, not %v", what, got.Mtime, want["short"].Mtime)
 		}
 		if got := vitrine(t, args("cat", "/docs/sub/two", orphans+"/three")...); got != "docs/sub/twogone/three" {
 			t.Errorf("%s: cat tells %q", what, got)

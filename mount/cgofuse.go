@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	fuse "vitrine/internal/cgofuse"
 
@@ -272,15 +273,11 @@ func (d *pathDriver) stat(a *volume.Attr, out *fuse.Stat_t) {
 	}
 }
 
-func timespec(t int64) fuse.Timespec {
-	if t == volume.NoTime {
+func timespec(t time.Time) fuse.Timespec {
+	if t.IsZero() {
 		return fuse.Timespec{}
 	}
-	s, n := t/1e9, t%1e9
-	if n < 0 {
-		s, n = s-1, n+1e9
-	}
-	return fuse.Timespec{Sec: s, Nsec: n}
+	return fuse.NewTimespec(t)
 }
 
 // Attributes of Windows [MS-FSCC 2.6] that cgofuse can pass on.

@@ -173,15 +173,11 @@ func encodeDev(dev uint64) uint32 {
 }
 
 // seconds splits a time; one that is not recorded shows as 1970.
-func seconds(t int64) (sec uint64, nsec uint32) {
-	if t == volume.NoTime {
+func seconds(t time.Time) (sec uint64, nsec uint32) {
+	if t.IsZero() {
 		return 0, 0
 	}
-	s, n := t/1e9, t%1e9
-	if n < 0 {
-		s, n = s-1, n+1e9
-	}
-	return uint64(s), uint32(n)
+	return uint64(t.Unix()), uint32(t.Nanosecond())
 }
 
 // Statx adds the birth time.
@@ -195,7 +191,7 @@ func (d *driver) Statx(_ <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) 
 	out.SetTimeout(valid)
 	out.Statx = statx(&plain)
 	out.RdevMajor, out.RdevMinor = unix.Major(a.Rdev), unix.Minor(a.Rdev)
-	if a.BirthTime != volume.NoTime {
+	if !a.BirthTime.IsZero() {
 		out.Mask |= unix.STATX_BTIME
 		out.Btime.Sec, out.Btime.Nsec = seconds(a.BirthTime)
 	}

@@ -206,7 +206,7 @@ func (t *Tree) node(id volume.ID) *node {
 }
 
 func (n *node) attr() volume.Attr {
-	a := volume.Attr{ID: n.id, Kind: n.kind, Links: 1, BirthTime: unixNano(n.time)}
+	a := volume.Attr{ID: n.id, Kind: n.kind, Links: 1, BirthTime: n.time.UTC()}
 	a.ModTime, a.AccessTime, a.ChangeTime = a.BirthTime, a.BirthTime, a.BirthTime
 	switch n.kind {
 	case volume.Symlink:
@@ -216,13 +216,6 @@ func (n *node) attr() volume.Attr {
 		a.Alloc = allocOf(n.file)
 	}
 	return a
-}
-
-func unixNano(t time.Time) int64 {
-	if t.IsZero() {
-		return volume.NoTime
-	}
-	return t.UnixNano()
 }
 
 // allocOf never says "all of it" of a view that knows holes: tools look for

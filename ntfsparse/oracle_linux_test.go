@@ -76,7 +76,7 @@ func readTree(t testing.TB, v *ntfsparse.Volume, dir *ntfsparse.File, at string,
 func node(t testing.TB, f *ntfsparse.File) testvol.Node {
 	t.Helper()
 	in := f.Info()
-	n := testvol.Node{Mode: in.Mode(), MTime: in.Modified.Unix()}
+	n := testvol.Node{Mode: in.Mode(), MTime: in.Modified.Time()}
 	switch {
 	case n.Mode.IsRegular():
 		n.Size, n.Links, n.Sum = in.Size, uint64(f.Base().LinkCount()), sum(t, f) // ntfs-3g counts DOS names
@@ -142,7 +142,7 @@ func compareWalk(t *testing.T, v *ntfsparse.Volume) {
 			unled = append(unled, e.Path)
 			return nil
 		}
-		if !ok || n.Mode != e.Info.Mode() || n.Mode.IsRegular() && n.Size != e.Info.Size || n.MTime != e.Info.Modified.Unix() {
+		if !ok || n.Mode != e.Info.Mode() || n.Mode.IsRegular() && n.Size != e.Info.Size || n.MTime != e.Info.Modified.Time() {
 			t.Errorf("walk: %q in folders %v, in the MFT %v %d", p, n, e.Info.Mode(), e.Info.Size)
 		}
 		delete(want, p)

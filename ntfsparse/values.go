@@ -2,7 +2,6 @@ package ntfsparse
 
 import (
 	"bytes"
-	"math"
 	"time"
 )
 
@@ -12,21 +11,8 @@ type Time uint64
 // epoch1970 is 1970-01-01 in steps of 100 ns.
 const epoch1970 = 116444736000000000
 
-// Unix is the time in nanoseconds since 1970, clamped to what int64 holds
-// without reaching its smallest value. Times beyond 2^63 steps are negative
-// ones to Windows, and clamp to the smallest.
-func (t Time) Unix() int64 {
-	steps := int64(t)
-	if steps < 0 || steps-epoch1970 < math.MinInt64/100 {
-		return math.MinInt64 + 1
-	}
-	if steps-epoch1970 > math.MaxInt64/100 {
-		return math.MaxInt64
-	}
-	return (steps - epoch1970) * 100
-}
-
-// Time is the moment as Go has it; no clamping is needed.
+// Time is the moment as Go has it, in UTC: the years 1601 to 30828. Times beyond
+// 2^63 steps are negative ones to Windows, and are the earliest.
 func (t Time) Time() time.Time {
 	steps := int64(t) - epoch1970
 	if int64(t) < 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors that file-system readers wrap, so that callers choose by class.
@@ -67,18 +68,14 @@ type Attr struct {
 	Size     int64  // bytes of the contents; of a link: length of its target in UTF-8
 	Alloc    int64  // bytes allocated on the volume
 	Rdev     uint64 // device number of CharDev and BlockDev
-	// Times in nanoseconds since 1970-01-01 UTC, clamped to what int64 holds;
-	// NoTime where the file system has none.
-	ModTime, AccessTime, ChangeTime, BirthTime int64
+	// Times in UTC, as precise as the file system has them; zero where it has none.
+	ModTime, AccessTime, ChangeTime, BirthTime time.Time
 	Win                                        uint32 // FILE_ATTRIBUTE_* bits [MS-FSCC 2.6]; 0 elsewhere
 	Reparse                                    uint32 // reparse tag [MS-FSCC 2.1.2.1]; 0: none
 	NoStreams                                  bool   // it is known that [Streams] would find none
 	Damage                                     error  // of a file, or of a folder that may be something else: why some of this may be missing, nil when nothing is
 	NoSize                                     bool   // Size and Alloc are not known
 }
-
-// NoTime marks a time that the file system does not record.
-const NoTime = -1 << 63
 
 // Entry is one name in a folder.
 type Entry struct {

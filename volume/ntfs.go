@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"time"
 
 	"vitrine/ntfsparse"
 )
@@ -160,11 +161,11 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 }
 
 // ntfsTime takes 0 for a time that was never set, as Windows does.
-func ntfsTime(t ntfsparse.Time) int64 {
+func ntfsTime(t ntfsparse.Time) time.Time {
 	if t == 0 {
-		return NoTime
+		return time.Time{}
 	}
-	return t.Unix()
+	return t.Time()
 }
 
 // hidePlain hides, as Windows does, that a file is stored in another way:

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -20,7 +19,7 @@ import (
 type Node struct {
 	Mode   fs.FileMode // type bits only
 	Size   int64       // of files
-	MTime  int64       // nanoseconds since 1970
+	MTime  time.Time   // in UTC
 	Links  uint64      // of files
 	Sum    string      // SHA-256 of a file's contents, hexadecimal
 	Target string      // of links
@@ -28,7 +27,7 @@ type Node struct {
 
 // String shows a node on one line, for comparisons.
 func (n Node) String() string {
-	return fmt.Sprintf("%v size=%d mtime=%d links=%d %s %s", n.Mode, n.Size, n.MTime, n.Links, n.Sum, n.Target)
+	return fmt.Sprintf("%v size=%d mtime=%v links=%d %s %s", n.Mode, n.Size, n.MTime, n.Links, n.Sum, n.Target)
 }
 
 // Record reads a whole tree: path from its root ('/' separated, no leading
@@ -55,7 +54,7 @@ func node(path string, d fs.DirEntry) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	n := Node{Mode: info.Mode().Type(), MTime: clamp(info.ModTime())}
+	n := Node{Mode: info.Mode().Type(), MTime: info.ModTime().UTC()}
 	switch {
 	case n.Mode.IsRegular():
 		n.Size = info.Size()
@@ -67,18 +66,6 @@ func node(path string, d fs.DirEntry) (Node, error) {
 		n.Target, err = os.Readlink(path)
 	}
 	return n, err
-}
-
-// clamp gives nanoseconds since 1970 as far as int64 reaches; its smallest
-// value is left out.
-func clamp(t time.Time) int64 {
-	switch s := t.Unix(); {
-	case s >= math.MaxInt64/1_000_000_000:
-		return math.MaxInt64
-	case s <= math.MinInt64/1_000_000_000:
-		return math.MinInt64 + 1
-	}
-	return t.UnixNano()
 }
 
 // Sum is the SHA-256 of a file's contents in hexadecimal.

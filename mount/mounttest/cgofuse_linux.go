@@ -4,6 +4,7 @@ package mounttest
 
 import (
 	"context"
+	"time"
 
 	"vitrine/mount"
 	"vitrine/volume"

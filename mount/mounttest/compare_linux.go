@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -136,9 +137,9 @@ func (c *comparer) object(path string, attr *volume.Attr) {
 	c.sameTime(path, "accessed", st.Atime, a.AccessTime)
 	c.sameTime(path, "changed", st.Ctime, a.ChangeTime)
 	if Driver() == "cgofuse" { // libfuse 2 cannot pass birth times on
-		a.BirthTime = volume.NoTime
+		a.BirthTime = time.Time{}
 	}
-	c.same(path, "has birth time", uint64(st.Mask&unix.STATX_BTIME)/unix.STATX_BTIME, b2u(a.BirthTime != volume.NoTime))
+	c.same(path, "has birth time", uint64(st.Mask&unix.STATX_BTIME)/unix.STATX_BTIME, b2u(!a.BirthTime.IsZero()))
 	c.sameTime(path, "born", st.Btime, a.BirthTime)
 	if a.HasPOSIX {
 		c.same(path, "mode", uint64(st.Mode)&0o7777, uint64(a.Perm))
@@ -163,12 +164,12 @@ func (c *comparer) same(path, what string, got, want uint64) {
 	}
 }
 
-func (c *comparer) sameTime(path, what string, got unix.StatxTimestamp, want int64) {
-	if want == volume.NoTime {
-		want = 0
+func (c *comparer) sameTime(path, what string, got unix.StatxTimestamp, want time.Time) {
+	if want.IsZero() {
+		want = time.Unix(0, 0)
 	}
-	if ns := got.Sec*1e9 + int64(got.Nsec); ns != want {
-		c.t.Errorf("%s: %s at %d, want %d", path, what, ns, want)
+	if at := time.Unix(got.Sec, int64(got.Nsec)); !at.Equal(want) {
+		c.t.Errorf("%s: %s at %v, want %v", path, what, at.UTC(), want)
 	}
 }
 

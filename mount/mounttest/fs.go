@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"vitrine/volume"
 )
@@ -53,8 +54,8 @@ type FS struct {
 	space volume.StatFS
 }
 
-// FirstTime is the birth time of the first object, in nanoseconds since 1970.
-const FirstTime = 1_600_000_000_123_456_700
+// FirstTime is the birth time of the first object, in UTC.
+var FirstTime = time.Unix(0, 1_600_000_000_123_456_700).UTC()
 
 // New returns an empty file system whose root is object 5, as on NTFS.
 func New() *FS {
@@ -70,8 +71,8 @@ func New() *FS {
 func (f *FS) newNode(k volume.Kind) *Node {
 	n := &Node{byName: map[string]int{}}
 	n.Attr = volume.Attr{ID: f.next, Gen: uint32(f.next%7) + 1, Kind: k, Links: 0}
-	t := int64(FirstTime) + int64(f.next)*1e9
-	n.Attr.BirthTime, n.Attr.ModTime, n.Attr.ChangeTime, n.Attr.AccessTime = t, t+1e9, t+2e9, t+3e9
+	t := FirstTime.Add(time.Duration(f.next) * time.Second)
+	n.Attr.BirthTime, n.Attr.ModTime, n.Attr.ChangeTime, n.Attr.AccessTime = t, t.Add(time.Second), t.Add(2*time.Second), t.Add(3*time.Second)
 	f.nodes[f.next] = n
 	f.next++
 	return n

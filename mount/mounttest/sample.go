@@ -3,6 +3,7 @@ package mounttest
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"vitrine/volume"
 )
@@ -29,7 +30,8 @@ func sampleFiles(f *FS) {
 	f.File("/files/sparse-end", Sparse{1 << 20, []volume.Extent{{Off: 1<<20 - 4096, Len: 4096}}}).Attr.Alloc = 4096
 	f.File("/files/all-hole", Sparse{8 << 20, nil}).Attr.Alloc = 0
 	f.File("/files/elsewhere", Pattern(70_000)).Attr.Alloc = 0 // in another stream, or a store of chunks
-	for i, t := range []int64{volume.NoTime, -1, -1e9 - 1, 0, 1, 4_102_444_800e9 + 999_999_999} {
+	for i, t := range []time.Time{{}, time.Unix(0, -1), time.Unix(-1, -1), time.Unix(0, 0), time.Unix(0, 1), time.Unix(4_102_444_800, 999_999_999),
+		time.Date(1601, 1, 1, 0, 0, 0, 100, time.UTC), time.Date(30828, 9, 14, 2, 48, 5, 477_580_700, time.UTC)} {
 		a := &f.Text(fmt.Sprintf("/files/time-%d", i), "x").Attr
 		a.ModTime, a.AccessTime, a.ChangeTime, a.BirthTime = t, t, t, t
 	}
