@@ -150,6 +150,7 @@ func runStat(ctx context.Context, e *env, o *sourceFlags, args []string) error {
 type statObject struct {
 	entryObject
 	Mode       string   `json:"mode,omitempty"`
+	Device     string   `json:"device,omitempty"` // major:minor
 	Generation uint32   `json:"generation,omitempty"`
 	Reparse    uint32   `json:"reparse_tag,omitempty"`
 	LeftOut    string   `json:"left_out,omitempty"`
@@ -163,6 +164,10 @@ func (p place) stat(ctx context.Context, e *env, f found, hurt *tally) {
 	o := statObject{entryObject: l.object(ctx, path.Base(f.path), f.path, f.attr), Generation: f.attr.Gen, Reparse: f.attr.Reparse}
 	if f.attr.HasPOSIX {
 		o.Mode = fmt.Sprintf("%04o %d:%d", f.attr.Perm, f.attr.UID, f.attr.GID)
+	}
+	if k := f.attr.Kind; k == volume.CharDev || k == volume.BlockDev {
+		major, minor := f.attr.Device()
+		o.Device = fmt.Sprintf("%d:%d", major, minor)
 	}
 	if able, ok := p.fs.(volume.Omitter); ok {
 		o.LeftOut, _ = able.LeftOut(ctx, f.attr.ID)
@@ -207,6 +212,7 @@ func printStat(e *env, f found, o statObject) {
 	row("created", exactTime(f.attr.BirthTime))
 	row("attributes", strings.Join(o.Attributes, ", "))
 	row("mode", o.Mode)
+	row("device", o.Device)
 	if o.Reparse != 0 {
 		row("reparse tag", strings.TrimSuffix(fmt.Sprintf("0x%08X, %s", o.Reparse, o.Point), ", "))
 	}

@@ -67,7 +67,7 @@ type Attr struct {
 	Links    uint32 // names of the object, DOS names not counted; at least 1
 	Size     int64  // bytes of the contents; of a link: length of its target in UTF-8
 	Alloc    int64  // bytes allocated on the volume
-	Rdev     uint64 // device number of CharDev and BlockDev
+	Rdev     uint64 // device number of CharDev and BlockDev, as Linux packs it
 	// Times in UTC, as precise as the file system has them; zero where it has none.
 	ModTime, AccessTime, ChangeTime, BirthTime time.Time
 	Win                                        uint32 // FILE_ATTRIBUTE_* bits [MS-FSCC 2.6]; 0 elsewhere
@@ -75,6 +75,12 @@ type Attr struct {
 	NoStreams                                  bool   // it is known that [Streams] would find none
 	Damage                                     error  // of a file, or of a folder that may be something else: why some of this may be missing, nil when nothing is
 	NoSize                                     bool   // Size and Alloc are not known
+}
+
+// Device is the device number of a CharDev or BlockDev, taken apart.
+func (a *Attr) Device() (major, minor uint32) {
+	d := a.Rdev
+	return uint32(d>>8&0xFFF | d>>32&^0xFFF), uint32(d&0xFF | d>>12&^0xFF)
 }
 
 // Entry is one name in a folder.

@@ -87,7 +87,7 @@ var Codes = map[string]Code{
 	"I7":  {Error, "An index entry leads to a file that does not exist."},
 	"I8":  {Error, "An index entry does not match the file that it leads to."},
 	"I9":  {Error, "A file is missing from its folder."},
-	"I10": {Warning, "An index entry has a stale size, or a time that the file does not have yet."},
+	"I10": {Warning, "An index entry has stale sizes or attributes, or a time that the file does not have yet."},
 	"I11": {Warning, "A short name has no long name beside it."},
 	"I12": {Error, "A file name is illegal."},
 	"I13": {Error, "A file's parent is no folder, or the folder cannot be reached."},

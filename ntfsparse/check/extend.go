@@ -48,7 +48,7 @@ func (c *checker) eachReparse(do func(ref uint64, tag []byte)) {
 		return
 	}
 	c.view(c.reparseIndex, nameR, func(_, key []byte) {
-		if len(key) < 12 {
+		if len(key) != 12 {
 			c.find("X3", c.reparseIndex, "$INDEX_ROOT:$R", "An entry of the index of reparse points is malformed.")
 			return
 		}

@@ -35,8 +35,9 @@ const (
 
 // Entry flags.
 const (
-	entrySub  = 1 // has a node below
-	entryLast = 2
+	entrySub   = 1 // has a node below
+	entryLast  = 2
+	entryFlags = entrySub | entryLast
 )
 
 // tree is an index that is being walked.
@@ -282,6 +283,9 @@ func (t *tree) entry(p []byte) (n int, flags uint16, ok bool) {
 	if (t.collation == byName || flags&entryLast != 0) && n-need >= entryHead+nameHead {
 		t.bad("I3", "An index entry of record %d has %d bytes too many, in which another may be hidden.", t.no, n-need)
 	}
+	if odd := flags &^ entryFlags; odd != 0 {
+		t.c.findAs(Warning, "I3", t.no, t.label, "An index entry of record %d has the unknown flags %#x.", t.no, odd)
+	}
 	return n, flags, true
 }
 
@@ -468,7 +472,9 @@ func (c *checker) checkEntry(dir uint64, e, key []byte) {
 		c.dangling(dir, ref, &f, fmt.Sprintf("which now has the sequence number %d instead of %d", r.seq, refSeq(ref)))
 		return
 	}
-	if refRecord(f.parent) != refRecord(dir) {
+	if refRecord(f.parent) == refRecord(dir) && f.parent != dir {
+		c.findAs(Warning, "I8", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d gives the folder the sequence number %d instead of %d.", decode16(f.name), refRecord(dir), refSeq(f.parent), refSeq(dir))
+	} else if f.parent != dir {
 		c.find("I8", refRecord(dir), "$INDEX_ROOT:$I30", "The entry %q of the folder of record %d names record %d as its folder.", decode16(f.name), refRecord(dir), refRecord(f.parent))
 	}
 	c.kind(ref, &f, r)
@@ -527,18 +533,53 @@ func (c *checker) kind(ref uint64, f *fileName, r *entry) {
 // Entries of hard links and of system files are known to lag.
 func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 	no := refRecord(ref)
-	if no < firstFree || r.flags&(recDir|recBad|recView) != 0 || r.links != r.names {
+	if no < firstFree || r.flags&(recBad|recView) != 0 || r.links != 1 || r.names != 1 {
 		return
 	}
-	if r.names != 1 || f.flags&attrSystem != 0 || c.inExtend(dir) {
+	says := f.copied()
+	if stale := says.hash() != r.copied; !stale && r.flags&recDir != 0 || c.inExtend(dir) {
 		return
+	} else if stale {
+		c.stale(no, says)
 	}
-	if hash32(uint64(f.size)) != r.sizes {
-		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d says that the file has %d bytes, which is stale.", no, f.size)
+	if r.flags&recDir != 0 || f.flags&attrSystem != 0 {
+		return
 	}
 	if uint64(coarse(le.Uint64(f.times[16:]))) > uint64(r.changed)+1 {
 		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d knows a later change of the file than the file itself.", no)
 	}
+}
+
+// stale says what an entry has differently from its file.
+func (c *checker) stale(no uint64, says copied) {
+	var k current
+	c.eachOfFile(no, k.note)
+	has := k.copied()
+	if says.flags&has.flags&attrSystem != 0 {
+		return
+	}
+	if says.size != has.size {
+		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d says that the file has %d bytes, which is stale.", no, says.size)
+	} else if says.alloc != has.alloc {
+		c.findAs(Info, "I10", no, "$FILE_NAME", "The folder entry of record %d says that the file takes %d bytes, which is stale.", no, says.alloc)
+	}
+	if says.flags != has.flags {
+		c.find("I10", no, "$FILE_NAME", "The folder entry of record %d has the file attributes %#x instead of %#x.", no, says.flags, has.flags)
+	}
+}
+
+// copied is what a folder's entry repeats of a file, its times left out.
+type copied struct {
+	size, alloc int64  // bytes, of the unnamed data
+	flags       uint32 // of copiedFlags
+}
+
+func (f *fileName) copied() copied { return copied{f.size, f.alloc, f.flags & copiedFlags} }
+
+func (k *current) copied() copied { return copied{k.size, k.taken, k.stdFlags & copiedFlags} }
+
+func (x copied) hash() uint32 {
+	return hash32(mix(uint64(x.size)^mix1, uint64(x.alloc)^mix2) ^ uint64(x.flags))
 }
 
 // inExtend reports whether a folder lies in $Extend, whose files Windows keeps
@@ -556,8 +597,14 @@ func (c *checker) inExtend(dir uint64) bool {
 
 // Flags of a file in its folder's entry.
 const (
-	attrSystem = 4       // of the system; such files often stay open for good
-	entryDir   = 1 << 28 // a folder
+	attrSystem     = 4 // of the system; such files often stay open for good
+	attrCompressed = 0x800
+	entryDir       = 1 << 28 // a folder
+
+	// copiedFlags are the attributes that an entry repeats: read-only, hidden, system,
+	// archive, temporary, sparse, reparse point, compressed, offline, not indexed,
+	// encrypted.
+	copiedFlags = 0x7f27
 )
 
 // extendNames are the children of $Extend that later stages look for.

@@ -417,11 +417,13 @@ func (c *checker) path(no uint64) string {
 		return ""
 	}
 	var parts []string
+	var seen []uint64
 	for no != fRoot {
-		if len(parts) >= maxPathDepth {
+		if len(parts) >= maxPathDepth || slices.Contains(seen, no) {
 			parts = append(parts, "?")
 			break
 		}
+		seen = append(seen, no)
 		if p, ok := c.paths[no]; ok {
 			parts = append(parts, p)
 			break

@@ -73,6 +73,7 @@ func (c *checker) listings(list []byte) (items []listing, msg string) {
 		e, rest, ok := cutList(p)
 		if !ok {
 			if len(p) < listHead && len(bytes.Trim(p, "\x00")) == 0 {
+				c.findAs(Warning, "T13", c.cur.no, "$ATTRIBUTE_LIST", "The attribute list of record %d has %d bytes behind its last entry.", c.cur.no, len(p))
 				break
 			}
 			return nil, fmt.Sprintf("it breaks off at byte %d", len(list)-len(p))

@@ -39,7 +39,7 @@ type current struct {
 	parents        [4]uint64 // of Win32 and DOS names
 	spaces         [4]uint8
 	nPairs         int
-	size           int64
+	size, taken    int64 // of the unnamed data, and of its clusters
 }
 
 // scanRecord judges one record as the sequential pass meets it.
@@ -371,7 +371,11 @@ func (c *checker) behind(a *attr, end int) {
 	if holdsAttr(rest) {
 		c.find("T1", c.cur.base, a.label(), "%s of record %d is so long that it hides the attribute behind it.", a.label(), c.cur.no)
 	} else if !a.nonRes { // of a run list that was longer, something may remain
-		c.findAs(Warning, "T1", c.cur.base, a.label(), "%s of record %d is %d bytes longer than what it holds.", a.label(), c.cur.no, len(rest))
+		sev := Warning
+		if a.typ == tData && len(bytes.Trim(rest, "\x00")) > 0 {
+			sev = Error // contents that its length cuts off
+		}
+		c.findAs(sev, "T1", c.cur.base, a.label(), "%s of record %d is %d bytes longer than what it holds.", a.label(), c.cur.no, len(rest))
 	}
 }
 
@@ -503,6 +507,8 @@ func (c *checker) sizes(a *attr) {
 	}
 	if a.flags&aCompressed != 0 && (a.unit != 4 || c.g.cluster > 4096) {
 		c.findAs(Error, "T9", k.base, a.label(), "%s of record %d is compressed in impossible units of 2^%d clusters.", a.label(), k.no, a.unit)
+	} else if a.unit != 0 && a.unit != 4 {
+		c.findAs(Warning, "T9", k.base, a.label(), "%s of record %d is not compressed, but has compression units of 2^%d clusters.", a.label(), k.no, a.unit)
 	}
 }
 
@@ -555,7 +561,7 @@ func (c *checker) complete() {
 	c.pairs()
 	c.flags()
 	c.eaPair()
-	c.rememberSizes()
+	k.e.copied, k.e.names = k.copied().hash(), uint16(min(k.names, 0xffff))
 }
 
 func (c *checker) countFile() {
@@ -663,7 +669,11 @@ func (c *checker) flags() {
 		what      string
 	}{{0x200, aSparse, "sparse"}, {0x800, 1, "compressed"}, {0x4000, aEncrypted, "encrypted"}} {
 		if uint32(k.dataFlags)&f.data != 0 && k.stdFlags&f.std == 0 {
-			c.find("T10", k.no, "$DATA", "The data of record %d is %s but the file's flags do not say so.", k.no, f.what)
+			sev := Warning
+			if f.data == aSparse && k.stdFlags&attrCompressed != 0 {
+				sev = Error // it may be compressed, and is read as it is stored
+			}
+			c.findAs(sev, "T10", k.no, "$DATA", "The data of record %d is %s but the file's flags do not say so.", k.no, f.what)
 		}
 	}
 	if k.tag == tagWof && !k.wof && k.wofData {
@@ -672,11 +682,4 @@ func (c *checker) flags() {
 	if k.wof && !k.wofData {
 		c.find("T17", k.no, "$DATA:WofCompressedData", "Record %d is a compressed system file but lacks the compressed data.", k.no)
 	}
-}
-
-// rememberSizes keeps hashes for the comparison with index entries.
-func (c *checker) rememberSizes() {
-	k := &c.cur
-	k.e.sizes = hash32(uint64(k.size))
-	k.e.names = uint16(min(k.names, 0xffff))
 }

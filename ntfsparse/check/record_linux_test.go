@@ -87,6 +87,7 @@ func TestEncryptedStreams(t *testing.T) {
 			t.Errorf("%q, without keys: %v", name, codes(rep, Info))
 		}
 		v.flag("/streams", 0x4000)
+		v.entryOf("streams", func(e []byte) { e[entryHead+57] |= 0x40 })
 		keys := namedStream("$EFS", 900)
 		u32(keys, 0, tUtility)
 		v.insert(no, keys)

@@ -5,7 +5,7 @@ type entry struct {
 	sum     uint64 // of the index entries that should exist, less those found
 	parent  uint64 // of its first name; of an extension record: its base
 	changed uint32 // time of the record's last change, coarse
-	sizes   uint32 // hash
+	copied  uint32 // hash of what its folder's entry repeats
 	seq     uint16
 	flags   uint16
 	names   uint16

@@ -52,6 +52,9 @@ func (c *checker) name(a *attr) {
 		}
 		c.find("I12", k.base, a.label(), "A name of record %d %s.", k.no, msg)
 	}
+	if len(a.value) != nameHead+len(f.name) {
+		c.findAs(Warning, "T3", k.base, a.label(), "A name of record %d has %d bytes instead of %d.", k.no, len(a.value), nameHead+len(f.name))
+	}
 	if k.e.parent == 0 {
 		k.e.parent = f.parent
 	}
@@ -127,8 +130,11 @@ func (k *current) noteData(a *attr) {
 		return
 	}
 	k.unnamed, k.dataSeen, k.dataFlags = true, true, a.flags
-	if k.size = a.size; !a.nonRes {
-		k.size = int64(len(a.value))
+	switch k.size, k.taken = a.size, a.alloc; {
+	case !a.nonRes:
+		k.size, k.taken = int64(len(a.value)), int64(len(a.value)+7)&^7
+	case a.flags&(aSparse|aCompressed) != 0:
+		k.taken = a.total
 	}
 	k.whole = k.size > 0 && a.flags&aSparse == 0
 }
@@ -208,8 +214,10 @@ func (c *checker) reparsePoint(a *attr) {
 	if len(v) != claim {
 		c.findAs(sev, "T15", k.base, a.label(), "The reparse point of record %d has %d bytes, but claims %d.", k.no, len(v), claim)
 	}
-	if claim <= len(v) && linkFault(k.tag, v[head:claim]) {
-		c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d is a link whose target lies outside it.", k.no)
+	if claim <= len(v) {
+		if msg := linkFault(k.tag, v[head:claim]); msg != "" {
+			c.findAs(Error, "T15", k.base, a.label(), "The reparse point of record %d is a link whose target %s.", k.no, msg)
+		}
 	}
 	if k.wof = isWof(v); k.tag == tagWof && !k.wof {
 		c.overlayProvider(a, v)
@@ -217,18 +225,25 @@ func (c *checker) reparsePoint(a *attr) {
 	k.e.sum += hashName(keyReparse, 0, v[:4])
 }
 
-// linkFault tells whether a link's names are not within its data: offset and length
+// linkFault says what is wrong with where a link's names are in its data: offset and length
 // of the target (2, 2) and of what is shown for it (2, 2), flags (4, of symlinks), names.
-func linkFault(tag uint32, v []byte) bool {
+func linkFault(tag uint32, v []byte) string {
+	const outside = "lies outside it"
 	head := map[uint32]int{tagMount: 8, tagSymlink: 12}[tag]
-	if head == 0 {
-		return tag == tagLXSymlink && len(v) < 4
-	}
-	if len(v) < head {
-		return true
+	switch {
+	case head == 0 && !(tag == tagLXSymlink && len(v) < 4):
+		return ""
+	case head == 0 || len(v) < head:
+		return outside
 	}
 	room := len(v) - head
-	return int(le.Uint16(v))+int(le.Uint16(v[2:])) > room || int(le.Uint16(v[4:]))+int(le.Uint16(v[6:])) > room
+	if int(le.Uint16(v))+int(le.Uint16(v[2:])) > room || int(le.Uint16(v[4:]))+int(le.Uint16(v[6:])) > room {
+		return outside
+	}
+	if (v[0]|v[2]|v[4]|v[6])&1 != 0 {
+		return "begins or ends within a letter"
+	}
+	return ""
 }
 
 // overlayProvider judges a reparse point of the overlay filter that does not mark
@@ -299,17 +314,21 @@ func (c *checker) ea(a *attr) {
 			return
 		}
 	}
-	need, packed, p := 0, 0, v
+	need, packed, odd, p := 0, 0, byte(0), v
 	for n := 0; len(p) >= eaHead; p = p[n:] {
 		if n = eaLength(p); n == 0 {
 			break
 		}
 		need += int(p[4] >> 7)
+		odd |= p[4] &^ eaNeeded
 		packed += 5 + int(p[5]) + int(le.Uint16(p[6:]))
 	}
 	if len(p) >= eaHead || len(bytes.Trim(p, "\x00")) > 0 {
 		c.findAs(Error, "T14", k.base, a.label(), "The extended attributes of record %d break off at byte %d.", k.no, len(v)-len(p))
 		return
+	}
+	if odd != 0 {
+		c.findAs(Warning, "T14", k.base, a.label(), "Extended attributes of record %d have the unknown flags %#x.", k.no, odd)
 	}
 	switch {
 	case !k.eaInfo:
@@ -322,8 +341,10 @@ func (c *checker) ea(a *attr) {
 	}
 }
 
-// eaHead is what an extended attribute has before its name.
-const eaHead = 8
+const (
+	eaHead   = 8    // bytes of an extended attribute before its name
+	eaNeeded = 0x80 // its only flag: who does not understand it must not open the file
+)
 
 // eaLength is the length of the first entry of a chain, 0 if it is not sound: next
 // (4), flags (1), name length (1), value length (2), name and NUL, value. The last
