@@ -48,6 +48,29 @@ func TestDetails(t *testing.T) {
 		{"link's letters", "/symlink", Error, "T15 within a letter", func(v *vol) {
 			v.value(v.no("/symlink"), tReparse, "", func(x []byte) { x[10]-- })
 		}},
+		{"stream's name in its run list", "/comp/named", Error, "T2 in its header or run list", func(v *vol) {
+			v.attr(v.no("/comp/named"), tData, enc("stream"), func(a []byte) { a[10] += 8 })
+		}},
+		{"stream's name in its header", "/comp/named", Error, "T2 in its header or run list", func(v *vol) {
+			v.attr(v.no("/comp/named"), tData, enc("stream"), func(a []byte) { a[10] = 56 })
+		}},
+		{"stream's name moved", "/streams", Warning, "T2 has its name at byte 26 instead of 24", func(v *vol) {
+			v.attr(v.no("/streams"), tData, enc("aaa"), func(a []byte) { a[9], a[10] = a[9]-1, 26 })
+		}},
+		{"stream's name", "/streams", Warning, "T2 letter that no name may have", func(v *vol) { v.rename("/streams", "bbb", "b/b") }},
+		{"extended attributes lost", "/ea", Error, "T14 break off at byte 0", func(v *vol) {
+			v.value(v.no("/ea"), tEA, "", func(x []byte) { clear(x[:len(x)-len(x)%8]) })
+		}},
+		{"definitions cut", "/$AttrDef", Warning, "V6 end after 11, with", func(v *vol) {
+			at := v.place(v.stream(fAttrDef, tData, ""), 11*definitionSize+128)
+			clear(v.b[at : at+4])
+		}},
+		{"half a letter", "/$Volume", Warning, "T3 no whole letters", func(v *vol) {
+			v.replace(fVolume, tVolName, "", func([]byte) []byte { return resident(tVolName, 4, []byte{'a', 0, 'b', 0, 'c'}) })
+		}},
+		{"folder with contents", "/sub", Warning, "R8 contents like a file", func(v *vol) {
+			v.insert(v.no("/sub"), resident(tData, 77, []byte("contents")))
+		}},
 		{"sparse instead of compressed", "/comp/text", Error, "T10 sparse but the file's flags", func(v *vol) {
 			v.attr(v.no("/comp/text"), tData, "", func(a []byte) { u16(a, 12, aSparse) })
 		}},
@@ -76,6 +99,52 @@ func TestBehindList(t *testing.T) {
 	if rep := judged(t, v.b, Options{}); !slices.Contains(codes(rep, Warning), "T13") {
 		t.Errorf("%s", messages(rep))
 	}
+}
+
+// TestOrderOfExtents: other readers look for a cluster of a stream by the order of its
+// attribute list.
+func TestOrderOfExtents(t *testing.T) {
+	v := soundVolume(t)
+	v.list("/pieces", func(l []byte) {
+		for ; le.Uint32(l) != tData; l = l[le.Uint16(l[4:]):] {
+		}
+		n := int(le.Uint16(l[4:]))
+		if le.Uint32(l[n:]) != tData || int(le.Uint16(l[n+4:])) != n {
+			t.Fatal("the file has no two extents")
+		}
+		copy(l, slices.Concat(l[n:2*n], l[:n]))
+	})
+	rep := judged(t, v.b, Options{})
+	if got := codes(rep, Error); !slices.Equal(got, []string{"T13"}) || rep.Findings[0].Path != "/pieces" {
+		t.Errorf("%s", messages(rep))
+	}
+}
+
+// TestEmptyKeys: keys of an encrypted file that are zeros are none.
+func TestEmptyKeys(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		v := soundVolume(t)
+		no := v.no("/streams")
+		v.attr(no, tData, "", func(a []byte) { u16(a, 12, aEncrypted) })
+		v.flag("/streams", 0x4000)
+		keys := efsKeys(900)
+		if lost {
+			clear(keys[32:])
+		}
+		v.insert(no, keys)
+		if rep := judged(t, v.b, Options{}); slices.Contains(codes(rep, Error), "T16") != lost {
+			t.Errorf("lost %v: %s", lost, messages(rep))
+		}
+	}
+}
+
+// efsKeys is a $LOGGED_UTILITY_STREAM:$EFS with something in it.
+func efsKeys(id uint16) []byte {
+	b := append(namedStream("$EFS", id), 1, 2, 3, 4, 5, 6, 7, 8)
+	u32(b, 0, tUtility)
+	u32(b, 4, uint32(len(b)))
+	u32(b, 16, 8)
+	return b
 }
 
 // TestPathOfRing: the path of a folder that is in itself names it once.

@@ -89,8 +89,12 @@ func (c *checker) listings(list []byte) (items []listing, msg string) {
 		if cur.typ < prev.typ {
 			return nil, cur.label() + " stands behind " + prev.label()
 		}
-		if cur.typ == prev.typ && c.nameOrder(prev.name, cur.name) > 0 {
+		switch {
+		case cur.typ != prev.typ:
+		case c.nameOrder(prev.name, cur.name) > 0:
 			disorder = cur
+		case cur.lowest < prev.lowest && bytes.Equal(cur.name, prev.name): // others find no cluster in what stands behind
+			c.find("T13", c.cur.no, "$ATTRIBUTE_LIST", "The attribute list of record %d has cluster %d of %s behind cluster %d.", c.cur.no, cur.lowest, cur.label(), prev.lowest)
 		}
 	}
 	if disorder != nil {
@@ -196,6 +200,7 @@ func (c *checker) found(l *listing, a *attr) {
 		a.value = c.shortValue(a, maxReparse)
 	}
 	c.cur.note(a)
+	c.cur.efs = c.cur.efs || c.keys(a)
 }
 
 // joined judges the streams as wholes: whether there are two of one name, whether
@@ -267,8 +272,6 @@ func (k *current) note(a *attr) {
 		if k.reparse = true; len(a.value) >= reparseHead {
 			k.tag, k.wof = le.Uint32(a.value), isWof(a.value)
 		}
-	case tUtility:
-		k.efs = k.efs || string(a.name) == nameEFS
 	case tEA:
 		k.ea = true
 	case tEAInfo:

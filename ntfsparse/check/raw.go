@@ -248,9 +248,11 @@ func (a *attr) parseNonResident(b []byte) fault {
 	}
 	a.lowest, a.last, a.unit = int64(le.Uint64(b[16:])), int64(le.Uint64(b[24:])), b[34]
 	a.alloc, a.size, a.init = int64(le.Uint64(b[40:])), int64(le.Uint64(b[48:])), int64(le.Uint64(b[56:]))
-	off, head := int(le.Uint16(b[32:])), 64
-	if (a.unit != 0 || a.flags&(aCompressed|aSparse) != 0) && a.lowest == 0 && len(b) >= 72 && off >= 72 {
-		a.total, head = int64(le.Uint64(b[64:])), 72
+	off := int(le.Uint16(b[32:]))
+	a.place = uint16(off)
+	head := a.headSize()
+	if head == 72 {
+		a.total = int64(le.Uint64(b[64:]))
 	}
 	if off < head || off > len(b) {
 		return fault{"T5", "has its run list outside itself"}
@@ -258,8 +260,19 @@ func (a *attr) parseNonResident(b []byte) fault {
 	if a.lowest < 0 || a.last < a.lowest-1 {
 		return fault{"T5", "has an impossible range of clusters"}
 	}
-	a.pairs, a.place = b[off:], uint16(off)
+	a.pairs = b[off:]
 	return fault{}
+}
+
+// headSize is where an attribute's name belongs.
+func (a *attr) headSize() int {
+	switch {
+	case !a.nonRes:
+		return 24
+	case (a.unit != 0 || a.flags&(aCompressed|aSparse) != 0) && a.lowest == 0 && a.place >= 72 && len(a.raw) >= 72:
+		return 72
+	}
+	return 64
 }
 
 // run is a piece of a run list; lcn -1: a hole.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // current is what is known of the record, or of the file with an attribute
@@ -220,7 +221,7 @@ func (c *checker) attribute(a *attr) {
 	case tEA:
 		c.ea(a)
 	case tUtility:
-		c.cur.efs = c.cur.efs || string(a.name) == nameEFS
+		c.cur.efs = c.cur.efs || c.keys(a)
 	}
 }
 
@@ -338,8 +339,26 @@ func (c *checker) form(a *attr) {
 	if i := a.typ >> 4; len(a.name) > 0 && i < 32 && unnamed>>i&1 != 0 {
 		c.find("T2", k.base, a.label(), "%s of record %d has a name, which it must not have.", a.label(), k.no)
 	}
+	c.attrName(a)
 	if !a.nonRes {
 		c.resident(a)
+	}
+}
+
+// attrName judges an attribute's name, which stands behind its header.
+func (c *checker) attrName(a *attr) {
+	if len(a.name) == 0 {
+		return
+	}
+	k := &c.cur
+	switch at, head := int(le.Uint16(a.raw[10:])), a.headSize(); {
+	case a.nonRes && (at < head || at+len(a.name) > int(a.place)):
+		c.find("T2", k.base, a.label(), "%s of record %d has its name in its header or run list.", a.label(), k.no)
+	case at != head:
+		c.findAs(Warning, "T2", k.base, a.label(), "%s of record %d has its name at byte %d instead of %d.", a.label(), k.no, at, head)
+	}
+	if strings.ContainsAny(decode16(a.name), "\x00/\\:") {
+		c.findAs(Warning, "T2", k.base, a.label(), "%s of record %d has a name with a letter that no name may have.", a.label(), k.no)
 	}
 }
 
@@ -618,6 +637,8 @@ func (c *checker) folderFlag() {
 	switch dir := k.h.flags&flagDir != 0; {
 	case dir && !k.i30 && k.data:
 		c.find("R8", k.no, "", "Record %d is marked as a folder but has data and no index.", k.no)
+	case dir && k.unnamed:
+		c.findAs(Warning, "R8", k.no, "", "Record %d is a folder, and has contents like a file.", k.no)
 	case !dir && k.i30:
 		c.find("R8", k.no, "", "Record %d has a folder's index but is not marked as a folder.", k.no)
 	}

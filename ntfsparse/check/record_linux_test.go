@@ -88,9 +88,7 @@ func TestEncryptedStreams(t *testing.T) {
 		}
 		v.flag("/streams", 0x4000)
 		v.entryOf("streams", func(e []byte) { e[entryHead+57] |= 0x40 })
-		keys := namedStream("$EFS", 900)
-		u32(keys, 0, tUtility)
-		v.insert(no, keys)
+		v.insert(no, efsKeys(900))
 		if rep := judged(t, v.b, Options{}); rep.Worst >= Warning {
 			t.Errorf("%q, with keys: %v", name, codes(rep, Info))
 		}

@@ -7,6 +7,9 @@ import "bytes"
 func (c *checker) standard(a *attr) {
 	k := &c.cur
 	k.standard = true
+	if k.h.base != 0 {
+		c.find("R12", k.base, a.label(), "%s of record %d is in its extension record %d, where systems do not look for it.", a.label(), k.base, k.no)
+	}
 	if len(a.value) < 48 {
 		c.find("T3", k.base, a.label(), "%s of record %d has %d bytes, at least 48 are needed.", a.label(), k.no, len(a.value))
 		return
@@ -292,6 +295,20 @@ func (c *checker) afford(n int64) bool {
 	return false
 }
 
+// keys reports whether an attribute has the keys of an encrypted file: anything at all.
+func (c *checker) keys(a *attr) bool {
+	if a.typ != tUtility || string(a.name) != nameEFS || a.lowest != 0 {
+		return false
+	}
+	v := a.value
+	if a.nonRes {
+		if v = c.shortValue(a, 64<<10); v == nil {
+			return true // not looked at
+		}
+	}
+	return len(bytes.Trim(v, "\x00")) > 0
+}
+
 // eaInfo reads $EA_INFORMATION: packed size (2), how many are needed (2), size
 // (4).
 func (c *checker) eaInfo(a *attr) {
@@ -355,7 +372,7 @@ func eaLength(p []byte) int {
 	if n == 0 {
 		n = len(p)
 	}
-	if n < eaHead+name+1+value || n > len(p) || p[eaHead+name] != 0 {
+	if name == 0 || n < eaHead+name+1+value || n > len(p) || p[eaHead+name] != 0 {
 		return 0
 	}
 	return n

@@ -24,7 +24,9 @@ func (c *checker) readVolume() {
 		case a.typ == tVolInfo && len(a.value) >= 12:
 			c.info = volumeInfo{a.value[8], a.value[9], le.Uint16(a.value[10:])}
 		case a.typ == tVolName:
-			c.rep.Volume.Label = decode16(a.value)
+			if c.rep.Volume.Label = decode16(a.value); len(a.value)%2 != 0 {
+				c.findAs(Warning, "T3", fVolume, a.label(), "The label has %d bytes, which are no whole letters.", len(a.value))
+			}
 		}
 		return true
 	})
@@ -101,8 +103,8 @@ func (c *checker) attrDef() {
 		prev = typ
 		n++
 	}
-	if n < 10 {
-		c.find("V6", fAttrDef, "$DATA", "There are only %d attribute definitions.", n)
+	if rest := len(bytes.Trim(b, "\x00")); n < 10 || rest > 0 {
+		c.find("V6", fAttrDef, "$DATA", "The attribute definitions end after %d, with %d bytes behind.", n, rest)
 		return
 	}
 	c.defs = defs
