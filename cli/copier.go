@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,7 @@ type copier struct {
 
 	files, folders, symlinks, bytes, skipped atomic.Int64
 	outward                                  atomic.Int64 // links that lead out of the destination
+	undated                                  atomic.Int64 // files whose date the destination cannot express
 }
 
 // folder is a folder of the destination that something is still written in.
@@ -261,7 +263,8 @@ func (c *copier) entry(ctx context.Context, p place, from found, as string, f *f
 		c.handed.Add(1)
 		return c.hand(ctx, job{place: p, from: from, dir: f, name: name})
 	}
-	return c.listed(from, f, fmt.Errorf("a %s cannot be copied", kindWord(from.attr.Kind)))
+	words := map[volume.Kind]string{volume.Fifo: "named pipe", volume.CharDev: "character device", volume.BlockDev: "block device"}
+	return c.listed(from, f, fmt.Errorf("a %s cannot be copied", cmp.Or(words[from.attr.Kind], kindWord(from.attr.Kind))))
 }
 
 // mayBeFile tells whether a pipe or socket is one by its length and its attributes
@@ -372,7 +375,7 @@ func (c *copier) folderMeta(f *folder) {
 	if f.attr.HasPOSIX {
 		f.up.root.Chmod(f.name, fs.FileMode(f.attr.Perm)&0o777)
 	}
-	setTimes(f.up.root, f.name, f.attr)
+	c.keepTimes(f.up.root, f.name, f.attr)
 	if f.sddl != nil {
 		c.setSecurity(found{path: f.at, name: f.own}, f.up, f.name, f.sddl())
 	}
@@ -655,7 +658,7 @@ func (w *worker) write(ctx context.Context, j job, src volume.OpenFile, temp str
 		return err
 	}
 	setAttributes(j.dir.root, temp, j.from.attr, w.c.o.attributes)
-	return setTimes(j.dir.root, temp, j.from.attr)
+	return w.c.keepTimes(j.dir.root, temp, j.from.attr)
 }
 
 // contents copies the data of src and leaves its holes as holes.

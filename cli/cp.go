@@ -266,6 +266,7 @@ type copied struct {
 	Folders  int64   `json:"folders"`
 	Links    int64   `json:"links"`
 	Outward  int64   `json:"links_outward"` // of them lead out of the destination
+	Undated  int64   `json:"undated"`       // files and folders whose date the destination cannot express
 	Bytes    int64   `json:"bytes"`
 	Skipped  int64   `json:"skipped"`
 	Problems int     `json:"problems"`
@@ -275,7 +276,7 @@ type copied struct {
 
 // summary tells what was copied; ended is whether all of it was tried.
 func (c *copier) summary(ended bool) {
-	s := copied{To: c.o.dir, Files: c.files.Load(), Folders: c.folders.Load(), Links: c.symlinks.Load(), Outward: c.outward.Load(), Bytes: c.bytes.Load(),
+	s := copied{To: c.o.dir, Files: c.files.Load(), Folders: c.folders.Load(), Links: c.symlinks.Load(), Outward: c.outward.Load(), Undated: c.undated.Load(), Bytes: c.bytes.Load(),
 		Skipped: c.skipped.Load(), Problems: c.hurt.count(), Seconds: time.Since(c.start).Seconds()}
 	s.Complete = ended && s.Problems == 0
 	if c.e.json {
@@ -293,7 +294,17 @@ func (c *copier) summary(ended bool) {
 	if s.Outward > 0 {
 		text += fmt.Sprintf("; %s out of there, to what was not copied", leadWord(s.Outward))
 	}
+	if s.Undated > 0 {
+		text += fmt.Sprintf("; %s before or after what the file system there can express", dateWord(s.Undated))
+	}
 	c.e.say("%s", text)
+}
+
+func dateWord(n int64) string {
+	if n == 1 {
+		return "1 date is"
+	}
+	return grouped(n) + " dates are"
 }
 
 func leadWord(n int64) string {

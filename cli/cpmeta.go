@@ -18,6 +18,18 @@ func setTimes(dir *os.Root, name string, a volume.Attr) error {
 	return grave(writeTimes(dir, name, a))
 }
 
+// keepTimes is setTimes, and counts what the target's file system cannot express: most
+// know the years 1901 to 2446 or fewer.
+func (c *copier) keepTimes(dir *os.Root, name string, a volume.Attr) error {
+	err := setTimes(dir, name, a)
+	if year := a.ModTime.Year(); err == nil && !a.ModTime.IsZero() && (year < 1970 || year > 2037) {
+		if info, err := dir.Lstat(name); err == nil && info.ModTime().Unix() != a.ModTime.Unix() {
+			c.undated.Add(1)
+		}
+	}
+	return err
+}
+
 // fileStreams copies the named streams of a file that is still open for
 // writing under its temporary name temp.
 func (c *copier) fileStreams(ctx context.Context, j job, dst *os.File, temp string) error {

@@ -167,7 +167,9 @@ func (p place) stat(ctx context.Context, e *env, f found, hurt *tally) {
 	}
 	if k := f.attr.Kind; k == volume.CharDev || k == volume.BlockDev {
 		major, minor := f.attr.Device()
-		o.Device = fmt.Sprintf("%d:%d", major, minor)
+		if o.Device = fmt.Sprintf("%d:%d", major, minor); f.attr.Rdev == 0 && f.attr.Damage != nil {
+			o.Device = "?"
+		}
 	}
 	if able, ok := p.fs.(volume.Omitter); ok {
 		o.LeftOut, _ = able.LeftOut(ctx, f.attr.ID)

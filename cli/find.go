@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -200,9 +201,15 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	if n := len(s) - 1; n > 0 {
 		unit := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}[s[n]]
 		var count int
-		if _, err := fmt.Sscanf(s[:n], "%d", &count); unit > 0 && err == nil && fmt.Sprint(count) == s[:n] && count < 1e5 {
-			return now.Add(-time.Duration(count) * unit), nil
+		if _, err := fmt.Sscanf(s[:n], "%d", &count); unit > 0 && err == nil && fmt.Sprint(count) == s[:n] && count >= 0 && count < 1e9 {
+			return time.Unix(now.Unix()-int64(count)*int64(unit/time.Second), int64(now.Nanosecond())), nil
 		}
+	}
+	if year, rest, ok := strings.Cut(strings.TrimPrefix(s, "+"), "-"); ok && len(year) > 4 { // as listings have them
+		n, err := strconv.ParseUint(year, 10, 17)
+		const cycle = 400 // years after which the calendar begins anew
+		t, err2 := parseWhen(fmt.Sprintf("%d-%s", 2000+n%cycle, rest), now)
+		return t.AddDate(int(n/cycle*cycle)-2000, 0, 0), cmp.Or(err, err2)
 	}
 	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC3339} {
 		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {

@@ -137,7 +137,7 @@ var hintTable = []hintRule{
 	{isAny(volume.ErrNotCaptured), exitIncomplete, "the contents were left out of the image on purpose or never were on this disk; 'vitrine info' of the image lists what was left out"},
 	{isAny(volume.ErrLocked), exitFailed, "the data is safe: attach or restore it where BitLocker can unlock it, and read the files there"},
 	{isAny(volume.ErrUnsupported), exitFailed, "the data is safe: it can be restored, verified and read as a disk, only not as files"},
-	{isAny(volume.ErrCorrupt), exitDamage, "the file system was damaged when it was captured; 'vitrine check' tells where, other files may be fine"},
+	{isAny(volume.ErrCorrupt), exitDamage, "the file system is damaged here; 'vitrine check' tells where, other files may be fine"},
 	{isAny(volume.ErrNotDir), exitFailed, "look at the folder above it with 'vitrine ls'"},
 	{isAny(volume.ErrIsDir), exitFailed, "'vitrine cp' copies whole folders, 'vitrine ls' lists them"},
 	{isAny(syscall.ENOSPC), exitFailed, "free some space there or choose another place; what existed before is untouched"},

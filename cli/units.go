@@ -145,8 +145,14 @@ const minutes = "2006-01-02 15:04"
 
 // stamp writes a moment in local time to the minute, exactStamp to the last
 // digit that file systems keep.
-func stamp(t time.Time) string      { return t.Local().Format(minutes) }
-func exactStamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.0000000 -0700") }
+func stamp(t time.Time) string { return t.Local().Format(minutes) }
+func exactStamp(t time.Time) string {
+	t = t.Local()
+	if _, off := t.Zone(); off%60 != 0 { // of a place's own time, before there were zones
+		return t.Format("2006-01-02 15:04:05.0000000 -07:00:00")
+	}
+	return t.Format("2006-01-02 15:04:05.0000000 -0700")
+}
 
 // plural is "1 file", "2 files".
 func plural[N int | int64](n N, one string) string {

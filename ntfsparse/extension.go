@@ -9,12 +9,67 @@ import (
 
 // loadExtensions adds what is in the extension records.
 func (f *File) loadExtensions(b *budget) {
+	odd := disordered(f.attrs)
 	if slices.ContainsFunc(f.attrs, isList) {
 		f.followList(b)
 	}
-	if !f.cut && f.rec.InUse() && (f.bad != nil || f.lacks()) {
+	if f.cut || !f.rec.InUse() {
+		return
+	}
+	if f.bad == nil {
+		f.bad = f.unmet()
+	}
+	if f.bad != nil || odd || f.lacks() {
 		f.seekExtensions(b)
 	}
+}
+
+// disordered tells whether attributes of one record do not stand by type, or are of no
+// type that there is: one may have been the attribute list.
+func disordered(attrs []Attr) bool {
+	var o typeOrder
+	for _, a := range attrs {
+		o.add(a.Type())
+	}
+	return o.broken
+}
+
+// typeOrder is told the types of a record's attributes, one after the other.
+type typeOrder struct {
+	last   AttrType
+	broken bool
+}
+
+func (o *typeOrder) add(t AttrType) {
+	o.broken = o.broken || t < o.last || t&0xF != 0 || t > TypeLoggedUtility
+	o.last = t
+}
+
+// unmet tells of an attribute that the list names and no record has.
+func (f *File) unmet() error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	have, names := make(map[attrKey]bool, len(f.attrs)), 0
+	for _, a := range f.attrs {
+		if a.Type() == TypeFileName {
+			names++
+			continue
+		}
+		have[keyOf(a)] = true
+	}
+	for _, x := range f.list {
+		switch {
+		case x.Type == TypeFileName:
+			names--
+		case !have[attrKey{x.Type, x.LowVCN, string(x.Units)}]:
+			return classf(ErrCorrupt, f.rec.N, "its attribute list names %v %q from cluster %d on, which no record of the file has", x.Type, DecodeName(x.Units), x.LowVCN)
+		}
+	}
+	if names < 0 {
+		return classf(ErrCorrupt, f.rec.N, "its attribute list names more names than the records of the file have")
+	}
+	return nil
 }
 
 // followList adds the extension records that the attribute list names.
@@ -170,6 +225,61 @@ func keyOf(a Attr) attrKey {
 type extension uint64
 
 func (x extension) record() uint64 { return uint64(uint32(x)) }
+func (x extension) base() uint64   { return uint64(x >> 32) }
+
+// partOf is the hash of an extension record that a walk has met, and strikes out when it
+// meets the file.
+func partOf(ext, base uint64) uint64 {
+	x := (ext<<32 ^ base) * 0x9E3779B97F4A7C15
+	return (x ^ x>>29) * 0xBF58476D1CE4E5B9
+}
+
+// lostParts tells of files with extension records to which nothing leads; where a file is
+// known to be damaged, they are found with it.
+func (v *Volume) lostParts(b *budget) error {
+	all, err := v.extended.search(v.seekAllExtensions)
+	files, first := 0, uint64(0)
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].base() == all[0].base() {
+			n++
+		}
+		if base := all[0].base(); v.hasLostParts(base, all[:n], b) {
+			if files++; files == 1 {
+				first = base
+			}
+		}
+		all = all[n:]
+	}
+	if files > 0 {
+		return classf(ErrCorrupt, first, "files with parts in records to which their attribute lists do not lead: %d, of which this is the first", files)
+	}
+	return err
+}
+
+func (v *Volume) hasLostParts(base uint64, records []extension, b *budget) bool {
+	f, err := v.anyFile(base, b)
+	if err != nil || f.ghost || f.bad != nil || !f.rec.InUse() {
+		return false
+	}
+	known := map[uint64]bool{}
+	for _, ext := range f.exts {
+		known[ext.N] = true
+	}
+	return slices.ContainsFunc(records, func(x extension) bool {
+		if known[x.record()] {
+			return false
+		}
+		ext, err := v.Record(x.record())
+		if err != nil || !ext.InUse() || ext.Base().Seq() != 0 && ext.Base() != f.Ref() {
+			return false
+		}
+		for range ext.Attrs() {
+			return true
+		}
+		return false // it is empty, and was left over
+	})
+}
 
 // extensionsOf are the records that say to be extensions of record base. All of the MFT
 // is searched for such, once.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -279,5 +280,85 @@ func TestSizeNotKnownNow(t *testing.T) {
 				t.Errorf("%d bytes, %v", in.Size, err)
 			}
 		})
+	}
+}
+
+// TestListsThatMiss: where what an attribute list names is not where it says, or there
+// is none any more, parts of the file are found or told to be lost.
+func TestListsThatMiss(t *testing.T) {
+	me := MakeRef(30, 1)
+	list := func(refs ...Ref) []byte {
+		b := bytes.Join([][]byte{listEntry(TypeStandardInfo, 0, me, 0), listEntry(TypeFileName, 0, me, 0)}, nil)
+		for i, ref := range refs {
+			e := append(listEntry(TypeData, 0, ref, 0), make([]byte, 8)...)
+			e[4], e[6], e[7] = byte(len(e)), 2, 26
+			copy(e[26:], []byte{'a' + byte(i), 0, 'a' + byte(i), 0})
+			b = append(b, e...)
+		}
+		return b
+	}
+	for name, k := range map[string]struct {
+		list        []byte
+		typ         AttrType
+		found, told bool // with the file; by a walk alone
+	}{
+		"sound":           {list(MakeRef(47, 1), MakeRef(63, 1)), TypeAttributeList, true, false},
+		"to the base":     {list(me, me), TypeAttributeList, true, true},
+		"to each other":   {list(MakeRef(63, 1), MakeRef(47, 1)), TypeAttributeList, true, false},
+		"one missing":     {list(MakeRef(47, 1)), TypeAttributeList, false, true},
+		"another type":    {list(MakeRef(47, 1), MakeRef(63, 1)), TypeAttributeList + 1, true, true},
+		"out of order":    {list(MakeRef(47, 1), MakeRef(63, 1)), TypeEA, true, true},
+		"no list":         {nil, 0, false, true},
+		"one that is not": {list(MakeRef(47, 1), MakeRef(63, 1), MakeRef(47, 1)), TypeAttributeList, true, true},
+	} {
+		b := twoStreams()
+		attrs := [][]byte{b.si(0x20), b.res(k.typ, "", 0, k.list), b.fn(5, 5, "f", 3, 0), b.res(TypeData, "", 0, []byte("main"))}
+		if k.list == nil {
+			attrs = slices.Delete(attrs, 1, 2)
+		}
+		b.put(30, 1, 1, 0, attrs...)
+		v := b.open(t)
+		damaged := 0
+		err := v.Walk(t.Context(), func(e *WalkEntry) error {
+			if e.Err != nil {
+				damaged++
+			}
+			return nil
+		})
+		if err != nil || damaged > 1 || damaged == 1 != k.told {
+			t.Errorf("%s: a walk tells %d files, %v", name, damaged, err)
+		}
+		if err := v.WalkLost(t.Context(), func(Ref, *DirEntry) error { return nil }); (err != nil) != (k.told && !k.found) {
+			t.Errorf("%s: lost: %v", name, err)
+		}
+		f, err := v.File(30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (f.Damage() != nil) != (k.told && k.found) {
+			t.Errorf("%s: %v", name, f.Damage())
+		}
+		for stream, c := range map[string]byte{"aa": 'A', "bb": 'B'} {
+			var p [8]byte
+			s, err := f.Stream(stream)
+			if err == nil {
+				_, err = s.ReadAt(p[:], 100)
+			}
+			if err == nil && p[0] != c || err != nil && k.found {
+				t.Errorf("%s: stream %s: %q, %v", name, stream, p, err)
+			}
+		}
+	}
+}
+
+// TestLeftOver: an extension record that is empty is no lost part of a file.
+func TestLeftOver(t *testing.T) {
+	b := newRB(200, 4096, 1024, 64)
+	b.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "f", 3, 0)))
+	b.put(30, 1, 1, 0, b.si(0x20), b.fn(5, 5, "f", 3, 0), b.res(TypeData, "", 0, []byte("main")))
+	b.put(40, 1, 1, MakeRef(30, 1))
+	v := b.open(t)
+	if err := v.Walk(t.Context(), func(e *WalkEntry) error { return e.Err }); err != nil {
+		t.Error(err)
 	}
 }

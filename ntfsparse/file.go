@@ -247,6 +247,12 @@ func (f *File) attrStream(t AttrType, units string) (*Stream, error) {
 	if s.bad != nil && f.bad != nil {
 		s.bad = f.bad
 	}
+	if t == TypeData && s.runs != nil && s.flags&(AttrSparse|0xFF) == AttrSparse {
+		std, err := f.Standard()
+		if err == nil && std.Attributes&(WinSparse|WinCompressed) == WinCompressed && s.ragged(ext[0].Unit()) {
+			s.refuse = classf(ErrCorrupt, f.rec.N, "stream %q has holes inside compression units and is marked as sparse, the file as compressed", s.name)
+		}
+	}
 	return s, nil
 }
 

@@ -213,7 +213,7 @@ func (i *fileInfo) Mode() fs.FileMode {
 	if m.IsDir() {
 		m |= 0o111
 	}
-	if p := i.in.POSIX(); p.HasMod {
+	if p, _ := i.in.POSIX(); p.HasMod {
 		m = m.Type() | fs.FileMode(p.Mode&0o777)
 	}
 	return m

@@ -38,6 +38,7 @@ type Info struct {
 	ea       []byte
 	wof      int64 // bytes allocated to WofCompressedData
 	unmapped int64 // clusters that are allocated, less those that are mapped
+	order    typeOrder
 	v        *Volume
 	file     *File // where it is known
 }
@@ -107,7 +108,7 @@ func (in *Info) mapped(a Attr) {
 }
 
 // lacks tells whether parts are missing that may be in extension records.
-func (in *Info) lacks() bool { return in.Damage != nil || in.unmapped > 0 }
+func (in *Info) lacks() bool { return in.Damage != nil || in.unmapped > 0 || in.order.broken }
 
 const wofUnits = "W\x00o\x00f\x00C\x00o\x00m\x00p\x00r\x00e\x00s\x00s\x00e\x00d\x00D\x00a\x00t\x00a\x00"
 
@@ -387,28 +388,28 @@ func (in *Info) EAs() ([]EA, error) {
 	return list, inRecord(err, in.Ref.Record())
 }
 
-// Device is the number of a device file, major in the upper half.
-func (in *Info) Device() (major, minor uint32) {
+// Device is the number of a device file; an error that it has none.
+func (in *Info) Device() (major, minor uint32, err error) {
 	if b := in.interix(); len(b) == 24 {
-		return uint32(le.Uint64(b[8:])), uint32(le.Uint64(b[16:]))
+		return uint32(le.Uint64(b[8:])), uint32(le.Uint64(b[16:])), nil
 	}
 	if in.lxMode()&fs.ModeDevice != 0 {
 		dev := in.lxAttr().dev
-		return dev >> 20, dev & (1<<20 - 1)
+		return dev >> 20, dev & (1<<20 - 1), nil
 	}
 	if in.Tag == TagNFS {
 		p, _ := in.Reparse()
 		if kind, dev := p.nfs(); kind&fs.ModeDevice != 0 {
-			return le.Uint32(dev), le.Uint32(dev[4:])
+			return le.Uint32(dev), le.Uint32(dev[4:]), nil
 		}
 	}
-	list, _ := in.EAs()
+	list, err := in.EAs()
 	for _, ea := range list {
 		if ea.Name == "$LXDEV" && len(ea.Value) >= 8 {
-			return le.Uint32(ea.Value), le.Uint32(ea.Value[4:])
+			return le.Uint32(ea.Value), le.Uint32(ea.Value[4:]), nil
 		}
 	}
-	return 0, 0
+	return 0, 0, cmp.Or(err, classf(ErrCorrupt, in.Ref.Record(), "device file has lost its number ($LXDEV)"))
 }
 
 // POSIX is what WSL stores about a file.
@@ -419,10 +420,9 @@ type POSIX struct {
 }
 
 // POSIX reads what WSL stored in the EAs $LXUID, $LXGID and $LXMOD, or before
-// them in LXATTRB.
-func (in *Info) POSIX() POSIX {
-	var p POSIX
-	list, _ := in.EAs()
+// them in LXATTRB; with an error what can be read of them.
+func (in *Info) POSIX() (p POSIX, err error) {
+	list, err := in.EAs()
 	for _, ea := range list {
 		if old, ok := parseLXAttr(ea.Value); ok && ea.Name == "LXATTRB" {
 			p = old
@@ -440,7 +440,7 @@ func (in *Info) POSIX() POSIX {
 			p.Mode, p.HasMod = n, true
 		}
 	}
-	return p
+	return p, err
 }
 
 // infoOf gathers the information of a base record, reading its extension
@@ -455,6 +455,7 @@ func (v *Volume) infoOf(rec *Record, in *Info, b *budget) error {
 		case a.Type() == TypeAttributeList:
 			return v.wholeInfo(rec, in, b)
 		}
+		in.order.add(a.Type())
 		in.add(a)
 	}
 	in.end()

@@ -82,7 +82,7 @@ func TestFirstWSL(t *testing.T) {
 		if link := want.kind == fs.ModeSymlink; link != (err == nil) || link && target != want.data {
 			t.Errorf("%s: leads to %.30q, %v", name, target, err)
 		}
-		if ma, mi := in.Device(); want.kind&fs.ModeDevice != 0 && (ma != 37 || mi != 13) {
+		if ma, mi, _ := in.Device(); want.kind&fs.ModeDevice != 0 && (ma != 37 || mi != 13) {
 			t.Errorf("%s: device %d, %d", name, ma, mi)
 		}
 	}
@@ -121,7 +121,7 @@ func TestNFS(t *testing.T) {
 		if is := k.mode == fs.ModeSymlink; is != (err == nil) || is && target != "../té" {
 			t.Errorf("%s leads to %q, %v", name, target, err)
 		}
-		major, minor := in.Device()
+		major, minor, _ := in.Device()
 		if want := map[string][2]uint32{"tty": {4, 64}, "disk": {8, 17}}[name]; want != [2]uint32{major, minor} {
 			t.Errorf("%s is device %d %d", name, major, minor)
 		}

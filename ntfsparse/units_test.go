@@ -205,12 +205,13 @@ func TestHolesInUnits(t *testing.T) {
 // TestHoleInsideUnit: clusters behind a hole in its unit are not compressed, whatever
 // the stream says to be.
 func TestHoleInsideUnit(t *testing.T) {
-	for flags, bad := range map[uint16]bool{AttrSparse: false, AttrCompressed: true} {
+	for flags, bad := range map[[2]uint16]bool{{AttrSparse, 0x20}: false, {AttrCompressed, 0x20}: true,
+		{AttrSparse, WinCompressed}: true, {AttrSparse, WinCompressed | WinSparse}: false} {
 		c := newRB(200, 4096, 1024, 64)
 		lcn := c.alloc(2, bytes.Repeat([]byte("x "), 4096))
 		list := []byte{0x21, 1, byte(lcn), byte(lcn >> 8), 0x01, 1, 0x11, 1, 1, 0x01, 13, 0}
 		unit := uint8(4)
-		c.put(30, 1, 1, 0, c.si(0x20), c.fn(5, 5, "f", 3, 0), c.nonres(TypeData, "", flags, unit, 0, 15, list, 65536, 65536, 65536))
+		c.put(30, 1, 1, 0, c.si(uint32(flags[1])), c.fn(5, 5, "f", 3, 0), c.nonres(TypeData, "", flags[0], unit, 0, 15, list, 65536, 65536, 65536))
 		c.root(ixEntry(MakeRef(30, 1), fnv(5, 5, "f", 3, 0)))
 		f, err := c.open(t).Lookup("f")
 		if err != nil {

@@ -91,7 +91,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 	}
 	b := v.newBalance()
 	if err := b.strike(ctx); err != nil || b.even() {
-		return cmp.Or(err, more)
+		return cmp.Or(err, more, v.lostParts(b.extensions))
 	}
 	ledBy := leaders{v: v, unsorted: map[Ref]listed{}, room: maxListed}
 	_, err := v.eachName(ctx, func(s stray, parent Ref) error {
@@ -104,7 +104,7 @@ func (v *Volume) WalkLost(ctx context.Context, visit func(dir Ref, e *DirEntry) 
 		}
 		return visit(ledBy.folder(parent).place, &DirEntry{FileName: n, Ref: s.ref})
 	})
-	return cmp.Or(err, ledBy.missed, more)
+	return cmp.Or(err, ledBy.missed, more, v.lostParts(b.extensions))
 }
 
 // orphans are the folders "$Orphan-N" that a walk visits.

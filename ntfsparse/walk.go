@@ -31,6 +31,7 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 	if err := w.scan(ctx, w.record); err != nil {
 		return err
 	}
+	lost := w.parts != 0
 	w.skipped(v.records)
 	if !w.rooted {
 		if err := w.visitRoot(nil); err != nil {
@@ -52,6 +53,13 @@ func (v *Volume) Walk(ctx context.Context, visit func(e *WalkEntry) error) error
 			return err
 		}
 		w.leaveExtend()
+	}
+	if lost {
+		if err := v.lostParts(w.extensions); err != nil {
+			if err := w.visitRoot(err); err != nil {
+				return err
+			}
+		}
 	}
 	w.paths = v.newPathCache()
 	w.paths.lost, w.paths.extensions = true, w.extensions
@@ -100,6 +108,7 @@ type walker struct {
 	extensions *budget
 	inUse      bitWindow
 	next       uint64 // first record that the first scan has not come to
+	parts      uint64 // sum of the extension records, less those of files
 
 	partial map[uint64]partial // files of which parts are damaged
 	cut     bool               // there are more records than can be read
@@ -140,6 +149,9 @@ func (w *walker) scan(ctx context.Context, do func(rec *Record) error) error {
 			w.paths.noteDamaged(n)
 			return nil
 		case !rec.InUse() || rec.Base() != 0:
+			if base := rec.Base().Record(); rec.InUse() && (base >= FirstUser || base == RecordRoot) {
+				w.parts += partOf(n, base)
+			}
 			w.suspect(rec)
 			return nil
 		}
@@ -476,6 +488,7 @@ func (w *walker) gather(rec *Record) error {
 			n, _ := ParseFileName(a.Value())
 			w.names = append(w.names, n)
 		}
+		w.info.order.add(a.Type())
 		w.info.add(a)
 	}
 	w.info.end()
@@ -489,6 +502,9 @@ func (w *walker) gatherFile(rec *Record) error {
 	f, err := w.v.anyFile(rec.N, w.extensions)
 	if err != nil {
 		return err
+	}
+	for _, ext := range f.exts {
+		w.parts -= partOf(ext.N, f.rec.N)
 	}
 	w.names = f.Names()
 	w.info = f.Info()

@@ -149,10 +149,14 @@ func ntfsAttr(in *ntfsparse.Info) Attr {
 		a.Damage = cmp.Or(a.Damage, ntfsErr(err))
 	}
 	if a.Kind == CharDev || a.Kind == BlockDev {
-		a.Rdev, a.Size = makedev(in.Device()), 0
+		major, minor, err := in.Device()
+		a.Rdev, a.Size = makedev(major, minor), 0
+		a.Damage = cmp.Or(a.Damage, ntfsErr(err))
 	}
 	if in.HasEAs {
-		setPOSIX(&a, in.POSIX())
+		p, err := in.POSIX()
+		setPOSIX(&a, p)
+		a.Damage = cmp.Or(a.Damage, ntfsErr(err))
 		if !ntfsparse.IsCloud(in.Tag) {
 			a.Win &^= ntfsparse.WinRecallOpen // this is how the volume marks that there are EAs
 		}

@@ -190,8 +190,10 @@ func (t *tree) afford(n int64) bool {
 
 func (t *tree) bad(code, format string, args ...any) {
 	t.damaged = true
-	t.c.table.at(t.no).flags |= recTorn
-	t.c.find(code, t.no, t.label, format, args...)
+	e := t.c.table.at(t.no)
+	if e.flags |= recTorn; e.flags&recNoList == 0 { // else that is the cause, and reported
+		t.c.find(code, t.no, t.label, format, args...)
+	}
 }
 
 // walk visits all entries in order, then compares the bitmap.
@@ -465,7 +467,7 @@ func (c *checker) checkEntry(dir uint64, e, key []byte) {
 		return
 	}
 	r.sum -= hashName(f.parent, f.space, f.name)
-	if r.flags&recBad != 0 {
+	if r.flags&(recBad|recNoList) != 0 {
 		c.remember(dir, ref, &f)
 	}
 	if r.seq != refSeq(ref) {

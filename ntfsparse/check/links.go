@@ -217,7 +217,7 @@ func (c *checker) missing(no uint64, w want, gone int) {
 	}
 	dir := refRecord(w.parent)
 	p := c.table.peek(dir)
-	if p != nil && p.flags&recBad != 0 {
+	if p != nil && p.flags&(recBad|recNoList) != 0 {
 		return // that is the cause, and reported
 	}
 	if p == nil || p.flags&(recUsed|recI30) != recUsed|recI30 || p.seq != refSeq(w.parent) {

@@ -302,6 +302,7 @@ func (c *checker) extensions() {
 				c.find("T13", refRecord(e.parent), "$ATTRIBUTE_LIST", "Record %d has lost its attribute list: record %d, at least, still holds a part of the file.", refRecord(e.parent), no)
 			}
 		case base.flags&recBad == 0:
+			base.flags |= recNoList
 			c.find("R10", no, "", "File record %d extends record %d, whose attribute list does not name it.", no, refRecord(e.parent))
 		}
 	})

@@ -27,7 +27,7 @@ const (
 	recDoubt   // a folder that does not
 	recPacked  // has compressed streams
 	recEmpty   // has no attributes
-	recNoList  // has lost its attribute list
+	recNoList  // has extension records that its attribute list does not name
 	recDedup   // has the reparse point of a deduplicated file
 	recTorn    // a folder whose index is damaged, so that names in it may be lost
 )

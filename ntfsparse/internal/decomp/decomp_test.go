@@ -80,9 +80,12 @@ var lznt1Cases = []struct {
 	{name: "empty", room: 8, plain: "\x00\x00\x00\x00\x00\x00\x00\x00"},
 	{name: "zero header", src: "\x00\x00abc", room: 4, plain: "\x00\x00\x00\x00"},
 	{name: "specification", src: "\x38\xb0\x88F# \x00aw\x10 \x04o\x08\x00u\x94n\x08\x01", room: 1, bad: true},
-	{name: "plain chunk", src: "\x02\x30xyz", room: 8, plain: "xyz\x00\x00\x00\x00\x00", n: 8},
+	{name: "plain chunk", src: "\xff\x3fxyz" + strings.Repeat("\x00", 4093), room: 8, plain: "xyz\x00\x00\x00\x00\x00", n: 8},
+	{name: "short plain chunk", src: "\x02\x30xyz", room: 3, bad: true},
+	{name: "long plain chunk", src: "\x00\x40xyz" + strings.Repeat("\x00", 4094), room: 3, bad: true},
 	{name: "run", src: "\x03\xb0\x02a\x00\x00", room: 4, plain: "aaaa", n: 4},
 	{name: "run clipped by the room", src: "\x03\xb0\x02a\xff\x00", room: 6, plain: "aaaaaa", n: 6},
+	{name: "damage behind the room", src: "\x05\xb0\x06a\x00\x00\xff\xff", room: 3, bad: true},
 	{name: "before the start", src: "\x03\xb0\x02a\x00\x10", room: 6, bad: true},
 	{name: "pair first", src: "\x02\xb0\x01\x00\x00", room: 6, bad: true},
 	{name: "half a pair", src: "\x02\xb0\x02a\x00", room: 6, bad: true},
@@ -118,8 +121,8 @@ func TestShortChunkIsPadded(t *testing.T) {
 }
 
 func TestShortPlainChunkIsAnError(t *testing.T) {
-	n, err := LZNT1(make([]byte, 3*4096), []byte("\x00\x30A\x00\x30B\x00\x00"))
-	if !errors.Is(err, ErrCorrupt) || n != 1 {
+	n, err := LZNT1(make([]byte, 3*4096), []byte("\x01\xb0\x00A\x00\x30B\x00\x00"))
+	if !errors.Is(err, ErrCorrupt) || n != 4096 {
 		t.Fatalf("n = %d, error %v", n, err)
 	}
 }
@@ -138,7 +141,7 @@ func squeeze(plain []byte) (out []byte) {
 		plain = plain[len(chunk):]
 		body := squeezeChunk(chunk)
 		if len(body) >= len(chunk) {
-			out = append(le.AppendUint16(out, 0x3000|uint16(len(chunk)-1)), chunk...)
+			out = append(append(le.AppendUint16(out, 0x3fff), chunk...), make([]byte, lznt1Chunk-len(chunk))...)
 			continue
 		}
 		out = append(le.AppendUint16(out, 0xb000|uint16(len(body)-1)), body...)

@@ -6,9 +6,10 @@ import "math/bits"
 const lznt1Chunk = 4096
 
 // LZNT1 expands one compression unit [MS-XCA 2.5]: chunks, each with a 16-bit
-// header, up to a zero header, the end of src, or a full dst. A chunk that
-// yields less than 4096 bytes counts as if zeros followed, as NTFS has it, but one
-// of plain bytes before others has all of them.
+// header, up to a zero header, the end of src, or a full dst. A compressed chunk
+// that yields less than 4096 bytes counts as if zeros followed, as NTFS has it; one
+// of plain bytes has all of them. The last chunk is expanded whole, however little of
+// it dst takes: what is wrong in it may show only behind.
 //
 //	header bits 0-11   length of the chunk, header included, less 3
 //	            12-14  3 (not checked, as other readers do not either)
@@ -25,14 +26,11 @@ func LZNT1(dst, src []byte) (n int, err error) {
 			return n, &Error{"LZNT1", n, "a chunk is longer than the unit"}
 		}
 		got, msg := lznt1Expand(room, body, src[1]&0x80 != 0)
-		clear(room[got:])
-		if msg == "" && src[1]&0x80 == 0 && got < len(room) && len(rest) >= 2 && le.Uint16(rest) != 0 {
-			msg = "a chunk of plain bytes is too short"
-		}
 		if msg != "" {
-			clear(dst[n+got:])
-			return n + got, &Error{"LZNT1", n + got, msg}
+			clear(dst[min(n+got, len(dst)):])
+			return min(n+got, len(dst)), &Error{"LZNT1", n + got, msg}
 		}
+		clear(room[min(got, len(room)):])
 		n, src = n+len(room), rest
 	}
 	clear(dst[n:])
@@ -48,14 +46,24 @@ func lznt1Cut(src []byte) (body, rest []byte, ok bool) {
 	return src[2 : 2+n], src[2+n:], true
 }
 
-func lznt1Expand(dst, src []byte, compressed bool) (int, string) {
-	if compressed {
+// lznt1Expand expands a chunk, and tells how much it yields, dst taking what it can.
+func lznt1Expand(dst, src []byte, compressed bool) (n int, msg string) {
+	switch {
+	case !compressed && len(src) != lznt1Chunk:
+		return 0, "a chunk of plain bytes does not have 4096"
+	case !compressed:
+		copy(dst, src)
+		return lznt1Chunk, ""
+	case len(dst) == lznt1Chunk:
 		return lznt1Tokens(dst, src)
 	}
-	return copy(dst, src), ""
+	var whole [lznt1Chunk]byte
+	n, msg = lznt1Tokens(whole[:], src)
+	copy(dst, whole[:n])
+	return n, msg
 }
 
-// lznt1Tokens expands a compressed chunk: a byte of eight flags, lowest first,
+// lznt1Tokens expands a compressed chunk into dst, which has room for all of one: a byte of eight flags, lowest first,
 // then a plain byte for each 0 and for each 1 a pair of 16 bits, length below
 // distance; the further into the chunk, the more of them tell the distance.
 //
@@ -84,7 +92,7 @@ func lznt1Tokens(dst, src []byte) (pos int, msg string) {
 		if dist >= 8 && n <= 16 {
 			copyShort(dst[pos-dist:], dist)
 		} else if n > len(dst)-pos {
-			return lznt1Overrun(dst, pos, dist)
+			return pos, overlong
 		} else {
 			copyMatch(dst, pos, dist, n)
 		}
@@ -106,7 +114,7 @@ func lznt1End(dst, src []byte, pos int, flags uint) (int, string) {
 		flags >>= 1
 		if !pair {
 			if pos == len(dst) {
-				return pos, overlong(dst)
+				return pos, overlong
 			}
 			dst[pos] = src[0]
 			pos, src = pos+1, src[1:]
@@ -121,7 +129,7 @@ func lznt1End(dst, src []byte, pos int, flags uint) (int, string) {
 			return pos, "a pair points before the chunk"
 		}
 		if n > len(dst)-pos {
-			return lznt1Overrun(dst, pos, dist)
+			return pos, overlong
 		}
 		copyMatch(dst, pos, dist, n)
 		pos += n
@@ -135,21 +143,4 @@ func lznt1Pair(t uint16, pos int) (dist, n int) {
 	return int(t>>(lenBits&15)) + 1, int(t&(1<<(lenBits&15)-1)) + 3
 }
 
-// lznt1Overrun ends with a match that has more to say than dst holds: an error,
-// unless dst ends before the chunk could.
-func lznt1Overrun(dst []byte, pos, dist int) (int, string) {
-	if len(dst) == lznt1Chunk {
-		return pos, overlong(dst)
-	}
-	copyMatch(dst, pos, dist, len(dst)-pos)
-	return len(dst), ""
-}
-
-// overlong judges a chunk that has more to say than dst holds: an error, unless
-// dst ends before the chunk could.
-func overlong(dst []byte) string {
-	if len(dst) < lznt1Chunk {
-		return ""
-	}
-	return "a chunk yields more than 4096 bytes"
-}
+const overlong = "a chunk yields more than 4096 bytes"
