@@ -538,13 +538,18 @@ func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 	if no < firstFree || r.flags&(recBad|recView) != 0 || r.links != 1 || r.names != 1 {
 		return
 	}
-	says := f.copied()
-	if stale := says.hash() != r.copied; !stale && r.flags&recDir != 0 || c.inExtend(dir) {
-		return
-	} else if stale {
-		c.stale(no, says)
+	says, folder := f.copied(), r.flags&recDir != 0
+	if folder {
+		says.size, says.alloc = 0, 0 // of its index, if anything
 	}
-	if r.flags&recDir != 0 || f.flags&attrSystem != 0 {
+	stale := says.hash() != r.copied
+	if !stale && folder || c.inExtend(dir) {
+		return
+	}
+	if stale {
+		c.stale(no, folder, says)
+	}
+	if folder || f.flags&attrSystem != 0 {
 		return
 	}
 	if uint64(coarse(le.Uint64(f.times[16:]))) > uint64(r.changed)+1 {
@@ -553,8 +558,11 @@ func (c *checker) copies(dir, ref uint64, f *fileName, r *entry) {
 }
 
 // stale says what an entry has differently from its file.
-func (c *checker) stale(no uint64, says copied) {
+func (c *checker) stale(no uint64, folder bool, says copied) {
 	var k current
+	if folder {
+		k.h.flags = flagDir
+	}
 	c.eachOfFile(no, k.note)
 	has := k.copied()
 	if says.flags&has.flags&attrSystem != 0 {
@@ -572,13 +580,18 @@ func (c *checker) stale(no uint64, says copied) {
 
 // copied is what a folder's entry repeats of a file, its times left out.
 type copied struct {
-	size, alloc int64  // bytes, of the unnamed data
+	size, alloc int64  // bytes, of the unnamed data; of folders 0
 	flags       uint32 // of copiedFlags
 }
 
 func (f *fileName) copied() copied { return copied{f.size, f.alloc, f.flags & copiedFlags} }
 
-func (k *current) copied() copied { return copied{k.size, k.taken, k.stdFlags & copiedFlags} }
+func (k *current) copied() copied {
+	if k.h.flags&flagDir != 0 {
+		return copied{flags: k.stdFlags & copiedFlags}
+	}
+	return copied{k.size, k.taken, k.stdFlags & copiedFlags}
+}
 
 func (x copied) hash() uint32 {
 	return hash32(mix(uint64(x.size)^mix1, uint64(x.alloc)^mix2) ^ uint64(x.flags))
