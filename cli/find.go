@@ -208,8 +208,11 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	if year, rest, ok := strings.Cut(strings.TrimPrefix(s, "+"), "-"); ok && len(year) > 4 { // as listings have them
 		n, err := strconv.ParseUint(year, 10, 17)
 		const cycle = 400 // years after which the calendar begins anew
-		t, err2 := parseWhen(fmt.Sprintf("%d-%s", 2000+n%cycle, rest), now)
-		return t.AddDate(int(n/cycle*cycle)-2000, 0, 0), cmp.Or(err, err2)
+		t, bad := parseWhen(fmt.Sprintf("%d-%s", 2000+n%cycle, rest), now)
+		if cmp.Or(err, bad) != nil {
+			return t, fmt.Errorf("%q is not a date", s)
+		}
+		return t.AddDate(int(n/cycle*cycle)-2000, 0, 0), nil
 	}
 	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC3339} {
 		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
