@@ -4,7 +4,6 @@ package mounttest
 
 import (
 	"context"
-	"time"
 
 	"vitrine/mount"
 	"vitrine/volume"
