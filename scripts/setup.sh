@@ -52,16 +52,26 @@ packages='
 	zstd
 '
 
-# Virtual machines, and what is put into them.
+# Virtual machines, and what is put into them; makers of the rarer file systems.
 if [ "${1:-}" = --long ]; then
 	packages="$packages
 	busybox-static
 	cpio
+	cryptsetup-bin
+	erofs-utils
+	f2fs-tools
+	genisoimage
+	jfsutils
+	lvm2
 	nbd-client
+	nilfs-tools
 	ovmf
 	qemu-system-x86
+	reiserfsprogs
+	squashfs-tools
 	syslinux
 	syslinux-common
+	udftools
 "
 fi
 
